@@ -1,0 +1,59 @@
+package codec
+
+import (
+	"fmt"
+
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+)
+
+// Reason tells why a message is no envelope. The set is small and fixed, so it can label a metric.
+type Reason uint8
+
+// The reasons.
+const (
+	ReasonUnknown      Reason = iota
+	ReasonDeserialize         // the format's reader would refuse it; Error.EDN has the place
+	ReasonNotVector           // a value, but no vector
+	ReasonEmptyVector         // [], or [[] ..]
+	ReasonInvalidID           // the first element is no keyword with a namespace
+	ReasonInvalidShape        // too many elements
+)
+
+var reasonNames = [...]string{
+	ReasonUnknown:      "unknown",
+	ReasonDeserialize:  "deserialize-failed",
+	ReasonNotVector:    "not-vector",
+	ReasonEmptyVector:  "empty-vector",
+	ReasonInvalidID:    "invalid-event-id",
+	ReasonInvalidShape: "invalid-format",
+}
+
+// String returns the reason in lower case with hyphens, for logs and metric labels.
+func (r Reason) String() string {
+	if int(r) < len(reasonNames) {
+		return reasonNames[r]
+	}
+	return reasonNames[ReasonUnknown]
+}
+
+// Error is returned for a message that is no envelope.
+type Error struct {
+	Reason Reason
+	EDN    *edn.Error // the fault in the text, for ReasonDeserialize
+}
+
+// Error returns the reason, and the place where the text is at fault.
+func (e *Error) Error() string {
+	if e.EDN != nil {
+		return fmt.Sprintf("message: %s: %v", e.Reason, e.EDN)
+	}
+	return fmt.Sprintf("message: %s", e.Reason)
+}
+
+// Unwrap returns the *edn.Error, if there is one.
+func (e *Error) Unwrap() error {
+	if e.EDN == nil {
+		return nil
+	}
+	return e.EDN
+}
