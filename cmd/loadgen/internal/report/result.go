@@ -1,0 +1,104 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+)
+
+// Result is what one run measured. Times are in seconds, sizes in bytes, unless
+// the name says otherwise.
+type Result struct {
+	Scenario string    `json:"scenario"`
+	Started  time.Time `json:"started"`
+	// Config holds the settings that the numbers depend on.
+	Config map[string]any `json:"config"`
+
+	// Connections and ConnectSeconds tell how many sockets were opened, and how
+	// long that took up to the last one's subscription.
+	Connections    int     `json:"connections"`
+	ConnectSeconds float64 `json:"connect_seconds"`
+
+	// Seconds runs from the first counted send to the last receipt: the clock
+	// stops when everything has been received.
+	Seconds float64 `json:"seconds"`
+	// Sent counts publishes, pings or pushes, Deliveries what clients received of
+	// them, Lost what they had not received when the run gave up waiting.
+	Sent       int64   `json:"sent"`
+	Deliveries int64   `json:"deliveries"`
+	Lost       int64   `json:"lost"`
+	Rate       float64 `json:"deliveries_per_second"`
+	// BytesIn counts payload bytes of the deliveries, without frame headers.
+	BytesIn int64 `json:"bytes_in"`
+	// OutOfOrder counts deliveries that came behind a later one of the same
+	// channel, or twice.
+	OutOfOrder int64 `json:"out_of_order"`
+	// Latency runs from the intended send time to the receipt of each delivery.
+	Latency Quantiles `json:"latency"`
+
+	Server *Server `json:"server,omitempty"`
+
+	// Interrupted marks a run that was ended early, Error one that failed; both
+	// hold what was measured until then.
+	Interrupted bool   `json:"interrupted,omitempty"`
+	Error       string `json:"error,omitempty"`
+}
+
+// Server is what /proc says about the server's process.
+type Server struct {
+	PID int `json:"pid"`
+	// RSSEmpty is the resident size before the first connection, RSSFull after the
+	// hold with all of them open.
+	RSSEmpty int64 `json:"rss_empty_bytes"`
+	RSSFull  int64 `json:"rss_full_bytes"`
+	// PerConnection is (RSSFull - RSSEmpty) / connections.
+	PerConnection float64 `json:"rss_per_connection_bytes"`
+	// CPUSeconds is user and system time during the measured part.
+	CPUSeconds float64 `json:"cpu_seconds"`
+	// CPUPerMillion is CPU seconds for a million deliveries.
+	CPUPerMillion float64 `json:"cpu_seconds_per_million,omitempty"`
+}
+
+// WriteJSON writes r as indented JSON and a newline.
+func (r *Result) WriteJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+// WriteSummary writes r for people.
+func (r *Result) WriteSummary(w io.Writer) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(tw, "  %s\t"+format+"\n", append([]any{name}, args...)...)
+	}
+	state := ""
+	if r.Interrupted {
+		state = " (interrupted: so far)"
+	}
+	fmt.Fprintf(tw, "%s%s\n", r.Scenario, state)
+	if r.Connections > 0 {
+		line("connections", "%d in %.2f s", r.Connections, r.ConnectSeconds)
+	}
+	if r.Sent > 0 {
+		line("sent", "%d in %.2f s", r.Sent, r.Seconds)
+		line("deliveries", "%d, %.0f a second", r.Deliveries, r.Rate)
+		if r.Lost > 0 || r.OutOfOrder > 0 {
+			line("faults", "%d not received, %d out of order or twice", r.Lost, r.OutOfOrder)
+		}
+		q := r.Latency
+		line("latency", "p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f ms", q.P50, q.P90, q.P99, q.P999, q.Max)
+	}
+	if s := r.Server; s != nil {
+		if s.RSSFull > 0 {
+			line("server memory", "%.1f MB empty, %.1f MB full: %.0f B a connection", float64(s.RSSEmpty)/1e6, float64(s.RSSFull)/1e6, s.PerConnection)
+		}
+		line("server cpu", "%.2f s, %.2f s for a million deliveries", s.CPUSeconds, s.CPUPerMillion)
+	}
+	if r.Error != "" {
+		line("error", "%s", r.Error)
+	}
+	return tw.Flush()
+}
