@@ -1,0 +1,110 @@
+package bus
+
+// Kind says what a subject addresses.
+type Kind uint8
+
+// The kinds of subjects. A node is asked to Want only KindUser, KindClient and
+// KindChan; it subscribes its own connections and everyone by itself.
+const (
+	KindNone Kind = iota
+	KindUser
+	KindConn
+	KindClient
+	KindChan
+	KindAll
+	KindEvent
+)
+
+var kindLevels = [...]string{KindNone: "", KindUser: "user", KindConn: "conn", KindClient: "client", KindChan: "chan", KindAll: "all", KindEvent: "event"}
+
+// String is the kind's level in a subject, as in hoshi.chan.x.
+func (k Kind) String() string {
+	if int(k) < len(kindLevels) {
+		return kindLevels[k]
+	}
+	return "unknown"
+}
+
+// The headers of the contract. nats.go keeps the case of keys, so each is
+// spelled in exactly one way.
+const (
+	HeaderContentType = "Content-Type"
+	HeaderConn        = "Hoshi-Conn"
+	HeaderUID         = "Hoshi-Uid"
+	HeaderClient      = "Hoshi-Client"
+	HeaderFrom        = "Hoshi-From"
+	HeaderExclude     = "Hoshi-Exclude"
+	HeaderError       = "Hoshi-Error"
+)
+
+// ContentTypeEDN is the default content type.
+const ContentTypeEDN = "application/edn"
+
+// Message is what a node is handed by the bus: a push to a user, a
+// connection, a client or everyone, whose body is an event, or a message of a
+// channel, whose body is the data alone. The body is one valid EDN value.
+type Message struct {
+	Kind Kind
+	// Token is the last token of the subject: the uid, conn-id, client-id or
+	// channel; empty for KindAll.
+	Token string
+	// Body may be kept by the receiver and must not be written.
+	Body []byte
+	// From is the conn-id of the publisher of a channel message; empty when a
+	// backend published.
+	From string
+	// Exclude is a conn-id that must not get the message.
+	Exclude string
+	// ContentType is empty for EDN, which is the only format that is taken so
+	// far.
+	ContentType string
+	// ReplyTo is where a refusal goes ([Node.ReplyError]); usually empty.
+	ReplyTo string
+}
+
+// Reply ends one [Node.Request].
+type Reply struct {
+	Key any // as given to Request
+	// Body is one valid EDN value when Err is nil. The receiver may keep it.
+	Body []byte
+	// Err is nil, ErrNoResponders, ErrTimeout, a *RemoteError, ErrUnavailable
+	// (the connection to NATS was lost while waiting: nobody knows whether the
+	// event arrived), ErrTooLarge or ErrStopped.
+	Err error
+}
+
+// Handler is what a node does with what the bus brings. No method may block.
+type Handler interface {
+	// Deliver is called on the goroutine of the shard, in order for each
+	// subject. m is valid until return, m.Body for as long as it is kept.
+	Deliver(shard int, m *Message)
+	// Flush follows Deliver, on the same goroutine, when the shard's queue is
+	// empty for now, and at least every 256 messages.
+	Flush(shard int)
+	// Reply is called exactly once for each Request that returned nil, on any
+	// goroutine of the bus, possibly before Request has returned.
+	Reply(r Reply)
+	// State is called on the control goroutine when the node becomes ready (its
+	// barrier has gone through) and when it stops being so.
+	State(up bool)
+	// Room is called when the publish queue has room again after ErrFull; also
+	// when NATS went away, so that whoever waits sees ErrUnavailable.
+	Room()
+}
+
+// Outgoing is what a node publishes: a channel message or an event. Once it
+// was accepted its strings and Body belong to the bus: nobody may write Body.
+// Empty header fields are left out.
+type Outgoing struct {
+	// Subject comes from [Node.Subjects].
+	Subject string
+	// Body must have been scanned: the data of a channel message, or a whole
+	// event.
+	Body []byte
+
+	From    string // channel message: conn-id of the publisher
+	Exclude string // channel message: conn-id that must not get it
+	Conn    string // event: conn-id of the sender
+	UID     string // event: token, empty when the uid is the conn-id
+	Client  string // event: token, empty when there is none
+}
