@@ -1,0 +1,88 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Markdown writes docs/config.md from the tags of [Shared] and [Node].
+func Markdown() (string, error) {
+	var grammar struct {
+		Shared
+		Node
+	}
+	s := &session{}
+	k, err := kong.New(&grammar, append(s.mappers(), kong.NoDefaultHelp())...)
+	if err != nil {
+		return "", fmt.Errorf("build the options: %w", err)
+	}
+	var b strings.Builder
+	b.WriteString(preface)
+	groups := []string{
+		"Listeners", "Development", "NATS", "Cluster of embedded NATS servers", "General",
+		"Connections", "Channels", "Bus", "Machine",
+	}
+	for _, group := range groups {
+		fmt.Fprintf(&b, "\n## %s\n\n| flag | variable | file key | default | meaning |\n|---|---|---|---|---|\n", group)
+		for _, f := range k.Model.Flags {
+			if f.Group == nil || f.Group.Title != group {
+				continue
+			}
+			flag := "--" + f.Name
+			if !f.IsBool() {
+				flag += " " + f.PlaceHolder
+			}
+			key, value := "`:"+f.Name+"`", "`"+f.Default+"`"
+			if f.Name == "config" {
+				key = ""
+			}
+			if f.Default == "" {
+				value = ""
+				if f.IsBool() {
+					value = "`false`"
+				}
+			}
+			help := f.Help
+			if f.Tag.Has("min") {
+				help += fmt.Sprintf(" From %s to %s.", f.Tag.Get("min"), f.Tag.Get("max"))
+			}
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", flag, envName(f.Name), key, value, strings.ReplaceAll(help, "|", "\\|"))
+		}
+	}
+	return b.String(), nil
+}
+
+const preface = `# Configuration
+
+<!-- Generated from internal/config/options.go: go test ./internal/config -run TestMarkdown -update -->
+
+Every option of ` + "`hoshi`" + ` is a flag, an environment variable and a key in an EDN file. A flag wins over the
+variable, the variable over the file, the file over the default.
+
+` + "```" + `
+hoshi --listen 0.0.0.0:8080 --echo
+HOSHI_LISTEN=0.0.0.0:8080 HOSHI_ECHO=true hoshi
+hoshi --config hoshi.edn
+` + "```" + `
+
+` + "```clojure" + `
+;; hoshi.edn
+{:listen       "0.0.0.0:8080"
+ :nats-url     ["nats://10.0.0.2:4222" "nats://10.0.0.3:4222"]
+ :nats-creds   "/etc/hoshi/nats.creds"
+ :queue-bytes  "4MiB"          ; or a number of bytes
+ :idle-timeout "90s"
+ :log-level    :warn}
+` + "```" + `
+
+* Addresses are ` + "`host:port`" + `. An empty host is every interface. Port 0 lets the system choose; the one chosen is printed.
+* Sizes are ` + "`512KiB`, `2MiB`" + ` or a number of bytes; durations ` + "`30s`, `500ms`" + `; switches ` + "`true` or `false`" + ` (` + "`--echo=false`" + ` overrides
+  a file). Lists are separated by commas, in the file they are a vector of strings. ` + "`nil`" + ` in the file is as if the key were left out.
+* An unknown file key, and an unknown variable that begins with ` + "`HOSHI_`" + `, stop the start, and so does a wrong value: all of them are named
+  together, and the exit code is 2. ` + "`HOSHI_SERVICE_*` and `HOSHI_PORT*`" + ` are passed over, since Kubernetes sets them where a service is
+  called hoshi; for one that is called hoshi-something, set ` + "`enableServiceLinks: false`" + ` in the pod.
+* Passwords and tokens are never printed or logged. Give them as variables or in the file, as flags show in ` + "`ps`" + `.
+* ` + "`hoshi pub`, `hoshi tap`" + ` read the same variables and file, and use what stands under NATS and General.
+`

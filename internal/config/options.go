@@ -1,0 +1,84 @@
+package config
+
+import "time"
+
+// Tags beyond kong's own, read by this package:
+//
+//	min, max  bounds of a number, a duration or a size, in the option's own notation
+//	oneof     the allowed words, separated by commas
+//	secret    the value is never quoted in a fault
+//	tune      left out of --help, shown by --help-all and in docs/config.md
+//	meta      no option of the program (help): neither variable nor file key
+
+// Shared is what every command understands.
+type Shared struct {
+	Config string `name:"config" placeholder:"FILE" help:"Read options from an EDN file, a map of keywords: {:listen \"0.0.0.0:8080\" :echo true}." group:"General"`
+
+	NATSURL      []string `name:"nats-url" placeholder:"URL,..." help:"Servers of an external NATS. A node given one embeds none. Commands dial nats://127.0.0.1:4222 without it." group:"NATS"`
+	NATSCreds    string   `name:"nats-creds" placeholder:"FILE" help:"Credentials file (JWT and seed) for --nats-url." group:"NATS" tune:""`
+	NATSUser     string   `name:"nats-user" placeholder:"NAME" help:"User for --nats-url." group:"NATS" tune:""`
+	NATSPassword string   `name:"nats-password" placeholder:"SECRET" help:"Password of --nats-user. Better given as a variable or in the file: flags show in ps." group:"NATS" secret:"" tune:""`
+	NATSToken    string   `name:"nats-token" placeholder:"SECRET" help:"Token for --nats-url. Better given as a variable or in the file: flags show in ps." group:"NATS" secret:"" tune:""`
+	NATSNKey     string   `name:"nats-nkey" placeholder:"FILE" help:"File with the nkey seed for --nats-url." group:"NATS" tune:""`
+	NATSTLSCA    string   `name:"nats-tls-ca" placeholder:"FILE" help:"PEM file of the authorities that the NATS servers are checked against." group:"NATS" tune:""`
+	NATSTLSCert  string   `name:"nats-tls-cert" placeholder:"FILE" help:"PEM file of the client certificate shown to NATS." group:"NATS" tune:""`
+	NATSTLSKey   string   `name:"nats-tls-key" placeholder:"FILE" help:"PEM file of its key." group:"NATS" tune:""`
+	Prefix       string   `name:"prefix" default:"hoshi" placeholder:"WORD" help:"First level of every subject. Nodes and backends must agree on it." group:"NATS" tune:""`
+
+	LogFormat string `name:"log-format" default:"auto" oneof:"auto,console,json" placeholder:"FORMAT" help:"auto, console or json. auto is console on a terminal and under --dev, json elsewhere." group:"General"`
+	LogLevel  string `name:"log-level" default:"info" oneof:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error." group:"General"`
+}
+
+// Node is what only a running node understands.
+type Node struct {
+	Dev              bool   `name:"dev" help:"For trying out: --echo, --insecure-uid-param uid and readable logs." group:"Development"`
+	Echo             bool   `name:"echo" help:"Answer events that clients send, as a demo backend. Not beside a real one." group:"Development"`
+	InsecureUIDParam string `name:"insecure-uid-param" placeholder:"NAME" help:"Believe the user id in this query parameter. Anybody can be anybody: never in production." group:"Development"`
+
+	Listen      Addr `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where WebSocket clients connect." group:"Listeners"`
+	AdminListen Addr `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where /stats, /channels and profiling are served. Keep it private." group:"Listeners"`
+	NATSListen  Addr `name:"nats-listen" default:"127.0.0.1:4222" placeholder:"ADDR" help:"Where backends reach the embedded NATS." group:"Listeners"`
+
+	NATSClusterListen   Addr     `name:"nats-cluster-listen" placeholder:"ADDR" help:"Where embedded NATS servers of other nodes connect. Beyond loopback only with credentials." group:"Cluster of embedded NATS servers"`
+	NATSRoutes          []string `name:"nats-routes" placeholder:"HOST:PORT,..." help:"Cluster listeners of other nodes. Beyond loopback only with credentials." group:"Cluster of embedded NATS servers"`
+	NATSClusterUser     string   `name:"nats-cluster-user" placeholder:"NAME" help:"User that the cluster listener asks for and the routes give." group:"Cluster of embedded NATS servers" tune:""`
+	NATSClusterPassword string   `name:"nats-cluster-password" placeholder:"SECRET" help:"Password of --nats-cluster-user. Better given as a variable or in the file: flags show in ps." group:"Cluster of embedded NATS servers" secret:"" tune:""`
+
+	MaxMessage       Size          `name:"max-message" default:"1MiB" min:"1KiB" max:"63MiB" placeholder:"SIZE" help:"Largest message from a client; beyond it the connection is closed with 1009. Lowered to what NATS carries." group:"Connections" tune:""`
+	QueueMessages    int           `name:"queue-messages" default:"1000" min:"1" max:"1000000" placeholder:"N" help:"Frames that may wait for one slow client before it is closed with 1013." group:"Connections" tune:""`
+	QueueBytes       Size          `name:"queue-bytes" default:"2MiB" min:"1KiB" max:"1GiB" placeholder:"SIZE" help:"Bytes that may wait for one slow client. One frame always fits an empty queue." group:"Connections" tune:""`
+	PingInterval     time.Duration `name:"ping-interval" default:"30s" min:"100ms" max:"1h" placeholder:"TIME" help:"How often the server pings a client." group:"Connections" tune:""`
+	IdleTimeout      time.Duration `name:"idle-timeout" default:"60s" min:"200ms" max:"24h" placeholder:"TIME" help:"Silence after which a client is taken for dead. Must exceed --ping-interval." group:"Connections" tune:""`
+	HandshakeTimeout time.Duration `name:"handshake-timeout" default:"10s" min:"100ms" max:"10m" placeholder:"TIME" help:"Time from accept to a complete request." group:"Connections" tune:""`
+	CloseTimeout     time.Duration `name:"close-timeout" default:"5s" min:"10ms" max:"10m" placeholder:"TIME" help:"Time for a closing handshake before the connection is reset." group:"Connections" tune:""`
+	WrapRecv         bool          `name:"wrap-recv" help:"Send events of backends as [:chsk/recv [id data]], for clients with wrap-recv-evs?." group:"Connections" tune:""`
+
+	ChannelAutoCreate bool     `name:"channel-auto-create" default:"true" help:"A subscribe creates the channel. When false, only channels of --channel-patterns exist." group:"Channels" tune:""`
+	ChannelPatterns   []string `name:"channel-patterns" placeholder:"PATTERN,..." help:"Channels that exist when --channel-auto-create is false." group:"Channels" tune:""`
+	MaxSubscriptions  int      `name:"max-subscriptions" default:"100" min:"1" max:"1000000" placeholder:"N" help:"Channels one connection may be subscribed to." group:"Channels" tune:""`
+	MaxSubscribers    int      `name:"max-subscribers" default:"0" min:"0" max:"100000000" placeholder:"N" help:"Subscribers of one channel on this node; 0 is no limit." group:"Channels" tune:""`
+
+	RequestTimeout   time.Duration `name:"request-timeout" default:"15s" min:"10ms" max:"1h" placeholder:"TIME" help:"Time a backend has to answer an event before the client hears :chsk/timeout." group:"Bus" tune:""`
+	Linger           time.Duration `name:"linger" default:"5s" min:"0s" max:"1h" placeholder:"TIME" help:"How long an interest on NATS outlives its last local subscriber." group:"Bus" tune:""`
+	BarrierTimeout   time.Duration `name:"barrier-timeout" default:"1s" min:"10ms" max:"1m" placeholder:"TIME" help:"How long :subscribed waits for a NATS server that stays silent." group:"Bus" tune:""`
+	BusQueueMessages int           `name:"bus-queue-messages" default:"65536" min:"1" max:"10000000" placeholder:"N" help:"Messages on their way to NATS; beyond it sockets are not read until there is room." group:"Bus" tune:""`
+	BusQueueBytes    Size          `name:"bus-queue-bytes" default:"64MiB" min:"64KiB" max:"16GiB" placeholder:"SIZE" help:"Bytes on their way to NATS." group:"Bus" tune:""`
+
+	Loops  int    `name:"loops" default:"0" min:"0" max:"1024" placeholder:"N" help:"Event loops; 0 is one for each core." group:"Machine" tune:""`
+	Poller string `name:"poller" default:"auto" oneof:"auto,portable" placeholder:"KIND" help:"auto (epoll on Linux) or portable (a goroutine for each connection)." group:"Machine" tune:""`
+}
+
+// ApplyDev carries out what --dev stands for. An explicit parameter name is
+// kept.
+func (n *Node) ApplyDev() {
+	if !n.Dev {
+		return
+	}
+	n.Echo = true
+	if n.InsecureUIDParam == "" {
+		n.InsecureUIDParam = "uid"
+	}
+}
+
+// Embedded reports whether the node is to run its own NATS server.
+func (n *Node) Embedded(s *Shared) bool { return len(s.NATSURL) == 0 }

@@ -1,0 +1,220 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+// Invocation is what a program is started with.
+type Invocation struct {
+	Args   []string // without the program's name
+	Env    []string // as os.Environ returns it
+	Stdout io.Writer
+	Exit   func(int) // called after help was printed
+}
+
+// Checker is implemented by a grammar whose options depend on each other. Check
+// is called with the selected command once every value could be read on its
+// own.
+type Checker interface {
+	Check(command string, report Report)
+}
+
+// Report takes a fault of the named option ("nats-routes").
+type Report func(option, problem string)
+
+// Parse fills grammar, a pointer to a struct with kong's tags, and returns the
+// selected command, "" for the default one. Whatever is wrong comes back as an
+// *[Error] that holds every fault; any other error is a broken grammar.
+//
+// Help is printed to Stdout and ends in Exit(0); Parse then returns no error.
+func Parse(grammar any, in Invocation) (command string, err error) {
+	s := &session{env: map[string]string{}, source: map[string]string{}, blamed: map[string]bool{}}
+	for _, pair := range in.Env {
+		if name, value, ok := strings.Cut(pair, "="); ok && strings.HasPrefix(name, envPrefix) {
+			s.env[name] = value
+		}
+	}
+	exited := false
+	opts := append(s.mappers(),
+		kong.Name("hoshi"),
+		kong.NoDefaultHelp(),
+		kong.Help(printHelp),
+		kong.Writers(in.Stdout, io.Discard),
+		kong.Exit(func(code int) { exited = true; in.Exit(code) }),
+		kong.Resolvers(s),
+		kong.WithBeforeResolve(s.load),
+	)
+	k, err := kong.New(grammar, opts...)
+	if err != nil {
+		return "", fmt.Errorf("build the command line: %w", err)
+	}
+	s.known = optionsOf(k.Model.Node)
+
+	args, unknown := s.strip(k.Model.Node, in.Args)
+	ctx, err := k.Parse(args)
+	if exited {
+		return "", nil
+	}
+	if err != nil && !unknown {
+		s.faults = append(s.faults, Fault{Problem: s.reword(k.Model.Node, err)})
+	}
+	if err != nil && !s.loaded {
+		if pe, ok := errors.AsType[*kong.ParseError](err); ok && pe.Context != nil {
+			_ = s.load(pe.Context)
+		}
+	}
+	if ctx != nil {
+		command = commandOf(ctx)
+	}
+	if c, ok := grammar.(Checker); ok && err == nil {
+		c.Check(command, s.fault)
+	}
+	if len(s.faults) > 0 {
+		slices.SortStableFunc(s.faults, func(a, b Fault) int { return cmp.Compare(rank(a), rank(b)) })
+		return command, &Error{s.faults}
+	}
+	return command, nil
+}
+
+// rank puts what stands on the command line first: it is what was just typed.
+func rank(f Fault) int {
+	switch {
+	case f.Source == "" || strings.HasPrefix(f.Source, "-"):
+		return 0
+	case strings.HasPrefix(f.Source, envPrefix):
+		return 1
+	}
+	return 2
+}
+
+func commandOf(ctx *kong.Context) string {
+	node := ctx.Selected()
+	if node == nil || node.Hidden {
+		return ""
+	}
+	var words []string
+	for ; node != nil && node.Parent != nil; node = node.Parent {
+		words = append(words, node.Name)
+	}
+	slices.Reverse(words)
+	return strings.Join(words, " ")
+}
+
+// optionsOf lists every option of the grammar by name, those of all commands.
+func optionsOf(node *kong.Node) map[string]*kong.Flag {
+	known := map[string]*kong.Flag{}
+	var visit func(n *kong.Node)
+	visit = func(n *kong.Node) {
+		for _, f := range n.Flags {
+			known[f.Name] = f
+		}
+		for _, c := range n.Children {
+			visit(c)
+		}
+	}
+	visit(node)
+	return known
+}
+
+// strip takes options that exist nowhere out of args, a fault for each, since
+// kong would stop at the first and hide what else is wrong.
+func (s *session) strip(root *kong.Node, args []string) (rest []string, unknown bool) {
+	names := make([]string, 0, len(s.known))
+	for name := range s.known {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			return append(rest, args[i:]...), unknown
+		}
+		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		dashes := len(arg) - len(strings.TrimLeft(arg, "-"))
+		if dashes == 0 || arg == "-" || arg == "-h" || dashes == 2 && s.known[name] != nil {
+			rest = append(rest, arg)
+			continue
+		}
+		unknown = true
+		hint := didYouMean(name, names, func(n string) string { return "--" + n })
+		if hint == "" {
+			hint = " (put -- before an argument that begins with a dash)"
+		}
+		given, _, _ := strings.Cut(arg, "=")
+		s.faults = append(s.faults, Fault{Problem: "unknown option " + given + hint})
+		// What follows is most likely the value.
+		if !hasValue && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") && !isCommand(root, args[i+1]) {
+			i++
+		}
+	}
+	return rest, unknown
+}
+
+func isCommand(root *kong.Node, word string) bool {
+	return slices.ContainsFunc(root.Children, func(n *kong.Node) bool { return n.Name == word })
+}
+
+// reword says in this program's words what kong found wrong with the shape of
+// the command line.
+func (s *session) reword(root *kong.Node, err error) string {
+	text := err.Error()
+	var node *kong.Node
+	if pe, ok := errors.AsType[*kong.ParseError](err); ok && pe.Context != nil {
+		node = pe.Context.Selected()
+	}
+	if node == nil || node.Hidden {
+		node = root
+	}
+	if word, ok := strings.CutPrefix(text, "unexpected argument "); ok {
+		word, _, _ = strings.Cut(word, ",")
+		var names []string
+		for _, c := range node.Children {
+			if !c.Hidden {
+				names = append(names, c.Name)
+			}
+		}
+		if len(names) == 0 {
+			return fmt.Sprintf("%s does not take a further argument %s; quote an event that holds spaces", node.FullPath(), word)
+		}
+		hint := didYouMean(word, names, func(n string) string { return node.FullPath() + " " + n })
+		if hint == "" {
+			hint = ": want one of " + strings.Join(names, ", ")
+		}
+		return fmt.Sprintf("unknown command %s%s", word, hint)
+	}
+	if word, ok := strings.CutPrefix(text, "unknown flag "); ok {
+		word, _, _ = strings.Cut(word, ",")
+		return fmt.Sprintf("%s is an option of hoshi, not of %s", word, node.FullPath())
+	}
+	if word, ok := strings.CutPrefix(text, "flag "); ok { // of the node, before another command
+		word, _, _ = strings.Cut(word, " ")
+		return fmt.Sprintf("%s is an option of hoshi, not of its commands", word)
+	}
+	if strings.HasPrefix(text, "expected ") {
+		return "want " + usage(node)
+	}
+	return text
+}
+
+// usage writes how a command is called: "hoshi pub user UID EVENT".
+func usage(node *kong.Node) string {
+	var b strings.Builder
+	b.WriteString(node.FullPath())
+	if len(node.Children) > 0 && node.Parent != nil {
+		for i, c := range node.Children {
+			b.WriteString([]string{" ", "|"}[min(i, 1)] + c.Name)
+		}
+		b.WriteString(" ...")
+	}
+	for _, p := range node.Positional {
+		b.WriteString(" " + strings.ToUpper(p.Name))
+	}
+	return b.String()
+}

@@ -1,0 +1,143 @@
+package config
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+)
+
+const envPrefix = "HOSHI_"
+
+// session carries one call of Parse. It belongs to the goroutine of the call.
+type session struct {
+	known  map[string]*kong.Flag // every option, by name
+	env    map[string]string     // the HOSHI_ variables
+	path   string                // of the file, "" without one
+	file   map[string]any        // its values, by key
+	loaded bool
+
+	source map[string]string // option -> where its value came from, where that is no flag
+	blamed map[string]bool   // options that have a fault, so that one cause gives one fault
+	faults []Fault
+}
+
+// fault notes what is wrong with the value of an option, once for each option.
+func (s *session) fault(option, problem string) {
+	if s.blamed[option] {
+		return
+	}
+	s.blamed[option] = true
+	source := s.source[option]
+	if source == "" {
+		source = "--" + option
+	}
+	s.faults = append(s.faults, Fault{source, problem})
+}
+
+func envName(option string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(option, "-", "_"))
+}
+
+func isMeta(f *kong.Flag) bool { return f.Tag.Has("meta") }
+
+// load reads the file and looks for names that mean nothing. It runs before
+// values are resolved, or at last when the command line could not be read.
+func (s *session) load(ctx *kong.Context) error {
+	if s.loaded { // kong calls once for each command and argument
+		return nil
+	}
+	s.loaded = true
+	if commandOf(ctx) == "version" {
+		return nil // says what was built, whatever the surroundings
+	}
+	byEnv := map[string]bool{}
+	var envNames, keys []string
+	for name, f := range s.known {
+		if isMeta(f) {
+			continue
+		}
+		byEnv[envName(name)] = true
+		envNames = append(envNames, envName(name))
+		if name != "config" {
+			keys = append(keys, name)
+		}
+	}
+	slices.Sort(envNames)
+	slices.Sort(keys)
+	for _, name := range slices.Sorted(maps.Keys(s.env)) {
+		if !byEnv[name] && !injected(name) {
+			s.faults = append(s.faults, Fault{name, "unknown variable" + envHint(name, envNames)})
+		}
+	}
+
+	flag := s.known["config"]
+	if flag == nil {
+		return nil
+	}
+	s.path, _ = ctx.FlagValue(flag).(string)
+	if env, ok := s.env[envName("config")]; ok && s.path == "" {
+		s.path, s.source["config"] = env, envName("config")
+	}
+	if s.path == "" {
+		return nil
+	}
+	entries, err := readFile(s.path)
+	if err != nil {
+		s.fault("config", s.path+": "+err.Error())
+		return nil
+	}
+	s.file = make(map[string]any, len(entries))
+	for _, e := range entries {
+		if !slices.Contains(keys, e.key) {
+			hint := didYouMean(strings.ToLower(e.key), keys, func(k string) string { return ":" + k })
+			s.faults = append(s.faults, Fault{s.path + " :" + e.key, "unknown key" + hint})
+			continue
+		}
+		s.file[e.key] = e.value
+	}
+	return nil
+}
+
+// injected reports what Kubernetes puts into the environment of every pod of a
+// namespace that has a service called hoshi.
+func injected(name string) bool {
+	return strings.HasPrefix(name, envPrefix+"SERVICE_") || strings.HasPrefix(name, envPrefix+"PORT")
+}
+
+// Kubernetes also injects variables for services called hoshi-something.
+var serviceLink = regexp.MustCompile(`_(SERVICE_(HOST|PORT)|PORT(_\d+_(TCP|UDP))?)(_|$)`)
+
+func envHint(name string, known []string) string {
+	if serviceLink.MatchString(name) {
+		return " (from a Kubernetes service? set enableServiceLinks: false in the pod)"
+	}
+	bare := make([]string, len(known)) // the common prefix would make everything look near
+	for i, k := range known {
+		bare[i] = strings.TrimPrefix(k, envPrefix)
+	}
+	return didYouMean(strings.TrimPrefix(name, envPrefix), bare, func(n string) string { return envPrefix + n })
+}
+
+// Validate implements kong.Resolver.
+func (s *session) Validate(*kong.Application) error { return nil }
+
+// Resolve implements kong.Resolver for options that no flag has set: the
+// environment first, then the file. Doing both here, and telling kong nothing
+// of variables, is what puts the environment above the file.
+func (s *session) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if isMeta(flag) {
+		return nil, nil
+	}
+	if value, ok := s.env[envName(flag.Name)]; ok {
+		s.source[flag.Name] = envName(flag.Name)
+		return value, nil
+	}
+	if value := s.file[flag.Name]; value != nil {
+		s.source[flag.Name] = s.path + " :" + flag.Name
+		return value, nil
+	}
+	return nil, nil
+}
