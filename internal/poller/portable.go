@@ -1,0 +1,469 @@
+package poller
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	portableRead  = 4 << 10
+	portableWrite = 64 << 10         // what stands in for the system's send buffer
+	portableDrain = 2 * time.Second  // how long Close lets the writer finish
+	acceptRetry   = 100 * time.Millisecond
+)
+
+// portable is the backend without readiness: one goroutine reads for each socket and waits until the loop has
+// taken what it read; a writer goroutine lives while a buffer is being written. All callbacks are on the loop.
+type portable struct {
+	l       *Loop
+	conns   []*pconn // by slot; loop only
+	signal  chan struct{}
+	timer   *time.Timer
+	events  []pevent // taken; events[at:] are to be dispatched
+	at      int
+	listens []net.Listener
+	wg      sync.WaitGroup // every goroutine of the backend; shutdown waits for it
+
+	mu struct {
+		sync.Mutex
+		events []pevent
+	}
+}
+
+type pkind uint8
+
+const (
+	evRead pkind = iota
+	evHangup
+	evWritable
+	evAccept
+	evAcceptError
+)
+
+type pevent struct {
+	kind pkind
+	c    *pconn
+	p    []byte
+	err  error
+	conn net.Conn
+	o    ListenOptions
+}
+
+// pconn is one socket of the portable loop.
+type pconn struct {
+	b    *portable
+	h    Handler
+	conn net.Conn
+
+	// loop only
+	dead    bool   // closed or detached: late events reach nobody
+	waiting bool   // the reader waits for more
+	reading bool   // the reader is in Read
+	held    []byte // read by a reader that was under way when reading was paused
+	heldErr error
+
+	more chan bool     // loop to reader: read again (true) or end (false)
+	gone chan struct{} // closed when the reader has ended
+
+	mu struct {
+		sync.Mutex
+		out     []byte // accepted by write, not yet written
+		writing bool
+		short   bool // a write was cut: OnWritable is due when there is room
+		fin     bool // close the sending direction behind out
+		end     bool // close the connection behind out
+		err     error
+	}
+}
+
+func newPortable(l *Loop) *portable {
+	return &portable{l: l, signal: make(chan struct{}, 1), timer: time.NewTimer(time.Hour)}
+}
+
+func (b *portable) wait(deadline time.Time) {
+	if b.at < len(b.events) || !b.l.park() {
+		return
+	}
+	var due <-chan time.Time
+	if !deadline.IsZero() {
+		b.timer.Reset(time.Until(deadline))
+		due = b.timer.C
+	}
+	select {
+	case <-b.signal:
+	case <-due:
+	}
+	b.l.parked.Store(false)
+}
+
+func (b *portable) wake() {
+	select {
+	case b.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (b *portable) post(ev pevent) {
+	b.mu.Lock()
+	b.mu.events = append(b.mu.events, ev)
+	b.mu.Unlock()
+	b.l.Wake()
+}
+
+func (b *portable) dispatch() {
+	if b.at == len(b.events) {
+		clear(b.events)
+		b.mu.Lock()
+		b.events, b.mu.events = b.mu.events, b.events[:0]
+		b.mu.Unlock()
+		b.at = 0
+	}
+	for b.at < len(b.events) {
+		ev := b.events[b.at]
+		b.at++
+		switch ev.kind {
+		case evAccept:
+			ev.o.OnAccept(Endpoint{conn: ev.conn})
+		case evAcceptError:
+			if ev.o.OnError != nil {
+				ev.o.OnError(ev.err, false)
+			}
+		case evWritable:
+			if s := ev.c.socket(); s != nil && s.bits&bitWrite != 0 {
+				b.l.current = ev.c.h
+				ev.c.h.OnWritable()
+				b.l.current = nil
+			}
+		case evRead, evHangup:
+			ev.c.reading, ev.c.waiting = false, ev.kind == evRead
+			ev.c.held, ev.c.heldErr = ev.p, ev.err
+			ev.c.deliver()
+		}
+	}
+}
+
+// socket returns nil once the connection is closed or detached.
+func (c *pconn) socket() *Socket {
+	if c.dead {
+		return nil
+	}
+	return c.h.Socket()
+}
+
+// deliver hands over what the reader brought, unless reading is paused, and sends it for more.
+func (c *pconn) deliver() {
+	s := c.socket()
+	if s == nil || s.bits&bitRead == 0 {
+		return
+	}
+	l := c.b.l
+	if p := c.held; len(p) > 0 {
+		c.held = nil
+		l.current = c.h
+		c.h.OnRead(p)
+		l.current = nil
+		if s = c.socket(); s == nil || s.bits&bitRead == 0 {
+			return
+		}
+	}
+	if err := c.heldErr; err != nil {
+		c.heldErr = nil
+		s.bits = s.bits&^bitRead | bitEOF
+		l.current = c.h
+		c.h.OnHangup(err)
+		l.current = nil
+		return
+	}
+	if c.waiting {
+		c.waiting, c.reading = false, true
+		c.more <- true
+	}
+}
+
+func (c *pconn) read() {
+	defer close(c.gone)
+	buf := make([]byte, portableRead)
+	for {
+		n, err := c.conn.Read(buf)
+		if n == 0 && err == nil {
+			continue
+		}
+		ev := pevent{kind: evRead, c: c, p: buf[:n], err: err}
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				var ne *net.OpError
+				if errors.As(err, &ne) {
+					ev.err = ne.Err
+				}
+			}
+			ev.kind = evHangup
+		}
+		c.b.post(ev)
+		if err != nil || !<-c.more {
+			return
+		}
+	}
+}
+
+func (b *portable) attach(ep Endpoint, s *Socket) error {
+	conn := ep.conn
+	if conn == nil {
+		f := os.NewFile(uintptr(ep.fd), "socket")
+		c, err := net.FileConn(f)
+		_ = f.Close() // c has a duplicate of its own
+		if err != nil {
+			return fmt.Errorf("poller: attach: %w", err)
+		}
+		conn = c
+	}
+	for int(s.slot) >= len(b.conns) {
+		b.conns = append(b.conns, nil)
+	}
+	c := &pconn{b: b, h: b.l.table.at(s.slot).h, conn: conn, more: make(chan bool, 1), gone: make(chan struct{}), reading: true}
+	b.conns[s.slot] = c
+	b.wg.Go(c.read) // ends with an error of Read, or when told so by close and detach
+	return nil
+}
+
+func (b *portable) interest(s *Socket) {
+	c := b.conns[s.slot]
+	if s.bits&bitRead != 0 && !c.reading {
+		// Not at once: the caller may be in a callback of this very socket.
+		b.l.Post(c.deliver)
+	}
+	if s.bits&bitWrite != 0 {
+		c.mu.Lock()
+		ready := len(c.mu.out) < portableWrite || c.mu.err != nil
+		c.mu.short = true
+		c.mu.Unlock()
+		if ready {
+			b.post(pevent{kind: evWritable, c: c})
+		}
+	}
+}
+
+func (b *portable) write(s *Socket, p []byte) (int, error) {
+	c := b.conns[s.slot]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writeLocked(p)
+}
+
+func (c *pconn) writeLocked(p []byte) (int, error) {
+	if c.mu.err != nil {
+		return 0, c.mu.err
+	}
+	n := min(len(p), portableWrite-len(c.mu.out))
+	c.mu.out = append(c.mu.out, p[:n]...)
+	c.mu.short = n < len(p)
+	if n > 0 && !c.mu.writing {
+		c.mu.writing = true
+		c.b.wg.Go(c.flush) // ends when the buffer is empty or the connection broken
+	}
+	return n, nil
+}
+
+func (b *portable) writev(s *Socket, bufs [][]byte) (int, error) {
+	c := b.conns[s.slot]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	total := 0
+	for _, p := range bufs {
+		n, err := c.writeLocked(p)
+		total += n
+		if err != nil || n < len(p) {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// flush writes the buffer until it is empty. It is alone: mu.writing says so.
+func (c *pconn) flush() {
+	var chunk []byte
+	for {
+		c.mu.Lock()
+		if len(c.mu.out) == 0 || c.mu.err != nil {
+			c.mu.writing = false
+			c.mu.out = nil // an idle connection holds no buffer
+			c.finishLocked()
+			c.mu.Unlock()
+			return
+		}
+		chunk = append(chunk[:0], c.mu.out[:min(len(c.mu.out), portableRead*4)]...)
+		c.mu.Unlock()
+		n, err := c.conn.Write(chunk)
+		c.mu.Lock()
+		c.mu.out = c.mu.out[:copy(c.mu.out, c.mu.out[n:])]
+		if err != nil {
+			c.mu.err = err
+		}
+		tell := c.mu.short && (err != nil || len(c.mu.out) <= portableWrite/2)
+		if tell {
+			c.mu.short = false
+		}
+		c.mu.Unlock()
+		if tell {
+			c.b.post(pevent{kind: evWritable, c: c})
+		}
+	}
+}
+
+// finishLocked does what waited for the buffer to be written.
+func (c *pconn) finishLocked() {
+	if c.mu.fin && !c.mu.end {
+		c.mu.fin = false
+		if hc, ok := c.conn.(interface{ CloseWrite() error }); ok {
+			_ = hc.CloseWrite()
+		}
+	}
+	if c.mu.end {
+		_ = c.conn.Close()
+	}
+}
+
+func (b *portable) closeWrite(s *Socket) error {
+	c := b.conns[s.slot]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.fin = true
+	if !c.mu.writing {
+		c.finishLocked()
+	}
+	return nil
+}
+
+func (b *portable) unsent(s *Socket) int {
+	c := b.conns[s.slot]
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.mu.out)
+}
+
+// forget ends the reader and takes the connection out of the table.
+func (b *portable) forget(s *Socket) *pconn {
+	c := b.conns[s.slot]
+	b.conns[s.slot] = nil
+	c.dead = true
+	c.waiting = false
+	c.more <- false // a reader in Read finds it afterwards
+	return c
+}
+
+func (b *portable) close(s *Socket, reset bool) {
+	c := b.forget(s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if reset {
+		if lc, ok := c.conn.(interface{ SetLinger(int) error }); ok {
+			_ = lc.SetLinger(0)
+		}
+	} else if c.mu.writing {
+		// As a system would, deliver what was accepted.
+		c.mu.end = true
+		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+		_ = c.conn.SetWriteDeadline(time.Now().Add(portableDrain))
+		return
+	}
+	_ = c.conn.Close()
+}
+
+func (b *portable) detach(s *Socket) (net.Conn, error) {
+	c := b.forget(s)
+	_ = c.conn.SetReadDeadline(time.Unix(1, 0)) // a reader that is in Read returns at once
+	<-c.gone
+	_ = c.conn.SetReadDeadline(time.Time{})
+	rest := c.held
+	b.mu.Lock()
+	for _, ev := range b.mu.events {
+		if ev.c == c && len(ev.p) > 0 {
+			rest = ev.p
+		}
+	}
+	b.mu.Unlock()
+	if len(rest) > 0 {
+		return &replayed{Conn: c.conn, rest: rest}, nil
+	}
+	return c.conn, nil
+}
+
+// replayed is a connection whose first bytes have been read already.
+type replayed struct {
+	net.Conn
+	rest []byte
+}
+
+// Read returns the bytes read before, then those of the connection.
+func (r *replayed) Read(p []byte) (int, error) {
+	if len(r.rest) > 0 {
+		n := copy(p, r.rest)
+		r.rest = r.rest[n:]
+		return n, nil
+	}
+	return r.Conn.Read(p)
+}
+
+func (b *portable) addrs(s *Socket) (local, remote netip.AddrPort) {
+	c := b.conns[s.slot]
+	return netAddrPort(c.conn.LocalAddr()), netAddrPort(c.conn.RemoteAddr())
+}
+
+func netAddrPort(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		ap := t.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	}
+	return netip.AddrPort{}
+}
+
+func (b *portable) listen(ln net.Listener, o ListenOptions) error {
+	b.listens = append(b.listens, ln)
+	b.wg.Go(func() { b.accept(ln, o) }) // ends when the listener is closed
+	return nil
+}
+
+func (b *portable) accept(ln net.Listener, o ListenOptions) {
+	for {
+		c, err := ln.Accept()
+		switch {
+		case err == nil:
+			b.post(pevent{kind: evAccept, conn: c, o: o})
+		case closed(err):
+			return
+		default:
+			b.post(pevent{kind: evAcceptError, err: err, o: o})
+			if outOfDescriptors(err) {
+				select {
+				case <-b.l.done:
+				case <-time.After(acceptRetry):
+				}
+			}
+		}
+	}
+}
+
+func (b *portable) stopListen() {
+	for _, ln := range b.listens {
+		_ = ln.Close()
+	}
+	b.listens = nil
+}
+
+func (b *portable) shutdown() {
+	b.wg.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, ev := range b.mu.events {
+		if ev.kind == evAccept {
+			_ = ev.conn.Close()
+		}
+	}
+	b.mu.events = nil
+	b.timer.Stop()
+}
