@@ -16,9 +16,9 @@ type Shared struct {
 
 	NATSURL      []string `name:"nats-url" placeholder:"URL,..." help:"Servers of an external NATS. A node given one embeds none. Commands dial nats://127.0.0.1:4222 without it." group:"NATS"`
 	NATSCreds    string   `name:"nats-creds" placeholder:"FILE" help:"Credentials file (JWT and seed) for --nats-url." group:"NATS" tune:""`
-	NATSUser     string   `name:"nats-user" placeholder:"NAME" help:"User for --nats-url." group:"NATS" tune:""`
+	NATSUser     string   `name:"nats-user" placeholder:"NAME" help:"User for NATS. An embedded NATS asks its clients for it." group:"NATS" tune:""`
 	NATSPassword string   `name:"nats-password" placeholder:"SECRET" help:"Password of --nats-user. Better given as a variable or in the file: flags show in ps." group:"NATS" secret:"" tune:""`
-	NATSToken    string   `name:"nats-token" placeholder:"SECRET" help:"Token for --nats-url. Better given as a variable or in the file: flags show in ps." group:"NATS" secret:"" tune:""`
+	NATSToken    string   `name:"nats-token" placeholder:"SECRET" help:"Token for NATS, instead of a user. An embedded NATS asks its clients for it. Better given as a variable or in the file: flags show in ps." group:"NATS" secret:"" tune:""`
 	NATSNKey     string   `name:"nats-nkey" placeholder:"FILE" help:"File with the nkey seed for --nats-url." group:"NATS" tune:""`
 	NATSTLSCA    string   `name:"nats-tls-ca" placeholder:"FILE" help:"PEM file of the authorities that the NATS servers are checked against." group:"NATS" tune:""`
 	NATSTLSCert  string   `name:"nats-tls-cert" placeholder:"FILE" help:"PEM file of the client certificate shown to NATS." group:"NATS" tune:""`
@@ -54,15 +54,13 @@ type Node struct {
 	WrapRecv         bool          `name:"wrap-recv" help:"Send events of backends as [:chsk/recv [id data]], for clients with wrap-recv-evs?." group:"Connections" tune:""`
 
 	ChannelAutoCreate bool     `name:"channel-auto-create" default:"true" help:"A subscribe creates the channel. When false, only channels of --channel-patterns exist." group:"Channels" tune:""`
-	ChannelPatterns   []string `name:"channel-patterns" placeholder:"PATTERN,..." help:"Channels that exist when --channel-auto-create is false." group:"Channels" tune:""`
-	MaxSubscriptions  int      `name:"max-subscriptions" default:"100" min:"1" max:"1000000" placeholder:"N" help:"Channels one connection may be subscribed to." group:"Channels" tune:""`
+	ChannelPatterns   []string `name:"channel-patterns" placeholder:"PATTERN,..." help:"Channels that exist when --channel-auto-create is false; * stands for any run of characters." group:"Channels" tune:""`
+	MaxSubscriptions  int      `name:"max-subscriptions" default:"100" min:"1" max:"32768" placeholder:"N" help:"Channels one connection may be subscribed to." group:"Channels" tune:""`
 	MaxSubscribers    int      `name:"max-subscribers" default:"0" min:"0" max:"100000000" placeholder:"N" help:"Subscribers of one channel on this node; 0 is no limit." group:"Channels" tune:""`
 
-	RequestTimeout   time.Duration `name:"request-timeout" default:"15s" min:"10ms" max:"1h" placeholder:"TIME" help:"Time a backend has to answer an event before the client hears :chsk/timeout." group:"Bus" tune:""`
-	Linger           time.Duration `name:"linger" default:"5s" min:"0s" max:"1h" placeholder:"TIME" help:"How long an interest on NATS outlives its last local subscriber." group:"Bus" tune:""`
-	BarrierTimeout   time.Duration `name:"barrier-timeout" default:"1s" min:"10ms" max:"1m" placeholder:"TIME" help:"How long :subscribed waits for a NATS server that stays silent." group:"Bus" tune:""`
-	BusQueueMessages int           `name:"bus-queue-messages" default:"65536" min:"1" max:"10000000" placeholder:"N" help:"Messages on their way to NATS; beyond it sockets are not read until there is room." group:"Bus" tune:""`
-	BusQueueBytes    Size          `name:"bus-queue-bytes" default:"64MiB" min:"64KiB" max:"16GiB" placeholder:"SIZE" help:"Bytes on their way to NATS." group:"Bus" tune:""`
+	RequestTimeout time.Duration `name:"request-timeout" default:"15s" min:"10ms" max:"1h" placeholder:"TIME" help:"Time a backend has to answer an event before the client hears :chsk/timeout." group:"Bus" tune:""`
+	Linger         time.Duration `name:"linger" default:"5s" min:"1ms" max:"1h" placeholder:"TIME" help:"How long an interest on NATS outlives its last local subscriber." group:"Bus" tune:""`
+	BarrierTimeout time.Duration `name:"barrier-timeout" default:"1s" min:"10ms" max:"1m" placeholder:"TIME" help:"How long :subscribed waits for a NATS server that stays silent." group:"Bus" tune:""`
 
 	Loops  int    `name:"loops" default:"0" min:"0" max:"1024" placeholder:"N" help:"Event loops; 0 is one for each core." group:"Machine" tune:""`
 	Poller string `name:"poller" default:"auto" oneof:"auto,portable" placeholder:"KIND" help:"auto (epoll on Linux) or portable (a goroutine for each connection)." group:"Machine" tune:""`

@@ -137,12 +137,12 @@ func TestEveryType(t *testing.T) {
 		}
 	}
 
-	env := []string{"HOSHI_ECHO=true", "HOSHI_QUEUE_BYTES=1KiB", "HOSHI_NATS_URL=nats://a:1, nats://b:2", "HOSHI_LINGER=0s"}
+	env := []string{"HOSHI_ECHO=true", "HOSHI_QUEUE_BYTES=1KiB", "HOSHI_NATS_URL=nats://a:1, nats://b:2", "HOSHI_LINGER=1ms"}
 	g, _, faults = parse(t, []string{"--echo=false", "--channel-patterns=a", "--channel-patterns", "b,c"}, env, "")
 	if faults != nil {
 		t.Fatalf("faults: %q", faults)
 	}
-	if g.Run.Echo || g.Run.QueueBytes != 1024 || g.Run.Linger != 0 {
+	if g.Run.Echo || g.Run.QueueBytes != 1024 || g.Run.Linger != time.Millisecond {
 		t.Errorf("echo %v, queue bytes %v, linger %v", g.Run.Echo, g.Run.QueueBytes, g.Run.Linger)
 	}
 	if !reflect.DeepEqual(g.NATSURL, []string{"nats://a:1", "nats://b:2"}) || !reflect.DeepEqual(g.Run.ChannelPatterns, []string{"a", "b", "c"}) {
@@ -203,7 +203,8 @@ func TestFaults(t *testing.T) {
 		{name: "secret of a wrong type", args: []string{"--config=FILE"}, file: `{:nats-token 4711}`, want: []string{`hoshi.edn :nats-token: is no string`}},
 		{name: "two ways to log in", args: []string{"--nats-url=nats://a", "--nats-creds=x", "--nats-token=y"}, want: []string{"--nats-token: only one way to log in, but --nats-creds is given too"}},
 		{name: "half a login", env: []string{"HOSHI_NATS_PASSWORD=hunter2"}, want: []string{"HOSHI_NATS_PASSWORD: needs --nats-user"}},
-		{name: "half a certificate", args: []string{"--nats-tls-cert=x"}, want: []string{"--nats-tls-cert: needs --nats-tls-key"}},
+		{name: "creds for the embedded nats", args: []string{"--nats-creds=x"}, want: []string{"--nats-creds: needs --nats-url: the embedded NATS knows --nats-user and --nats-token only"}},
+		{name: "half a certificate", args: []string{"--nats-url=nats://a", "--nats-tls-cert=x"}, want: []string{"--nats-tls-cert: needs --nats-tls-key"}},
 		{name: "prefix", args: []string{"--prefix=a.b"}, want: []string{`--prefix: "a.b" is no level of a subject: want a short word without dots, spaces and wildcards`}},
 		{name: "open cluster", args: []string{"--nats-cluster-listen=0.0.0.0:6222"}, want: []string{"--nats-cluster-listen: 0.0.0.0:6222 reaches beyond this machine: give --nats-cluster-user and --nats-cluster-password, the same on every node"}},
 		{name: "open cluster on every interface", args: []string{"--nats-cluster-listen=:6222"}, want: []string{"--nats-cluster-listen: :6222 reaches beyond this machine: give --nats-cluster-user and --nats-cluster-password, the same on every node"}},

@@ -1,0 +1,102 @@
+package obs_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"log"
+	"log/slog"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/hoshi-ws/hoshi/internal/obs"
+)
+
+func TestFormats(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		format obs.Format
+		want   string // a pattern
+	}{
+		{name: "json", format: obs.JSON, want: `^\{"level":"info","n":1,"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(Z|[+-]\d\d:\d\d)","message":"node is up"\}\n$`},
+		{name: "auto is json where nobody reads", format: obs.Auto, want: `^\{"level":"info"`},
+		{name: "none is auto", want: `^\{"level":"info"`},
+		{name: "console without colours", format: obs.Console, want: `^\d\d:\d\d:\d\d\.\d{3} INF node is up n=1\n$`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out bytes.Buffer
+			l, err := obs.New(obs.Options{Writer: &out, Format: tt.format})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Debug().Msg("not at this level")
+			l.Info().Int("n", 1).Msg("node is up")
+			if !regexp.MustCompile(tt.want).MatchString(out.String()) {
+				t.Errorf("got %q, want %s", out.String(), tt.want)
+			}
+		})
+	}
+}
+
+func TestLevels(t *testing.T) {
+	for level, want := range map[string]int{"debug": 4, "info": 3, "": 3, "warn": 2, "error": 1} {
+		var out bytes.Buffer
+		l, err := obs.New(obs.Options{Writer: &out, Format: obs.JSON, Level: level})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Debug().Msg("d")
+		l.Info().Msg("i")
+		l.Warn().Msg("w")
+		l.Error().Msg("e")
+		if got := strings.Count(out.String(), "\n"); got != want {
+			t.Errorf("level %q wrote %d lines, want %d", level, got, want)
+		}
+	}
+}
+
+func TestWrongOptions(t *testing.T) {
+	for _, o := range []obs.Options{{Level: "loud"}, {Format: "xml"}} {
+		if _, err := obs.New(o); err == nil {
+			t.Errorf("%+v was taken", o)
+		}
+	}
+}
+
+func TestIsTerminal(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	if obs.IsTerminal(null) || obs.IsTerminal(&bytes.Buffer{}) {
+		t.Error("took the null device or a buffer for a terminal")
+	}
+}
+
+func TestTakeStandard(t *testing.T) {
+	old, flags, out := slog.Default(), log.Flags(), log.Writer()
+	defer func() {
+		slog.SetDefault(old)
+		log.SetFlags(flags)
+		log.SetOutput(out)
+	}()
+	var buf bytes.Buffer
+	l, err := obs.New(obs.Options{Writer: &buf, Format: obs.JSON})
+	if err != nil {
+		t.Fatal(err)
+	}
+	obs.TakeStandard(l)
+	slog.Warn("from slog", "n", 2)
+	log.Printf("from %s", "log")
+	for i, line := range bytes.Split(bytes.TrimSpace(buf.Bytes()), []byte("\n")) {
+		var got map[string]any
+		if err := json.Unmarshal(line, &got); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if want := []string{"from slog", "from log"}[i]; got["message"] != want || got["component"] != "std" {
+			t.Errorf("got %s, want %q", line, want)
+		}
+	}
+}
