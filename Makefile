@@ -1,0 +1,49 @@
+# Every target calls a script of scripts/; continuous integration calls the same.
+
+.DEFAULT_GOAL := help
+.PHONY: help run build setup test quick e2e fmt vet lint bench bench-once fuzz tools clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## a whole working system with the development switches
+	go run ./cmd/node --dev
+
+build: ## ./hoshi and ./loadgen
+	scripts/build.sh
+
+test: ## install what is missing, check and test everything (CI runs this)
+	scripts/test.sh
+
+setup: ## install what the tests need, and nothing else
+	scripts/setup.sh
+
+quick: ## Go tests of the packages, with -race, without the end-to-end test
+	scripts/go-test.sh $$(go list -f '{{.Dir}}' ./... | grep -v '/e2e$$' | sed "s|^$$PWD|.|")
+
+e2e: setup ## the end-to-end test alone: Clojure clients, three nodes, three NATS servers
+	scripts/go-test.sh -v ./e2e
+
+fmt: ## format the Go files
+	scripts/fmt.sh
+
+vet: tools ## go vet, staticcheck, a build for a system without epoll
+	scripts/vet.sh
+
+lint: ## all linters of .golangci.yml (the first run builds golangci-lint)
+	scripts/lint.sh
+
+bench: ## measure against a raw-write ceiling on this machine (minutes)
+	scripts/bench.sh
+
+bench-once: ## run each Go benchmark once
+	scripts/once.sh
+
+fuzz: ## fuzz every target for 30 s
+	scripts/fuzz.sh
+
+tools: ## build the pinned tools into .bin/
+	scripts/tools.sh
+
+clean: ## remove what was built
+	rm -rf .bin .out hoshi loadgen

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Installs what the tests need: Debian packages where a program is missing (as
+# root or with sudo), the npm packages of e2e/, Go modules, and the pinned tools.
+# What is there already is left alone, so a second run takes seconds.
+source "$(dirname "$0")/lib.sh"
+
+need go "install Go 1.26 or later"
+
+packages=()
+command -v gcc >/dev/null || packages+=(gcc libc6-dev) # the race detector links with it
+command -v git >/dev/null || packages+=(git)
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
+if ((${#packages[@]})); then
+  need apt-get "install by hand: ${packages[*]}"
+  sudo=()
+  ((EUID == 0)) || sudo=(sudo)
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+fi
+
+# npm keeps a copy of the lockfile beside what it installed.
+installed=e2e/node_modules/.e2e-lock.json
+if ! cmp -s e2e/package-lock.json "$installed"; then
+  (cd e2e && npm ci --no-audit --no-fund)
+  cp e2e/package-lock.json "$installed"
+fi
+
+go mod download
+scripts/tools.sh
