@@ -35,6 +35,8 @@ type Result struct {
 	// OutOfOrder counts deliveries that came behind a later one of the same
 	// channel, or twice.
 	OutOfOrder int64 `json:"out_of_order"`
+	// Unexpected counts frames that nobody waited for.
+	Unexpected int64 `json:"unexpected"`
 	// Latency runs from the intended send time to the receipt of each delivery.
 	Latency Quantiles `json:"latency"`
 
@@ -85,8 +87,8 @@ func (r *Result) WriteSummary(w io.Writer) error {
 	if r.Sent > 0 {
 		line("sent", "%d in %.2f s", r.Sent, r.Seconds)
 		line("deliveries", "%d, %.0f a second", r.Deliveries, r.Rate)
-		if r.Lost > 0 || r.OutOfOrder > 0 {
-			line("faults", "%d not received, %d out of order or twice", r.Lost, r.OutOfOrder)
+		if r.Lost > 0 || r.OutOfOrder > 0 || r.Unexpected > 0 {
+			line("faults", "%d not received, %d out of order or twice, %d unexpected", r.Lost, r.OutOfOrder, r.Unexpected)
 		}
 		q := r.Latency
 		line("latency", "p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f ms", q.P50, q.P90, q.P99, q.P999, q.Max)

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/rawserver"
+)
+
+// childWait is how long the raw server may take to start, and to end.
+const childWait = 10 * time.Second
+
+type ceilingCmd struct {
+	connFlags
+	fanoutFlags
+	ServerCPU int `name:"server-cpu" default:"0" help:"Core that the raw server is pinned to; -1 for any."`
+}
+
+// Run is for kong.
+func (c *ceilingCmd) Run(ctx context.Context) (err error) {
+	if c.InFlight == 0 {
+		// With one in flight the server would wait for the client between rounds; the
+		// ceiling is a server that never waits.
+		c.InFlight = 2
+	}
+	srv, err := startRawServer(c.ServerCPU)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.stop()) }()
+	o := c.options(load.Fanout)
+	c.apply(&o)
+	o.URLs = []string{"ws://" + srv.addr + "/"}
+	o.ServerPID = srv.cmd.Process.Pid
+	return execute(ctx, o, c.outputFlags, "ceiling")
+}
+
+type rawServerCmd struct {
+	Listen string `default:"127.0.0.1:0" help:"Address."`
+	CPU    int    `name:"cpu" default:"-1" help:"Core to be pinned to; -1 for any."`
+}
+
+// Run is for kong. It ends with standard input, so that it does not outlive whoever
+// started it.
+func (c *rawServerCmd) Run(ctx context.Context) error {
+	if c.CPU >= 0 {
+		if err := pin(c.CPU); err != nil {
+			return err
+		}
+	}
+	s, err := rawserver.Listen(c.Listen)
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }() // ends with Stop, below
+	fmt.Println("listening", s.Addr())
+	eof := make(chan struct{})
+	// Ends with standard input or, at the latest, with the process.
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(eof)
+	}()
+	select {
+	case err := <-served:
+		return err
+	case <-eof:
+	case <-ctx.Done():
+	}
+	return errors.Join(s.Stop(), <-served)
+}
+
+// rawServer is the raw server in a process of its own.
+type rawServer struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	addr  string
+}
+
+func startRawServer(cpu int) (*rawServer, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start the raw server: %w", err)
+	}
+	cmd := exec.Command(self, "raw-server", "--cpu="+strconv.Itoa(cpu))
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = ownGroup() // Ctrl-C is for us: the server is needed to the end
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the raw server: %w", err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start the raw server: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the raw server: %w", err)
+	}
+	s := &rawServer{cmd: cmd, stdin: in}
+	kill := time.AfterFunc(childWait, func() { _ = cmd.Process.Kill() })
+	line, err := bufio.NewReader(out).ReadString('\n')
+	kill.Stop()
+	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening ")
+	if err != nil || !ok {
+		return nil, errors.Join(fmt.Errorf("start the raw server: it says %q: %w", line, err), s.stop())
+	}
+	s.addr = addr
+	return s, nil
+}
+
+// stop ends the process and waits for it.
+func (s *rawServer) stop() error {
+	_ = s.stdin.Close()
+	kill := time.AfterFunc(childWait, func() { _ = s.cmd.Process.Kill() })
+	defer kill.Stop()
+	if err := s.cmd.Wait(); err != nil {
+		return fmt.Errorf("raw server: %w", err)
+	}
+	return nil
+}

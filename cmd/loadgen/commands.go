@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
+)
+
+type outputFlags struct {
+	JSON  string `name:"json" placeholder:"FILE" help:"Write the JSON there instead of standard output."`
+	Quiet bool   `short:"q" help:"No progress."`
+}
+
+type serverFlags struct {
+	URL []string `name:"url" default:"ws://127.0.0.1:8080/" help:"The server; several take turns."`
+	connFlags
+}
+
+type connFlags struct {
+	ServerPID  int           `name:"server-pid" placeholder:"PID" help:"The server's process on this machine: report its memory and CPU time."`
+	Timeout    time.Duration `default:"10s" help:"How long any one answer may take."`
+	Connecting int           `default:"64" help:"Connections in their handshake at once."`
+	Portable   bool          `help:"Use the loop of goroutines in place of epoll."`
+	outputFlags
+}
+
+type paceFlags struct {
+	InFlight int           `name:"in-flight" short:"f" placeholder:"N" help:"Messages in flight at most (default 1; 65536 with --rate)."`
+	Rate     float64       `short:"r" placeholder:"N" help:"Sends a second on a fixed schedule. Default: as fast as --in-flight allows."`
+	Warmup   time.Duration `default:"1s" help:"Time before the clock starts."`
+	Duration time.Duration `short:"d" default:"10s" help:"Time of sending that counts."`
+}
+
+func (f connFlags) options(scenario string) load.Options {
+	return load.Options{
+		Scenario:   scenario,
+		ServerPID:  f.ServerPID,
+		Timeout:    f.Timeout,
+		Connecting: f.Connecting,
+		Portable:   f.Portable,
+	}
+}
+
+func (f paceFlags) apply(o *load.Options) {
+	o.InFlight, o.Rate, o.Warmup, o.Duration = f.InFlight, f.Rate, f.Warmup, f.Duration
+}
+
+type idleCmd struct {
+	serverFlags
+	Connections int           `short:"n" default:"15000" help:"Sockets."`
+	Channels    int           `default:"1" help:"Channels; each socket subscribes to one."`
+	Hold        time.Duration `default:"20s" help:"How long to wait after the last connection."`
+}
+
+// Run is for kong.
+func (c *idleCmd) Run(ctx context.Context) error {
+	o := c.options(load.Idle)
+	o.URLs, o.Connections, o.Channels, o.Hold = c.URL, c.Connections, c.Channels, c.Hold
+	return execute(ctx, o, c.outputFlags, "")
+}
+
+type fanoutFlags struct {
+	Subscribers int `short:"n" default:"1000" help:"Sockets that subscribe."`
+	Channels    int `default:"1" help:"Channels; each subscriber takes one, publishes take turns."`
+	Size        int `short:"s" default:"128" help:"Bytes of a payload's EDN text."`
+	paceFlags
+}
+
+func (f fanoutFlags) apply(o *load.Options) {
+	o.Connections, o.Channels, o.Size = f.Subscribers, f.Channels, f.Size
+	f.paceFlags.apply(o)
+}
+
+type fanoutCmd struct {
+	serverFlags
+	fanoutFlags
+	Publishers int    `default:"1" help:"Sockets that publish."`
+	PublishURL string `name:"publish-url" placeholder:"URL" help:"Where publishers connect, for example another node. Default: the first --url."`
+}
+
+// Run is for kong.
+func (c *fanoutCmd) Run(ctx context.Context) error {
+	o := c.options(load.Fanout)
+	c.fanoutFlags.apply(&o)
+	o.URLs, o.Publishers, o.PublishURL = c.URL, c.Publishers, c.PublishURL
+	return execute(ctx, o, c.outputFlags, "")
+}
+
+type pingpongCmd struct {
+	serverFlags
+	Connections int           `short:"n" default:"500" help:"Sockets, with one ping under way each."`
+	Rate        float64       `short:"r" placeholder:"N" help:"Pings a second on a fixed schedule. Default: each as soon as it has its pong."`
+	Warmup      time.Duration `default:"1s" help:"Time before the clock starts."`
+	Duration    time.Duration `short:"d" default:"10s" help:"Time of sending that counts."`
+}
+
+// Run is for kong.
+func (c *pingpongCmd) Run(ctx context.Context) error {
+	o := c.options(load.PingPong)
+	o.URLs, o.Connections = c.URL, c.Connections
+	o.Rate, o.Warmup, o.Duration = c.Rate, c.Warmup, c.Duration
+	return execute(ctx, o, c.outputFlags, "")
+}
+
+type userpushCmd struct {
+	serverFlags
+	Users  int    `short:"n" default:"10000" help:"Users, with one socket each."`
+	Size   int    `short:"s" default:"128" help:"Bytes of the event's data."`
+	NATS   string `name:"nats-url" default:"nats://127.0.0.1:4222" help:"Where to publish."`
+	Prefix string `default:"hoshi" help:"First token of the subjects."`
+	paceFlags
+}
+
+// Run is for kong.
+func (c *userpushCmd) Run(ctx context.Context) error {
+	o := c.options(load.UserPush)
+	c.apply(&o)
+	o.URLs, o.Connections, o.Size, o.NATS, o.Prefix = c.URL, c.Users, c.Size, c.NATS, c.Prefix
+	return execute(ctx, o, c.outputFlags, "")
+}

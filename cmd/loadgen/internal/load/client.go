@@ -1,0 +1,310 @@
+package load
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
+	"github.com/hoshi-ws/hoshi/internal/poller"
+)
+
+// closeWait is how long the server gets to end connections after our close frames.
+const closeWait = 3 * time.Second
+
+// scenario is what differs between the kinds of load. All methods are called on
+// the loop.
+type scenario interface {
+	// query returns what connection i adds to the url's query.
+	query(i int) string
+	// greeted looks at the handshake frame of c.
+	greeted(c *conn, msg []byte) error
+	// message takes a text message on a connection in use; false leaves it to conn.
+	message(c *conn, f wsclient.Frame, now int64) bool
+	// send sends one message that was to leave at intended. It is only called when
+	// the pump says so.
+	send(intended int64)
+}
+
+// client holds the loop and everything on it.
+type client struct {
+	// fixed after newClient
+	opt      *Options
+	loop     *poller.Loop
+	base     time.Time
+	key      string // of every upgrade; one is as good as many
+	accept   string
+	tag      [tagLen]byte
+	channels []string
+	failed   chan struct{} // closed by the first fail
+	slots    chan struct{} // one for each connection in its handshake
+
+	// owned by the loop
+	scenario scenario
+	pump     *pump
+	pacer    *pacer // nil without a rate
+	conns    []*conn
+	dirty    []flusher
+	ready    int
+	lastOpen int64
+	strays   int64
+	err      error
+	closed   chan struct{} // while closing: closed when the last connection is gone
+}
+
+func newClient(o *Options) (*client, error) {
+	tag := newTag()
+	c := &client{
+		opt:    o,
+		base:   time.Now(),
+		key:    base64.StdEncoding.EncodeToString([]byte("hoshi loadgenera")),
+		tag:    tag,
+		failed: make(chan struct{}),
+		slots:  make(chan struct{}, o.Connecting),
+		pump:   newPump(o),
+	}
+	c.accept = wsclient.Accept(c.key)
+	for i := range o.Channels {
+		c.channels = append(c.channels, fmt.Sprintf("load-%s-%05d", tag[:4], i))
+	}
+	var err error
+	c.loop, err = poller.New(poller.Options{Portable: o.Portable, ReadBuffer: 256 << 10, OnTurn: c.turn})
+	if err != nil {
+		return nil, fmt.Errorf("start the loop: %w", err)
+	}
+	if o.Rate > 0 {
+		if c.pacer, err = newPacer(c.loop.Wake); err != nil {
+			c.loop.Stop()
+			return nil, fmt.Errorf("start the pacer: %w", err)
+		}
+	}
+	c.loop.Start()
+	return c, nil
+}
+
+// clock returns nanoseconds of monotonic time since the client was made.
+func (c *client) clock() int64 { return int64(time.Since(c.base)) }
+
+// turn ends every turn of the loop: send what is due, then write.
+func (c *client) turn() {
+	if c.pump.sending {
+		c.push(c.clock())
+	}
+	if c.pump.sending && c.pump.interval > 0 {
+		c.pacer.arm(c.pump.next() - c.clock())
+	}
+	for _, f := range c.dirty {
+		f.flush()
+	}
+	c.dirty = c.dirty[:0]
+}
+
+func (c *client) push(now int64) {
+	for {
+		at, ok := c.pump.due(now)
+		if !ok {
+			return
+		}
+		c.scenario.send(at)
+	}
+}
+
+// fail ends the run with err, unless it has failed already. Loop only.
+func (c *client) fail(err error) {
+	if c.err == nil {
+		c.err = err
+		close(c.failed)
+	}
+}
+
+// call runs fn on the loop and waits for it; false when the loop has ended.
+func (c *client) call(fn func()) bool {
+	done := make(chan struct{})
+	if !c.loop.Post(func() { fn(); close(done) }) {
+		return false
+	}
+	select {
+	case <-done:
+		return true
+	case <-c.loop.Done():
+		return false
+	}
+}
+
+// opened is called when cn is ready for use.
+func (c *client) opened(cn *conn) {
+	cn.state = stReady
+	c.loop.SetTimer(&cn.sock, 0)
+	c.ready++
+	c.lastOpen = c.clock()
+	<-c.slots
+}
+
+// forget closes cn's socket.
+func (c *client) forget(cn *conn) {
+	if !cn.sock.Attached() {
+		return
+	}
+	c.loop.Close(&cn.sock)
+	cn.out = nil
+	if c.closed != nil && c.loop.Len() == 0 {
+		close(c.closed)
+		c.closed = nil
+	}
+}
+
+// plan is one connection to be opened.
+type plan struct {
+	target  target
+	channel int
+}
+
+// open opens the connections and returns when all are ready, or one has failed.
+// Connection i gets plans[i].
+func (c *client) open(ctx context.Context, plans []plan) error {
+	if err := descriptors(len(plans)); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(16, len(plans)) {
+		// Ends when all are dialed, or ctx is done.
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(plans) {
+					return
+				}
+				select {
+				case c.slots <- struct{}{}:
+				case <-ctx.Done():
+					return
+				case <-c.failed:
+					return
+				}
+				if err := c.dial(ctx, i, plans[i]); err != nil {
+					cancel(err)
+					return
+				}
+			}
+		})
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	var err error
+	for n := 0; n < len(plans) && err == nil; {
+		select {
+		case <-ctx.Done():
+			err = context.Cause(ctx)
+		case <-c.failed:
+			err = c.failure()
+		case <-tick.C:
+			c.call(func() { n = c.ready })
+			c.opt.Progress(Progress{Phase: "connect", Done: int64(n), Total: int64(len(plans))})
+		}
+	}
+	cancel(nil)
+	wg.Wait()
+	return err
+}
+
+// failure returns the first error on the loop.
+func (c *client) failure() (err error) {
+	c.call(func() { err = c.err })
+	return err
+}
+
+// dial connects and hands the socket to the loop, with the upgrade on its way.
+func (c *client) dial(ctx context.Context, i int, p plan) error {
+	d := net.Dialer{Timeout: c.opt.Timeout}
+	nc, err := d.DialContext(ctx, "tcp", p.target.addr)
+	if err != nil {
+		return dialError(p.target.addr, err)
+	}
+	ep, err := c.adopt(nc)
+	if err != nil {
+		return fmt.Errorf("connection %d: %w", i, err)
+	}
+	posted := c.loop.Post(func() {
+		cn := &conn{link: link{client: c}, index: i, channel: p.channel}
+		if err := c.loop.Attach(ep, cn); err != nil {
+			c.fail(fmt.Errorf("connection %d: %w", i, err))
+			return
+		}
+		c.conns = append(c.conns, cn)
+		c.loop.SetTimer(&cn.sock, c.opt.Timeout)
+		cn.write(func(dst []byte) []byte {
+			return wsclient.AppendUpgrade(dst, p.target.addr, p.target.with(c.scenario.query(i)), c.key)
+		})
+	})
+	if !posted {
+		ep.Close()
+		return poller.ErrStopped
+	}
+	return nil
+}
+
+func (c *client) adopt(nc net.Conn) (poller.Endpoint, error) {
+	if c.opt.Portable {
+		return poller.AdoptConn(nc), nil
+	}
+	ep, err := poller.Adopt(nc)
+	if err != nil {
+		return poller.Endpoint{}, errors.Join(err, nc.Close())
+	}
+	return ep, nil
+}
+
+func dialError(addr string, err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("connect to %s: connection refused: nothing listens there", addr)
+	}
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return fmt.Errorf("connect to %s: no local port left (see net.ipv4.ip_local_port_range): %w", addr, err)
+	}
+	return fmt.Errorf("connect to %s: %w", addr, err)
+}
+
+// close ends every connection, politely as far as the server goes along within
+// closeWait, and the loop.
+func (c *client) close() {
+	done := make(chan struct{})
+	posted := c.loop.Post(func() {
+		c.pump.sending = false
+		c.closed = done
+		for _, cn := range c.conns {
+			if !cn.sock.Attached() {
+				continue
+			}
+			if cn.state == stUpgrade {
+				c.forget(cn)
+				continue
+			}
+			cn.state = stClosing
+			c.loop.SetTimer(&cn.sock, closeWait)
+			cn.write(func(dst []byte) []byte { return wsclient.AppendClose(dst, 1000) })
+		}
+		if c.loop.Len() == 0 && c.closed != nil {
+			close(done)
+			c.closed = nil
+		}
+	})
+	if posted {
+		select {
+		case <-done:
+		case <-time.After(closeWait + time.Second):
+		}
+	}
+	c.loop.Stop()
+	if c.pacer != nil {
+		c.pacer.stop()
+	}
+}

@@ -1,0 +1,187 @@
+package load
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
+)
+
+// state is what a connection waits for.
+type state uint8
+
+const (
+	stUpgrade    state = iota // the answer to the upgrade
+	stHandshake               // [:chsk/handshake ...]
+	stSubscribed              // [:sente-lite/subscribed ...]
+	stReady                   // nothing: it is in use
+	stClosing                 // the server's end after our close frame
+)
+
+// String names what is awaited, for errors.
+func (s state) String() string {
+	switch s {
+	case stUpgrade:
+		return "answer to the upgrade"
+	case stHandshake:
+		return "handshake frame"
+	case stSubscribed:
+		return "answer to the subscribe"
+	case stReady:
+		return "message"
+	case stClosing:
+		return "end of the connection"
+	}
+	return "?"
+}
+
+// conn is one client socket and the poller's handler of it. All of it is owned by
+// the loop once it is attached.
+type conn struct {
+	link
+	parser wsclient.Parser
+	head   []byte // the answer to the upgrade while it is not complete
+
+	index   int
+	channel int // what it subscribes to, -1 for nothing
+	state   state
+	last    uint32 // the scenario's: number of the last message, or of the ping under way
+}
+
+var (
+	framePong  = wsclient.AppendText(nil, []byte("[:chsk/ws-pong]"))
+	wsPing     = []byte("[:chsk/ws-ping]")
+	handshake  = []byte("[:chsk/handshake ")
+	subscribed = []byte("[:sente-lite/subscribed ")
+)
+
+// OnRead takes frames off p.
+func (c *conn) OnRead(p []byte) {
+	cl := c.client
+	now := cl.clock()
+	cl.pump.tick(now)
+	if c.state == stUpgrade {
+		if p = c.upgrade(p); p == nil {
+			return
+		}
+	}
+	for {
+		f, rest, ok, err := c.parser.Next(p)
+		if err != nil {
+			cl.fail(fmt.Errorf("connection %d: %w", c.index, err))
+			return
+		}
+		if !ok {
+			return
+		}
+		p = rest
+		switch {
+		case f.Op == wsclient.OpText && c.state == stReady && cl.scenario.message(c, f, now):
+		case f.Op == wsclient.OpText:
+			c.text(f.Head)
+		case f.Op == wsclient.OpPing:
+			c.write(func(dst []byte) []byte { return wsclient.AppendPong(dst, f.Head) })
+		case f.Op == wsclient.OpClose:
+			c.ended(wsclient.CloseCode(f.Head), nil)
+			return
+		}
+	}
+}
+
+// upgrade reads the answer to the upgrade and returns the frames behind it, nil
+// when there is nothing more to do now.
+func (c *conn) upgrade(p []byte) []byte {
+	if c.head != nil {
+		c.head = append(c.head, p...)
+		p = c.head
+	}
+	n, err := wsclient.ParseUpgrade(p, c.client.accept)
+	switch {
+	case err != nil:
+		c.client.fail(fmt.Errorf("connection %d: %w", c.index, err))
+		return nil
+	case n == 0:
+		if c.head == nil {
+			c.head = bytes.Clone(p)
+		}
+		return nil
+	}
+	c.head, c.state = nil, stHandshake
+	return p[n:]
+}
+
+// text handles what is no scenario's business.
+func (c *conn) text(msg []byte) {
+	cl := c.client
+	switch {
+	case bytes.Equal(msg, wsPing):
+		c.write(func(dst []byte) []byte { return append(dst, framePong...) })
+	case c.state == stHandshake && bytes.HasPrefix(msg, handshake):
+		if err := cl.scenario.greeted(c, msg); err != nil {
+			cl.fail(err)
+			return
+		}
+		if c.channel < 0 {
+			cl.opened(c)
+			return
+		}
+		c.state = stSubscribed
+		c.write(func(dst []byte) []byte {
+			return wsclient.AppendText(dst, []byte(`[:sente-lite/subscribe {:channel-id "`+cl.channels[c.channel]+`"}]`))
+		})
+	case c.state == stSubscribed && bytes.HasPrefix(msg, subscribed):
+		if !bytes.Contains(msg, []byte(":success true")) {
+			cl.fail(fmt.Errorf("connection %d: server refuses the subscription: %.200s", c.index, msg))
+			return
+		}
+		cl.opened(c)
+	case bytes.HasPrefix(msg, []byte("[:chsk/error")), bytes.HasPrefix(msg, []byte("[:chsk/timeout")):
+		cl.fail(fmt.Errorf("connection %d: server answers %.200s", c.index, msg))
+	default:
+		cl.strays++
+	}
+}
+
+// write appends to what leaves at the end of the turn.
+func (c *conn) write(appendTo func(dst []byte) []byte) {
+	c.out = appendTo(c.out)
+	c.touch(c)
+}
+
+// flush writes what is to leave.
+func (c *conn) flush() {
+	if err := c.drain(); err != nil {
+		c.ended(0, err)
+	}
+}
+
+// OnWritable goes on writing.
+func (c *conn) OnWritable() { c.flush() }
+
+// OnHangup is the end of the connection.
+func (c *conn) OnHangup(err error) {
+	if c.state == stUpgrade && errors.Is(err, io.EOF) && len(c.head) > 0 {
+		err = fmt.Errorf("no upgrade: %.80q", strings.TrimSpace(string(c.head)))
+	}
+	c.ended(0, err)
+}
+
+// OnTimer is the deadline of the state that c is in.
+func (c *conn) OnTimer() {
+	if c.state == stClosing {
+		c.client.forget(c)
+		return
+	}
+	c.client.fail(fmt.Errorf("connection %d: no %s within %v: %w", c.index, c.state, c.client.opt.Timeout, ErrTimeout))
+}
+
+// ended is called when the server has ended the connection.
+func (c *conn) ended(code int, err error) {
+	if c.state != stClosing {
+		c.client.fail(&ClosedError{Index: c.index, Code: code, Err: err})
+	}
+	c.client.forget(c)
+}

@@ -1,0 +1,23 @@
+//go:build unix
+
+package load
+
+import (
+	"fmt"
+	"syscall"
+)
+
+// spareDescriptors is what a process needs beside its sockets.
+const spareDescriptors = 32
+
+// descriptors makes sure that n sockets can be open at once.
+func descriptors(n int) error {
+	var lim syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
+		return fmt.Errorf("read the descriptor limit: %w", err)
+	}
+	if need := uint64(n + spareDescriptors); need > lim.Cur {
+		return fmt.Errorf("%d connections need %d descriptors, the limit is %d (ulimit -n)", n, need, lim.Cur)
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
+)
+
+// Names of the scenarios.
+const (
+	Idle     = "idle"
+	Fanout   = "fanout"
+	PingPong = "pingpong"
+	UserPush = "userpush"
+)
+
+// MinSize is the smallest payload in bytes: it holds the mark that receivers
+// look for.
+const MinSize = len(payloadHead) + markLen + len(payloadMid) + len(payloadTail)
+
+// maxOutstanding bounds the messages in flight where a rate sets the pace.
+const maxOutstanding = 1 << 16
+
+// Options say what to run. Zero values mean the default that is named.
+type Options struct {
+	Scenario string
+	// URLs of the server, "ws://host:port/path"; connections take turns.
+	URLs []string
+	// PublishURL is where fan-out's publishers connect; default URLs[0].
+	PublishURL string
+	// Connections is the number of subscribers, users or sockets.
+	Connections int
+	// Publishers is the number of sockets that publish in fan-out; default 1.
+	Publishers int
+	// Channels is the number of channels; each connection subscribes to one. Default 1.
+	Channels int
+	// Size is the length in bytes of a payload's EDN text; default 128.
+	Size int
+	// InFlight is how many messages are under way at most; default 1, with a Rate
+	// 65,536. Ping-pong has one for each connection instead.
+	InFlight int
+	// Rate is the number of sends a second, on a fixed schedule; 0 sends as soon as
+	// InFlight allows.
+	Rate float64
+	// Warmup is not counted, Duration is; after both everything is awaited.
+	Warmup, Duration time.Duration
+	// Hold is how long idle waits after the last connection.
+	Hold time.Duration
+	// Timeout is how long any one answer may take; default 10 s.
+	Timeout time.Duration
+	// Connecting is how many connections may be in their handshake at once; default 64.
+	Connecting int
+	// NATS is the address of the server that user pushes are published on, and
+	// Prefix the subjects' first token; default "hoshi".
+	NATS, Prefix string
+	// ServerPID is the server's process, whose memory and CPU time are read; 0 for none.
+	ServerPID int
+	// Portable selects the poller's portable loop.
+	Portable bool
+	// Progress, when set, is told about once a second how far the run is, by the
+	// goroutine that called Run.
+	Progress func(Progress)
+	// Log takes a line for what people should know; default is to drop it.
+	Log io.Writer
+}
+
+// Progress is a glimpse of a run.
+type Progress struct {
+	// Phase is "connect", "probe", "warm up", "measure" or "hold".
+	Phase string
+	// Done of Total is in connections for connect and probe, else in milliseconds.
+	Done, Total int64
+	// Deliveries counts those of this phase so far.
+	Deliveries int64
+}
+
+func (o *Options) setDefaults() {
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&o.Publishers, 1)
+	def(&o.Channels, 1)
+	def(&o.Size, 128)
+	def(&o.Connecting, 64)
+	if o.Scenario == PingPong {
+		o.InFlight = o.Connections
+	}
+	if o.Rate > 0 {
+		def(&o.InFlight, maxOutstanding)
+	}
+	def(&o.InFlight, 1)
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.Prefix == "" {
+		o.Prefix = "hoshi"
+	}
+	if o.PublishURL == "" && len(o.URLs) > 0 {
+		o.PublishURL = o.URLs[0]
+	}
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
+	}
+	if o.Log == nil {
+		o.Log = io.Discard
+	}
+}
+
+func (o *Options) validate() error {
+	var errs []error
+	bad := func(cond bool, format string, args ...any) {
+		if cond {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	bad(o.Connections < 1, "connections: %d, want at least 1", o.Connections)
+	bad(o.Channels < 1 || o.Channels > o.Connections, "channels: %d, want 1 to the number of connections", o.Channels)
+	bad(o.Publishers < 1, "publishers: %d, want at least 1", o.Publishers)
+	bad(o.Size < MinSize, "size: %d, want at least %d", o.Size, MinSize)
+	bad(o.InFlight < 1 || o.InFlight > maxOutstanding, "in flight: %d, want 1 to %d", o.InFlight, maxOutstanding)
+	bad(o.Rate < 0, "rate: %g, want 0 or more", o.Rate)
+	bad(len(o.URLs) == 0, "url: none")
+	bad(o.Scenario != Idle && o.Duration <= 0, "duration: %v, want more than 0", o.Duration)
+	bad(o.Scenario == UserPush && o.NATS == "", "nats: no address to publish on")
+	for _, u := range append([]string{o.PublishURL}, o.URLs...) {
+		if _, err := parseTarget(u); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// target is where a connection goes.
+type target struct {
+	addr  string // host:port
+	path  string
+	query string
+}
+
+func parseTarget(s string) (target, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return target{}, fmt.Errorf("url: %w", err)
+	}
+	if u.Scheme != "ws" || u.Hostname() == "" {
+		return target{}, fmt.Errorf("url: %q, want ws://host:port/path", s)
+	}
+	t := target{addr: u.Host, path: u.EscapedPath(), query: u.RawQuery}
+	if u.Port() == "" {
+		t.addr = net.JoinHostPort(u.Hostname(), "80")
+	}
+	if t.path == "" {
+		t.path = "/"
+	}
+	return t, nil
+}
+
+// with returns the request target, with q added to the query.
+func (t target) with(q string) string {
+	switch {
+	case t.query == "" && q == "":
+		return t.path
+	case t.query == "":
+		return t.path + "?" + q
+	case q == "":
+		return t.path + "?" + t.query
+	}
+	return t.path + "?" + t.query + "&" + q
+}
+
+func (o *Options) result() *report.Result {
+	c := map[string]any{"connections": o.Connections}
+	if o.Scenario != Idle {
+		c["in_flight"], c["rate"] = o.InFlight, o.Rate
+		c["warmup_seconds"], c["duration_seconds"] = o.Warmup.Seconds(), o.Duration.Seconds()
+	}
+	switch o.Scenario {
+	case Idle:
+		c["channels"], c["hold_seconds"] = o.Channels, o.Hold.Seconds()
+	case Fanout:
+		c["channels"], c["publishers"], c["size"] = o.Channels, o.Publishers, o.Size
+	case UserPush:
+		c["size"] = o.Size
+	}
+	return &report.Result{Scenario: o.Scenario, Started: time.Now(), Config: c}
+}

@@ -1,0 +1,43 @@
+package load
+
+import (
+	"bytes"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
+)
+
+var (
+	framePing = wsclient.AppendText(nil, wsPing)
+	wsPong    = []byte("[:chsk/ws-pong")
+)
+
+// pingpong has one ping under way on each connection.
+type pingpong struct {
+	client *client
+	rested []*conn // those with none
+}
+
+func (p *pingpong) query(int) string { return "" }
+
+func (p *pingpong) greeted(c *conn, _ []byte) error {
+	p.rested = append(p.rested, c)
+	return nil
+}
+
+func (p *pingpong) message(c *conn, f wsclient.Frame, now int64) bool {
+	if c.last == 0 || !bytes.HasPrefix(f.Head, wsPong) {
+		return false
+	}
+	p.client.pump.got(c.last, f.Len, now)
+	c.last = 0
+	p.rested = append(p.rested, c)
+	return true
+}
+
+func (p *pingpong) send(intended int64) {
+	c := p.rested[len(p.rested)-1]
+	p.rested = p.rested[:len(p.rested)-1]
+	c.last = p.client.pump.take(intended, 1)
+	c.out = append(c.out, framePing...)
+	c.touch(c)
+}

@@ -1,0 +1,256 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
+)
+
+// Run runs one scenario and returns what it measured. When ctx ends, or
+// something fails, it returns what was measured until then together with the
+// error, which the result holds too: [ErrInterrupted], [ErrTimeout],
+// *[ClosedError], *wsclient.RefusedError or what the system said. Only faulty
+// options give no result. Run leaves no goroutine and no descriptor behind.
+func Run(ctx context.Context, opt Options) (*report.Result, error) {
+	opt.setDefaults()
+	if err := opt.validate(); err != nil {
+		return nil, err
+	}
+	c, err := newClient(&opt)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	r := &run{client: c, opt: &opt, res: opt.result()}
+	err = r.phases(ctx)
+	if ctx.Err() != nil {
+		r.res.Interrupted, err = true, ErrInterrupted
+	} else if err != nil {
+		r.res.Error = err.Error()
+	}
+	return r.res, err
+}
+
+// run is one call of Run.
+type run struct {
+	client *client
+	opt    *Options
+	res    *report.Result
+}
+
+func (r *run) phases(ctx context.Context) error {
+	if err := r.serverStart(); err != nil {
+		return err
+	}
+	if err := r.connect(ctx); err != nil {
+		return err
+	}
+	if r.opt.Scenario == Idle {
+		return r.hold(ctx)
+	}
+	if r.opt.Warmup > 0 {
+		if err := r.phase(ctx, "warm up", r.opt.Warmup); err != nil {
+			return err
+		}
+	}
+	return r.measure(ctx)
+}
+
+// connect makes the scenario and opens what it needs.
+func (r *run) connect(ctx context.Context) error {
+	c, o := r.client, r.opt
+	plans := make([]plan, 0, o.Connections+o.Publishers)
+	for i := range o.Connections {
+		t, err := parseTarget(o.URLs[i%len(o.URLs)])
+		if err != nil {
+			return err
+		}
+		ch := -1
+		if o.Scenario == Idle || o.Scenario == Fanout {
+			ch = i % o.Channels
+		}
+		plans = append(plans, plan{target: t, channel: ch})
+	}
+	var push *userpush
+	switch o.Scenario {
+	case Idle:
+		c.scenario = idle{}
+	case Fanout:
+		c.scenario = newFanout(c)
+		t, err := parseTarget(o.PublishURL)
+		if err != nil {
+			return err
+		}
+		for range o.Publishers {
+			plans = append(plans, plan{target: t, channel: -1})
+		}
+	case PingPong:
+		c.scenario = &pingpong{client: c}
+	case UserPush:
+		b, err := c.dialNATS(ctx, o.NATS)
+		if err != nil {
+			return err
+		}
+		push = newUserpush(c, b)
+		c.scenario = push
+	default:
+		return fmt.Errorf("scenario: %q is unknown", o.Scenario)
+	}
+	start := c.clock()
+	err := c.open(ctx, plans)
+	var last int64
+	c.call(func() { r.res.Connections, last = c.ready, c.lastOpen })
+	if last > start {
+		r.res.ConnectSeconds = time.Duration(last - start).Seconds()
+	}
+	if err != nil || push == nil {
+		return err
+	}
+	return r.probe(ctx, push)
+}
+
+// probe waits until a push reaches every user.
+func (r *run) probe(ctx context.Context, u *userpush) error {
+	deadline := time.After(r.opt.Timeout)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		silent := 0
+		r.client.call(func() {
+			if silent = u.silent; silent > 0 && i%20 == 0 {
+				u.probe()
+			}
+		})
+		r.opt.Progress(Progress{Phase: "probe", Done: int64(len(u.users) - silent), Total: int64(len(u.users))})
+		if silent == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-r.client.failed:
+			return r.client.failure()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-deadline:
+			return fmt.Errorf("a push on %s.user.<uid> did not reach %d of %d users within %v (is --nats the server's?): %w",
+				r.opt.Prefix, silent, len(u.users), r.opt.Timeout, ErrTimeout)
+		}
+	}
+}
+
+// hold keeps the connections open and then looks at the server's memory.
+func (r *run) hold(ctx context.Context) error {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	start := time.Now()
+	for {
+		select {
+		case <-tick.C:
+			gone := time.Since(start)
+			r.opt.Progress(Progress{Phase: "hold", Done: min(gone, r.opt.Hold).Milliseconds(), Total: r.opt.Hold.Milliseconds()})
+			if gone >= r.opt.Hold {
+				r.res.Seconds = gone.Seconds()
+				return r.serverFull()
+			}
+		case <-r.client.failed:
+			return r.client.failure()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// measure runs the counted phase and takes its numbers, however it ends.
+func (r *run) measure(ctx context.Context) error {
+	before, errBefore := r.serverCPU()
+	err := r.phase(ctx, "measure", r.opt.Duration)
+	after, errAfter := r.serverCPU()
+	c, p := r.client, r.client.pump
+	c.call(func() {
+		p.sending = false
+		p.record()
+		r.res.Seconds = time.Duration(p.latest - p.start).Seconds()
+		r.res.Sent, r.res.Deliveries, r.res.BytesIn = p.sent, p.deliveries, p.bytes
+		r.res.Lost, r.res.OutOfOrder = p.owed, p.disorder
+		r.res.Unexpected = c.strays
+		r.res.Latency = p.latency.Quantiles()
+	})
+	if r.res.Seconds > 0 {
+		r.res.Rate = float64(r.res.Deliveries) / r.res.Seconds
+	}
+	if s := r.res.Server; s != nil {
+		s.CPUSeconds = after - before
+		if r.res.Deliveries > 0 {
+			s.CPUPerMillion = s.CPUSeconds / float64(r.res.Deliveries) * 1e6
+		}
+		err = errors.Join(err, errBefore, errAfter, r.serverFull())
+	}
+	return err
+}
+
+// phase sends for d and waits until all has been received.
+func (r *run) phase(ctx context.Context, name string, d time.Duration) error {
+	c, p := r.client, r.client.pump
+	var done <-chan struct{}
+	c.call(func() {
+		c.strays = 0
+		done = p.begin(c.clock(), d)
+	})
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	start, moved, last := time.Now(), time.Now(), int64(-1)
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-c.failed:
+			return c.failure()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case now := <-tick.C:
+			var deliveries, owed int64
+			var inflight int
+			c.call(func() { deliveries, owed, inflight = p.deliveries, p.owed, p.inflight })
+			if deliveries != last || inflight == 0 {
+				last, moved = deliveries, now
+			}
+			if now.Sub(moved) > r.opt.Timeout {
+				return fmt.Errorf("%s: %d messages are under way, %d receipts are missing, and none came for %v: %w", name, inflight, owed, r.opt.Timeout, ErrTimeout)
+			}
+			r.opt.Progress(Progress{Phase: name, Done: min(now.Sub(start), d).Milliseconds(), Total: d.Milliseconds(), Deliveries: deliveries})
+		}
+	}
+}
+
+// serverStart notes the server's memory while it has no connection of ours.
+func (r *run) serverStart() (err error) {
+	if r.opt.ServerPID == 0 {
+		return nil
+	}
+	r.res.Server = &report.Server{PID: r.opt.ServerPID}
+	r.res.Server.RSSEmpty, err = rss(r.opt.ServerPID)
+	return err
+}
+
+// serverFull notes the server's memory with all connections open.
+func (r *run) serverFull() (err error) {
+	s := r.res.Server
+	if s == nil {
+		return nil
+	}
+	if s.RSSFull, err = rss(s.PID); err != nil {
+		return err
+	}
+	s.PerConnection = float64(s.RSSFull-s.RSSEmpty) / float64(r.opt.Connections)
+	return nil
+}
+
+func (r *run) serverCPU() (float64, error) {
+	if r.opt.ServerPID == 0 {
+		return 0, nil
+	}
+	return cpuSeconds(r.opt.ServerPID)
+}

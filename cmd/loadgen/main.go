@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
+)
+
+// Exit codes.
+const (
+	exitFailed      = 1   // the run failed; what was measured is printed all the same
+	exitUsage       = 2   // a wrong flag or value
+	exitInterrupted = 130 // Ctrl-C; the summary so far is printed
+)
+
+const description = `Puts load on a WebSocket pub/sub server that speaks sente-lite, and measures what clients get.
+
+Latencies run from the intended send time: with --rate a server that stands still is charged for everything that it made wait.
+"In flight" is what has been published and not yet been received by every subscriber. JSON goes to standard output, or to --json FILE;
+progress and the summary go to standard error. Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted (with the summary so far).`
+
+type cli struct {
+	Idle      idleCmd      `cmd:"" help:"Hold connections open, all subscribed, and look at the server's memory."`
+	Fanout    fanoutCmd    `cmd:"" help:"Publish to channels; every subscriber must receive."`
+	Pingpong  pingpongCmd  `cmd:"" help:"Round trips of [:chsk/ws-ping], one under way on each connection."`
+	Userpush  userpushCmd  `cmd:"" help:"Publish on NATS to users with one socket each."`
+	Ceiling   ceilingCmd   `cmd:"" help:"Fan-out against a raw server of one send for each delivery, started for the occasion on one core."`
+	RawServer rawServerCmd `cmd:"" help:"The raw server of ceiling alone, until standard input ends."`
+}
+
+func main() { os.Exit(start(os.Args[1:])) }
+
+func start(args []string) int {
+	var c cli
+	code := -1
+	k, err := kong.New(&c, kong.Name("loadgen"), kong.Description(description), kong.UsageOnError(),
+		kong.Exit(func(n int) { code = n }), kong.Writers(os.Stdout, os.Stderr))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "loadgen:", err)
+		return exitUsage
+	}
+	kctx, err := k.Parse(args)
+	if code >= 0 { // --help
+		return code
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "loadgen:", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the second Ctrl-C ends at once
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	err = kctx.Run()
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, load.ErrInterrupted):
+		return exitInterrupted
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, "loadgen:", err)
+		return exitUsage
+	}
+	fmt.Fprintln(os.Stderr, "loadgen:", err)
+	return exitFailed
+}
+
+// usageError is a run that did not begin because of what was asked for.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// execute runs opt and prints the result, also of a run that failed.
+func execute(ctx context.Context, opt load.Options, out outputFlags, label string) error {
+	p := newProgress(os.Stderr, out.Quiet)
+	opt.Progress = p.show
+	res, err := load.Run(ctx, opt)
+	p.end()
+	if res == nil {
+		return &usageError{err}
+	}
+	if label != "" {
+		res.Scenario = label
+	}
+	return errors.Join(err, print(res, out))
+}
+
+func print(res *report.Result, out outputFlags) error {
+	if err := res.WriteSummary(os.Stderr); err != nil {
+		return fmt.Errorf("write the summary: %w", err)
+	}
+	var w io.Writer = os.Stdout
+	if out.JSON != "" {
+		f, err := os.Create(out.JSON)
+		if err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
+		if err := errors.Join(res.WriteJSON(f), f.Close()); err != nil {
+			return fmt.Errorf("write the result to %s: %w", out.JSON, err)
+		}
+		return nil
+	}
+	if err := res.WriteJSON(w); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
