@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"olympos.io/encoding/edn"
 )
@@ -48,7 +49,7 @@ func parseFile(text []byte) (entries []entry, err error) {
 	defer func() {
 		// The decoder panics on a few inputs, such as a set in a set.
 		if r := recover(); r != nil {
-			entries, err = nil, errors.New("cannot be read as EDN")
+			entries, err = nil, errors.New("is not EDN that can be read")
 		}
 	}()
 	body, err := mapBody(text)
@@ -63,7 +64,7 @@ func parseFile(text []byte) (entries []entry, err error) {
 			if errors.Is(err, io.EOF) {
 				return entries, nil
 			}
-			return nil, fmt.Errorf("cannot be read as EDN: %w", err)
+			return nil, fmt.Errorf("is not EDN: %w", err)
 		}
 		keyword, ok := key.(edn.Keyword)
 		if !ok {
@@ -92,7 +93,9 @@ func mapBody(text []byte) ([]byte, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, errNoMap
 		}
-		return nil, fmt.Errorf("cannot be read as EDN: %w", err)
+		// The decoder's errors have no place, but it has read up to there.
+		read := text[:len(text)-rd.Len()-d.Buffered().Buffered()]
+		return nil, fmt.Errorf("is not EDN near line %d: %s", 1+bytes.Count(read, []byte("\n")), strings.ToLower(err.Error()))
 	}
 	if _, ok := whole.(map[any]any); !ok {
 		return nil, errNoMap
@@ -103,7 +106,7 @@ func mapBody(text []byte) ([]byte, error) {
 	}
 	var raw document
 	if err := edn.Unmarshal(text, &raw); err != nil {
-		return nil, fmt.Errorf("cannot be read as EDN: %w", err)
+		return nil, fmt.Errorf("is not EDN: %w", err)
 	}
 	open, end := bytes.IndexByte(raw, '{'), bytes.LastIndexByte(raw, '}')
 	if open < 0 || end < open {

@@ -10,8 +10,8 @@ import (
 
 // Help is embedded by a grammar to give it --help and --help-all.
 type Help struct {
-	Help    helpFlag    `name:"help" short:"h" help:"Show this." meta:""`
-	HelpAll helpAllFlag `name:"help-all" help:"Show every option." meta:""`
+	Help    helpFlag    `name:"help" short:"h" help:"Show this." meta:"" hidden:""`
+	HelpAll helpAllFlag `name:"help-all" help:"Show every option." meta:"" hidden:""`
 }
 
 type helpFlag bool
@@ -101,7 +101,7 @@ func writeFlags(w io.Writer, flags []*kong.Flag, all bool) (leftOut bool) {
 	var groups []string
 	byGroup := map[string][]*kong.Flag{}
 	for _, f := range flags {
-		if isMeta(f) || f.Hidden {
+		if f.Hidden {
 			continue
 		}
 		if f.Tag.Has("tune") && !all {

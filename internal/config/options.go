@@ -8,7 +8,7 @@ import "time"
 //	oneof     the allowed words, separated by commas
 //	secret    the value is never quoted in a fault
 //	tune      left out of --help, shown by --help-all and in docs/config.md
-//	meta      no option of the program (help): neither variable nor file key
+//	meta      about one call (help, --edn): neither variable nor file key
 
 // Shared is what every command understands.
 type Shared struct {
