@@ -123,8 +123,12 @@ func TestEveryType(t *testing.T) {
 		t.Fatalf("faults: %q", faults)
 	}
 	want := []any{
-		config.Addr("127.0.0.1:0"), []string{"127.0.0.1:1", "127.0.0.1:2"}, config.Size(4 << 20), config.Size(2048), 7,
-		time.Second, 90 * time.Second, true, false, []string{"a", "b"}, "debug", "other",
+		config.Addr("127.0.0.1:0"),
+		[]string{"127.0.0.1:1", "127.0.0.1:2"},
+		config.Size(4 << 20), config.Size(2048), 7,
+		time.Second, 90 * time.Second, true, false,
+		[]string{"a", "b"},
+		"debug", "other",
 	}
 	n := g.Run
 	got := []any{
@@ -162,7 +166,7 @@ func TestFaults(t *testing.T) {
 		{name: "unknown flag without a near one", args: []string{"--wombat"}, want: []string{"unknown option --wombat (put -- before an argument that begins with a dash)"}},
 		{name: "one dash", args: []string{"-dev"}, want: []string{"unknown option -dev, did you mean --dev?"}},
 		{name: "unknown flag before a command", args: []string{"--ech", "pub", "all", "[:a/b]"}, want: []string{"unknown option --ech, did you mean --echo?"}},
-		{name: "unknown command", args: []string{"versoin"}, want: []string{"unknown command versoin, did you mean hoshi version?"}},
+		{name: "unknown command", args: []string{"verson"}, want: []string{"unknown command verson, did you mean hoshi version?"}},
 		{name: "unknown pub", args: []string{"pub", "usr", "a", "b"}, want: []string{"unknown command usr, did you mean hoshi pub user?"}},
 		{name: "pub alone", args: []string{"pub"}, want: []string{"want hoshi pub user|all ..."}},
 		{name: "too few arguments", args: []string{"pub", "user", "alice"}, want: []string{"want hoshi pub user UID EVENT"}},

@@ -82,8 +82,11 @@ func (n *Node) Check(s *Shared, report Report) {
 	n.checkCluster(s, report)
 	if n.Embedded(s) {
 		for _, o := range []struct{ option, value string }{
-			{"nats-creds", s.NATSCreds}, {"nats-nkey", s.NATSNKey}, {"nats-tls-ca", s.NATSTLSCA},
-			{"nats-tls-cert", s.NATSTLSCert}, {"nats-tls-key", s.NATSTLSKey},
+			{"nats-creds", s.NATSCreds},
+			{"nats-nkey", s.NATSNKey},
+			{"nats-tls-ca", s.NATSTLSCA},
+			{"nats-tls-cert", s.NATSTLSCert},
+			{"nats-tls-key", s.NATSTLSKey},
 		} {
 			if o.value != "" {
 				report(o.option, "needs --nats-url: the embedded NATS knows --nats-user and --nats-token only")

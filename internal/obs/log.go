@@ -3,7 +3,7 @@ package obs
 import (
 	"fmt"
 	"io"
-	"log/slog"
+	"log/slog" //nolint:depguard // the adapter itself
 	"os"
 	"sync"
 

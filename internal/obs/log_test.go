@@ -3,8 +3,8 @@ package obs_test
 import (
 	"bytes"
 	"encoding/json"
-	"log"
-	"log/slog"
+	"log"      //nolint:depguard // what is led into zerolog
+	"log/slog" //nolint:depguard // the adapter itself
 	"os"
 	"regexp"
 	"strings"
