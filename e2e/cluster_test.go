@@ -1,0 +1,214 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// cluster is the system under test and all that surrounds it. Index k of one
+// list belongs to index k of the others: node k is connected to server k.
+type cluster struct {
+	life    *testing.T // the test at whose end all of this ends
+	bin     string     // the built hoshi
+	dir     string     // of this package
+	nats    []*process
+	natsURL []string
+	monitor []string // of each NATS server, its HTTP address
+	nodes   []*process
+	listen  []string // of each node, host:port
+}
+
+func startCluster(t *testing.T) *cluster {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmp := t.TempDir()
+	c := &cluster{life: t, bin: filepath.Join(tmp, "hoshi"), dir: dir}
+	server := filepath.Join(tmp, "nats-server")
+	build(t, c.bin, "github.com/hoshi-ws/hoshi/cmd/node", buildFlags...)
+	build(t, server, "github.com/nats-io/nats-server/v2")
+
+	ports := freePorts(t, 12)
+	routes := make([]string, 3)
+	for k := range routes {
+		routes[k] = fmt.Sprintf(`"nats://127.0.0.1:%d"`, ports[3+k])
+	}
+	for k := range 3 {
+		name := fmt.Sprintf("nats-%d", k+1)
+		conf := filepath.Join(tmp, name+".conf")
+		text := fmt.Sprintf("server_name: %s\nlisten: \"127.0.0.1:%d\"\nhttp: \"127.0.0.1:%d\"\nmax_payload: 8MB\n"+
+			"cluster { name: e2e, listen: \"127.0.0.1:%d\", routes: [%s] }\n",
+			name, ports[k], ports[6+k], ports[3+k], strings.Join(routes, ", "))
+		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.nats = append(c.nats, start(t, t, name, tmp, nil, server, "-c", conf))
+		c.natsURL = append(c.natsURL, fmt.Sprintf("nats://127.0.0.1:%d", ports[k]))
+		c.monitor = append(c.monitor, fmt.Sprintf("http://127.0.0.1:%d", ports[6+k]))
+		c.listen = append(c.listen, fmt.Sprintf("127.0.0.1:%d", ports[9+k]))
+	}
+	for k, url := range c.monitor {
+		// Each server counts the routes to the two others, several to each.
+		eventually(t, c.nats[k], "routes to both others", func() bool {
+			var routez struct {
+				Routes []struct {
+					RemoteName string `json:"remote_name"`
+				} `json:"routes"`
+			}
+			if !getJSON(url+"/routez", &routez) {
+				return false
+			}
+			remote := map[string]bool{}
+			for _, r := range routez.Routes {
+				remote[r.RemoteName] = true
+			}
+			return len(remote) == 2
+		})
+	}
+	for k := range 3 {
+		c.nodes = append(c.nodes, nil)
+		c.startNode(t, k)
+	}
+	return c
+}
+
+// startNode starts node k, for the first time or again, and returns when it is
+// ready and connected to server k.
+func (c *cluster) startNode(t *testing.T, k int) {
+	t.Helper()
+	c.nodes[k] = start(t, c.life, fmt.Sprintf("node-%d", k+1), c.dir, []string{"GORACE=halt_on_error=0"}, c.bin,
+		"--listen", c.listen[k], "--admin-listen", "127.0.0.1:0", "--nats-url", c.natsURL[k],
+		"--insecure-uid-param", "uid", "--log-level", "info")
+	eventually(t, c.nodes[k], "ready", func() bool {
+		resp, err := client.Get("http://" + c.listen[k] + "/health/ready")
+		if err != nil {
+			return false
+		}
+		_ = resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	eventually(t, c.nodes[k], "connected to its own server", func() bool {
+		var connz struct {
+			Connections []struct{} `json:"connections"`
+		}
+		return getJSON(c.monitor[k]+"/connz", &connz) && len(connz.Connections) >= 1
+	})
+}
+
+// settings is what the scripts are told.
+func (c *cluster) settings(t *testing.T) []string {
+	t.Helper()
+	nodes := make([]string, len(c.listen))
+	for k, addr := range c.listen {
+		nodes[k] = "ws://" + addr + "/ws"
+	}
+	b, err := json.Marshal(map[string]any{"nodes": nodes, "nats": c.natsURL, "hoshi": c.bin})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{"E2E_SETTINGS=" + string(b)}
+}
+
+// script starts one of clj/ under nbb.
+func (c *cluster) script(t *testing.T, name string) *process {
+	t.Helper()
+	return start(t, t, name, c.dir, c.settings(t), nodeJS(t), filepath.Join("node_modules", "nbb", "cli.js"),
+		"--classpath", "clj", filepath.Join("clj", name+".cljs"))
+}
+
+// backend starts one of backends/, connected to server k, and returns when its
+// interests are in force there.
+func (c *cluster) backend(t *testing.T, name string, k int) *process {
+	t.Helper()
+	p := start(t, c.life, name+" backend", c.dir, nil, nodeJS(t), filepath.Join("backends", name+".mjs"), c.natsURL[k])
+	p.await(t, "ready")
+	return p
+}
+
+func nodeJS(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatalf("node is missing, run scripts/setup.sh: %v", err)
+	}
+	for _, pkg := range []string{"nbb", "ws", "nats"} {
+		if _, err := os.Stat(filepath.Join("node_modules", pkg, "package.json")); err != nil {
+			t.Fatalf("npm package %s is missing, run scripts/setup.sh: %v", pkg, err)
+		}
+	}
+	return path
+}
+
+func build(t *testing.T, out, pkg string, flags ...string) {
+	t.Helper()
+	args := append([]string{"build", "-o", out}, flags...)
+	if msg, err := exec.Command("go", append(args, pkg)...).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, msg)
+	}
+}
+
+// freePorts finds ports that can be listened on. They lie below the range from
+// which the kernel picks, so that no outgoing connection and no listener on
+// port 0 takes one before its process does.
+func freePorts(t *testing.T, n int) []int {
+	t.Helper()
+	high := 32768
+	if b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
+		if low, err := strconv.Atoi(strings.Fields(string(b))[0]); err == nil && low > 12000 {
+			high = low
+		}
+	}
+	var ports []int
+	for range 1000 {
+		port := 10000 + rand.IntN(high-10000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		defer func() { _ = l.Close() }() // held until all are found, so that they differ
+		if ports = append(ports, port); len(ports) == n {
+			return ports
+		}
+	}
+	t.Fatalf("found no %d free ports", n)
+	return nil
+}
+
+// client keeps no connection, so that it leaves no goroutine.
+var client = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+
+func getJSON(url string, v any) bool {
+	resp, err := client.Get(url)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = resp.Body.Close() }()
+	return resp.StatusCode == http.StatusOK && json.NewDecoder(resp.Body).Decode(v) == nil
+}
+
+// eventually polls, for what a foreign process shows but does not announce.
+func eventually(t *testing.T, p *process, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !ok() {
+		if !p.running() {
+			t.Fatalf("%s ended before it was %q", p.name, what)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not %q after %v", p.name, what, patience)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}

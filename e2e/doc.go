@@ -1,0 +1,16 @@
+// Package e2e tests the whole of Hoshi from outside, with nothing but built
+// programs and real sockets: three hoshi processes, each connected to another
+// server of a cluster of three NATS servers, backends that know the published
+// contract alone, and clients in which Clojure's own reader and printer judge
+// every frame.
+//
+//	e2e_test.go      the scenarios, and the checks that each must print
+//	cluster_test.go  what is started, in which order, and what ended it
+//	process_test.go  one child process: its output, its end
+//	clj/             clients, run by nbb; client.cljs is the wire format
+//	backends/        backends in JavaScript: the npm client of NATS, a bare TCP socket
+//
+// The test starts every process itself, on free ports of the loopback
+// interface, and ends only those. It needs node and the packages of
+// package-lock.json (scripts/setup.sh installs both) and fails without them.
+package e2e

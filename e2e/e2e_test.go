@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// scenarios are the scripts of clj/ in the order in which they run, and the
+// checks that each must print, no more and no fewer.
+var scenarios = []struct {
+	name   string
+	checks []string
+	// signal does what the script asks for with a line `# word`.
+	signal map[string]func(*testing.T, *cluster)
+}{
+	{
+		name: "chat",
+		checks: []string{
+			"handshake-shape", "uid-is-conn-id", "conn-id-shape", "nodes-differ",
+			"subscribed", "channel-ids-b", "channel-ids-c", "nothing-else",
+			"order-a", "order-b", "own-order",
+			"exclude-sender-own", "exclude-sender-others", "nil-data",
+			"subscribe-twice", "one-membership",
+			"callback-answers", "callback-publish-heard", "no-second-answer",
+			"unsubscribe-answer", "others-go-on", "subscribe-again", "nothing-while-away",
+			"not-subscribed", "bad-channel-ids",
+			"bad-input-dropped", "bad-input-connection-stays", "pong",
+		},
+	},
+	{
+		name: "values",
+		checks: []string{
+			"values-b", "values-c", "nan", "texts-verbatim", "megabyte",
+			"values-through-backend", "nan-through-backend",
+		},
+	},
+	{
+		name: "users",
+		checks: []string{
+			"uids", "push-npm-client", "push-bare-socket", "push-hoshi-pub",
+			"hoshi-pub-refuses-bad-edn", "hoshi-pub-says-nobody-hears", "escaped-uids",
+			"push-conn", "push-all", "push-all-exclude", "push-channel",
+			"bad-pushes-dropped", "push-close", "nothing-else",
+		},
+	},
+	{
+		name: "callbacks",
+		checks: []string{
+			"npm-client-answers", "bare-socket-answers", "uid-as-token", "in-flight",
+			"error-replies", "first-reply-counts", "unreadable-reply-is-not-taken", "nil-is-an-answer",
+			"nobody-listens", "nobody-listens-at-once", "dots-are-levels", "events-without-callback",
+			"conn-open", "conn-close", "timeout", "timeout-after-15-s", "nothing-else",
+		},
+	},
+	{
+		name: "failover",
+		checks: []string{
+			"sockets-cut", "subscribed-again", "new-connections", "order-until-the-kill",
+			"no-gap-after-return", "steady-missed-nothing", "steady-stayed",
+			"other-channels-too", "user-found-again", "restarted-node",
+		},
+		signal: map[string]func(*testing.T, *cluster){
+			"kill": func(t *testing.T, c *cluster) {
+				if err := c.nodes[2].cmd.Process.Kill(); err != nil {
+					t.Errorf("kill node-3: %v", err)
+				}
+				if code := c.nodes[2].ended(t); code != -1 {
+					t.Errorf("node-3 ended with code %d, not by the signal", code)
+				}
+			},
+			"restart": func(t *testing.T, c *cluster) { c.startNode(t, 2) },
+		},
+	},
+	{
+		name:   "shutdown",
+		checks: []string{"closed-with-1012"},
+		signal: map[string]func(*testing.T, *cluster){
+			"interrupt": func(t *testing.T, c *cluster) {
+				for _, n := range c.nodes {
+					if err := n.cmd.Process.Signal(os.Interrupt); err != nil {
+						t.Errorf("interrupt %s: %v", n.name, err)
+					}
+				}
+				for _, n := range c.nodes {
+					if code := n.ended(t); code != 0 {
+						t.Errorf("%s ended with code %d after an interrupt", n.name, code)
+					}
+				}
+			},
+		},
+	},
+}
+
+// TestRealInput runs every scenario against one cluster. They share it because
+// a real one is shared, and because its start costs more than they do.
+func TestRealInput(t *testing.T) {
+	c := startCluster(t)
+	// Publisher, subscriber and backend are on different servers in most of what
+	// follows: clients on all three, these two on the second and the third.
+	backends := []*process{c.backend(t, "nats", 1), c.backend(t, "tcp", 2)}
+
+	for _, s := range scenarios {
+		ok := t.Run(s.name, func(t *testing.T) {
+			p := c.script(t, s.name)
+			var seen []string
+			finished := false
+			for line, more := p.next(t); more; line, more = p.next(t) {
+				word, rest, _ := strings.Cut(line, " ")
+				switch word {
+				case "ok":
+					seen = append(seen, rest)
+				case "FAIL":
+					t.Error(line)
+					name, _, _ := strings.Cut(rest, " ")
+					seen = append(seen, name)
+				case "#":
+					act := s.signal[rest]
+					if act == nil {
+						t.Fatalf("the script asks for %q", rest)
+					}
+					act(t, c)
+				case "done":
+					finished = true
+				}
+			}
+			if code := p.ended(t); code != 0 || !finished {
+				t.Errorf("the script ended with code %d, finished: %v", code, finished)
+			}
+			slices.Sort(seen)
+			want := slices.Sorted(slices.Values(s.checks))
+			if !slices.Equal(seen, want) {
+				t.Errorf("checks made\n  %q\nwanted\n  %q", seen, want)
+			}
+		})
+		if !ok {
+			t.Fatalf("%s failed; the rest would run on what it left", s.name)
+		}
+	}
+	for _, p := range append(backends, c.nats...) {
+		if !p.running() {
+			t.Errorf("%s has ended", p.name)
+			continue
+		}
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Errorf("end %s: %v", p.name, err)
+		}
+		p.ended(t)
+	}
+}
