@@ -107,4 +107,8 @@ type Outgoing struct {
 	Conn    string // event: conn-id of the sender
 	UID     string // event: token, empty when the uid is the conn-id
 	Client  string // event: token, empty when there is none
+
+	// Urgent is accepted whatever waits already: events about a socket's life,
+	// of which there are few for each connection, and whose sender cannot wait.
+	Urgent bool
 }

@@ -1,22 +1,121 @@
 package bus
 
-import "context"
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+)
 
 // Node is a node's end of the bus: one NATS connection, its interests, its
 // publisher. All methods are safe for concurrent use.
 type Node struct {
+	// Fixed after StartNode.
+	o        NodeOptions
 	subjects Subjects
+	control  *control
+	pub      *publisher
+	requests *requests
+	shards   []*shard
+
+	stop sync.Once
+	err  error // of Stop
 }
 
 // StartNode connects to NATS and returns when the node's own first barrier has
 // gone through, so that it may take clients. It fails when NATS cannot be
 // reached within ConnectTimeout; later losses are repaired. ctx bounds only the
-// start.
+// start. Handler.State(true) has been called when it returns.
 func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	return &Node{subjects: NewSubjects(o.Prefix)}, ctx.Err()
+	n := &Node{o: o, subjects: NewSubjects(o.Prefix)}
+	// What others send can be wrong thousands of times a second.
+	sampled := o.Logger.With().Str("component", "bus").Logger().
+		Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
+	quit := make(chan struct{})
+	for i := range o.Shards {
+		n.shards = append(n.shards, &shard{
+			index:   i,
+			prefix:  o.Prefix,
+			handler: o.Handler,
+			ch:      make(chan *nats.Msg, o.ShardQueueMessages),
+			quit:    quit,
+			done:    make(chan struct{}),
+			refuse:  n.ReplyError,
+			log:     sampled,
+		})
+	}
+	started := make(chan struct{})
+	var once sync.Once
+	n.control = newControl(controlOptions{
+		Options:   &n.o.Options,
+		subjects:  n.subjects,
+		node:      o.ID.String(),
+		linger:    o.Linger,
+		heartbeat: o.Heartbeat,
+		shardOf:   n.shardOf,
+		base:      n.subscribeBase,
+		state: func(nc *nats.Conn) {
+			n.state(nc)
+			if nc != nil {
+				once.Do(func() { close(started) })
+			}
+		},
+	})
+	inbox := n.control.inbox + ".r."
+	n.requests = newRequests(&n.o, inbox, sampled)
+	n.pub = newPublisher(&n.o, inbox, n.requests)
+
+	if err := n.control.link.start(ctx); err != nil {
+		return nil, err
+	}
+	// Each ends in close, in this order reversed.
+	for _, s := range n.shards {
+		go s.run()
+	}
+	go n.requests.run()
+	go n.pub.run()
+	go n.control.run()
+	select {
+	case <-started:
+		return n, nil
+	case <-ctx.Done():
+		n.close(ctx)
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (n *Node) shardOf(subject string) chan *nats.Msg {
+	return n.shards[fnv1a(subject)%uint32(len(n.shards))].ch
+}
+
+// subscribeBase subscribes what every node hears: its connections, everyone,
+// and the replies to its requests.
+func (n *Node) subscribeBase(nc *nats.Conn) error {
+	if _, err := nc.ChanSubscribe(n.pub.inbox+"*", n.requests.ch); err != nil {
+		return err
+	}
+	conns := n.subjects.connDot + n.o.ID.String() + ".*"
+	if _, err := nc.ChanSubscribe(conns, n.shardOf(conns)); err != nil {
+		return err
+	}
+	_, err := nc.ChanSubscribe(n.subjects.all, n.shardOf(n.subjects.all))
+	return err
+}
+
+// state runs on the control goroutine. Publishes are refused before requests
+// are failed: a request that was added in between finds the queue closed.
+func (n *Node) state(nc *nats.Conn) {
+	n.pub.connected(nc)
+	if nc == nil {
+		n.requests.failAll(ErrUnavailable, false)
+	}
+	n.o.Handler.State(nc != nil)
 }
 
 // Subjects makes the subjects of this node's prefix.
@@ -29,48 +128,200 @@ func (n *Node) Subjects() *Subjects { return &n.subjects }
 // on an error nothing was counted, so no Unwant must follow. A wait that was
 // accepted outlasts a lost connection. done must not block; it may call Want
 // and Unwant. Want never blocks.
-func (n *Node) Want(k Kind, token string, done func(error)) {}
+func (n *Node) Want(k Kind, token string, done func(error)) {
+	cmd := command{op: opWant, subject: n.subjects.want(k, token), done: done}
+	if cmd.subject == "" || !goodToken(token) {
+		cmd = command{op: opCall, fn: func() { done(ErrBadSubject) }}
+	}
+	if !n.control.push(cmd) {
+		done(ErrStopped)
+	}
+}
 
 // Unwant gives back one reference of a Want that did not fail. It may follow
 // Want before done was called. It never blocks.
-func (n *Node) Unwant(k Kind, token string) {}
+func (n *Node) Unwant(k Kind, token string) {
+	n.control.push(command{op: opUnwant, subject: n.subjects.want(k, token)})
+}
 
 // Publish hands a message or event to the publisher. It never blocks. Order is
 // kept with everything that the same goroutine hands over, requests included.
 // Errors: ErrFull (Room follows), ErrUnavailable, ErrTooLarge, ErrBadSubject,
 // ErrStopped.
-func (n *Node) Publish(p *Outgoing) error { return ErrUnavailable }
+func (n *Node) Publish(p *Outgoing) error {
+	if !n.goodSubject(p.Subject) {
+		n.pub.refused.add(refusedSubject)
+		return ErrBadSubject
+	}
+	return n.pub.put(item{Outgoing: *p})
+}
 
 // Request publishes an event whose sender waits for a reply.
 // Handler.Reply gets key exactly once if Request returns nil, never otherwise.
 // Errors as of Publish, and ErrTooManyRequests. It never blocks.
-func (n *Node) Request(p *Outgoing, key any) error { return ErrUnavailable }
+func (n *Node) Request(p *Outgoing, key any) error {
+	if !n.goodSubject(p.Subject) {
+		n.pub.refused.add(refusedSubject)
+		return ErrBadSubject
+	}
+	id, err := n.requests.add(key)
+	if err != nil {
+		n.pub.refused.add(refusedRequests)
+		return err
+	}
+	if err := n.pub.put(item{Outgoing: *p, request: id}); err != nil {
+		if _, ok := n.requests.take(id); ok {
+			return err
+		}
+		// The connection was lost in between and the key has had its Reply.
+		return nil
+	}
+	n.requests.made.Add(1)
+	return nil
+}
+
+// goodSubject guards the connection: the server ends one whose control line is
+// too long, and nats.go lets dots at the ends pass that reach nobody.
+func (n *Node) goodSubject(s string) bool {
+	return len(s) <= MaxSubject && goodLevels(s, true)
+}
 
 // ReplyError answers a message that asked for a reply with Hoshi-Error. keyword
 // is EDN text with the colon. It is dropped, and counted, when the publish
-// queue has no room.
-func (n *Node) ReplyError(replyTo, keyword string) {}
+// queue has no room. It never blocks.
+func (n *Node) ReplyError(replyTo, keyword string) {
+	if !n.goodSubject(replyTo) || n.pub.put(item{Outgoing: Outgoing{Subject: replyTo}, err: keyword}) != nil {
+		n.pub.lost.add(lostReplyError)
+	}
+}
 
 // Ready says whether the node may take clients and publishes.
-func (n *Node) Ready() bool { return false }
+func (n *Node) Ready() bool { return n.control.ready.Load() }
 
 // Barrier returns when everything that was published and subscribed through
 // this node before the call is in force on every server that has a node.
-func (n *Node) Barrier(ctx context.Context) error { return ErrUnavailable }
+// Errors: ErrUnavailable when NATS is away, ErrStopped, or ctx's cause.
+func (n *Node) Barrier(ctx context.Context) error {
+	answer := make(chan error, 1)
+	done := func(err error) { answer <- err }
+	ask := func() {
+		if !n.control.push(command{op: opBarrier, done: done}) {
+			done(ErrStopped)
+		}
+	}
+	if err := n.pub.mark(ask); err != nil {
+		return err
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 // MaxPayload is the server's max_payload in bytes, headers included. It may
-// change with each reconnect; [Handler.State] tells of those.
-func (n *Node) MaxPayload() int { return 0 }
-
-// Stats is a snapshot of the counters.
-func (n *Node) Stats() Stats { return Stats{} }
+// change with each reconnect; [Handler.State] tells of those. 0 before the
+// first connection.
+func (n *Node) MaxPayload() int {
+	n.pub.mu.Lock()
+	defer n.pub.mu.Unlock()
+	return n.pub.mu.limit
+}
 
 // Interests lists the subjects that the node holds an interest in for its
-// clients, lingering ones included, sorted.
-func (n *Node) Interests(ctx context.Context) ([]string, error) { return nil, ErrStopped }
+// clients, lingering ones included, sorted. It is for people: it visits all of
+// them on the control goroutine.
+func (n *Node) Interests(ctx context.Context) ([]string, error) {
+	answer := make(chan []string, 1)
+	fn := func() {
+		c := n.control
+		list := make([]string, 0, len(c.interests))
+		for subject, in := range c.interests {
+			if in.state != interestGone {
+				list = append(list, subject)
+			}
+		}
+		answer <- list
+	}
+	if !n.control.push(command{op: opCall, fn: fn}) {
+		return nil, ErrStopped
+	}
+	select {
+	case list := <-answer:
+		slices.Sort(list)
+		return list, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Stats is a snapshot of the counters. They are read one after the other.
+func (n *Node) Stats() Stats {
+	cs := &n.control.stats
+	s := Stats{
+		Connected:          n.control.connected.Load(),
+		Ready:              n.Ready(),
+		Connects:           n.control.link.connects.Load(),
+		Servers:            int(cs.servers.Load()),
+		Barriers:           cs.barriers.Load(),
+		BarriersVoided:     cs.voided.Load(),
+		ServersStruckOff:   cs.struckOff.Load(),
+		ServersPassedOver:  cs.passedOver.Load(),
+		Interests:          int(cs.interests.Load()),
+		InterestsPending:   int(cs.pending.Load()),
+		InterestsLingering: int(cs.lingering.Load()),
+		Published:          n.pub.published.Load(),
+		PublishRefused:     n.pub.refused.snapshot(refusalNames),
+		PublishLost:        n.pub.lost.snapshot(lossNames),
+		Requests:           n.requests.made.Load(),
+		RequestsPending:    n.requests.pending(),
+		Replies:            n.requests.outcome.snapshot(outcomeNames),
+		RepliesIgnored:     n.requests.ignored.snapshot(ignoredNames),
+	}
+	if id := cs.serverID.Load(); id != nil {
+		s.ServerID = *id
+	}
+	s.PublishQueueMessages, s.PublishQueueBytes = n.pub.queued()
+	s.Dropped = map[string]uint64{"bad-heartbeat": cs.badBeats.Load()}
+	for _, sh := range n.shards {
+		s.Delivered += sh.delivered.Load()
+		for k, v := range sh.dropped.snapshot(dropNames) {
+			s.Dropped[k] += v
+		}
+	}
+	s.Dropped[dropNames[dropQueueFull]] += n.control.slow.total()
+	return s
+}
 
 // Stop takes no more publishes, sends what was accepted, waits for a barrier so
 // that every server has it, delivers what was under way to this node, and
-// closes the connection. ctx bounds the waiting; its end closes at once and is
-// returned, with what was lost counted. Requests that still wait get ErrStopped.
-func (n *Node) Stop(ctx context.Context) error { return nil }
+// closes the connection. ctx bounds the waiting; its end closes at once, with
+// what was lost counted, and its cause is returned. Requests that still wait
+// get ErrStopped. When Stop returns no method of the Handler is running or will
+// be called. More than one call waits for the first.
+func (n *Node) Stop(ctx context.Context) error {
+	n.stop.Do(func() {
+		n.pub.close()
+		if n.Ready() {
+			if err := n.Barrier(ctx); err != nil && ctx.Err() != nil {
+				n.err = context.Cause(ctx)
+			}
+		}
+		n.close(ctx)
+	})
+	return n.err
+}
+
+// close ends everything: who feeds others ends before them.
+func (n *Node) close(ctx context.Context) {
+	n.pub.close()
+	n.requests.failAll(ErrStopped, true)
+	n.control.stop(ctx)
+	n.pub.stop()
+	n.requests.stop()
+	close(n.shards[0].quit) // the same for all
+	for _, s := range n.shards {
+		<-s.done
+	}
+}

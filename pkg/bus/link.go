@@ -1,0 +1,328 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// How a stalled server is noticed. A server that is only slow, or stopped for
+// some seconds, must not be left: everything under way would be lost.
+const (
+	pingInterval  = 15 * time.Second
+	pingsOut      = 2
+	writeDeadline = 10 * time.Second
+)
+
+// link keeps one connection to NATS. nats.go may close a connection for good
+// whatever its options say (any -ERR that it does not know), and restores all
+// subscriptions of a lost one in one burst before anybody could ask whether
+// they are in force. So its own reconnecting is off: every loss ends a
+// connection, and the link dials a new one. There is one way back, not two.
+type link struct {
+	// Fixed after newLink.
+	o      *Options
+	ctx    context.Context // the link's own lifetime
+	cancel context.CancelFunc
+	events chan linkEvent // to the control goroutine
+	done   chan struct{}  // closed when run has ended
+	onSlow func(*nats.Subscription)
+
+	connects atomic.Uint64
+
+	// Owned by run (and by the first dial before it).
+	learned []string // servers of the cluster that the last connection knew
+
+	mu struct {
+		sync.Mutex
+		raw     net.Conn // of the latest dial: closing it frees whoever is stuck in a write
+		dialErr error    // why the latest dial failed; nats.go hides it
+	}
+}
+
+// linkEvent tells that nc is connected, or (nil) that it is gone.
+type linkEvent struct{ nc *nats.Conn }
+
+func newLink(o *Options, onSlow func(*nats.Subscription)) *link {
+	l := &link{o: o, onSlow: onSlow, events: make(chan linkEvent, 1), done: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// start makes the first connection and then the goroutine that keeps one. On an
+// error nothing is left running.
+func (l *link) start(ctx context.Context) error {
+	// Several dead addresses must not add up: all together get one timeout.
+	first, cancel := context.WithTimeoutCause(ctx, l.o.ConnectTimeout,
+		fmt.Errorf("no answer within %v", l.o.ConnectTimeout))
+	defer cancel()
+	nc, closed, err := l.dial(first)
+	if err != nil {
+		l.cancel()
+		close(l.done)
+		return err
+	}
+	go l.run(nc, closed) // ends after l.cancel
+	return nil
+}
+
+// run tells of each connection's begin and end, and dials the next. It ends,
+// with the connection closed, after l.cancel.
+func (l *link) run(nc *nats.Conn, closed <-chan struct{}) {
+	defer close(l.done)
+	for nc != nil {
+		l.connects.Add(1)
+		if !l.tell(linkEvent{nc}) {
+			nc.Close()
+			<-closed
+			return
+		}
+		select {
+		case <-closed:
+		case <-l.ctx.Done():
+			nc.Close()
+			<-closed
+			return
+		}
+		l.o.Logger.Warn().Str("component", "bus").AnErr("cause", nc.LastError()).Msg("connection to nats lost")
+		if l.o.InProcess == nil {
+			l.learned = nc.Servers()
+		}
+		if !l.tell(linkEvent{}) {
+			return
+		}
+		nc, closed = l.redial()
+	}
+}
+
+func (l *link) tell(e linkEvent) bool {
+	select {
+	case l.events <- e:
+		return true
+	case <-l.ctx.Done():
+		return false
+	}
+}
+
+// redial tries until it has a connection; nil means that the link stops.
+func (l *link) redial() (*nats.Conn, <-chan struct{}) {
+	wait := l.o.ReconnectWait
+	for {
+		ctx, cancel := context.WithTimeout(l.ctx, l.o.ConnectTimeout)
+		nc, closed, err := l.dial(ctx)
+		cancel()
+		if err == nil {
+			return nc, closed
+		}
+		l.o.Logger.Debug().Str("component", "bus").Err(err).Msg("nats is still away")
+		// Half fixed, half random: nodes that lost one server must not come
+		// back to the next one all at once.
+		t := time.NewTimer(wait/2 + rand.N(wait/2+1))
+		select {
+		case <-t.C:
+		case <-l.ctx.Done():
+			t.Stop()
+			return nil, nil
+		}
+		wait = min(wait*2, l.o.MaxReconnectWait)
+	}
+}
+
+// dial makes one attempt over all known servers. The channel is closed when the
+// connection is over.
+func (l *link) dial(ctx context.Context) (*nats.Conn, <-chan struct{}, error) {
+	closed := make(chan struct{})
+	opts, err := l.o.natsOptions()
+	if err != nil {
+		return nil, nil, err
+	}
+	l.mu.Lock()
+	l.mu.dialErr = nil
+	l.mu.Unlock()
+	d := dialer{ctx: ctx, l: l}
+	opts = append(opts,
+		nats.NoReconnect(),
+		nats.ReconnectBufSize(-1),
+		nats.Timeout(l.o.ConnectTimeout),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(pingsOut),
+		nats.FlusherTimeout(writeDeadline),
+		nats.ReconnectOnFlusherError(), // with NoReconnect: close, so that a new one is made
+		nats.SetCustomDialer(d),
+		nats.ClosedHandler(func(*nats.Conn) { close(closed) }),
+		nats.ErrorHandler(l.asyncError),
+	)
+	if l.o.InProcess != nil {
+		opts = append(opts, nats.InProcessServer(d))
+	}
+	// The handshake reads without a context: the connection is closed under it.
+	stop := context.AfterFunc(ctx, l.cut)
+	nc, err := nats.Connect(strings.Join(l.servers(), ","), opts...)
+	if !stop() && err == nil {
+		nc.Close()
+		<-closed
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, nil, l.explain(ctx, err)
+	}
+	return nc, closed, nil
+}
+
+// servers is what is configured and what the last connection learned.
+func (l *link) servers() []string {
+	all := slices.Clone(l.o.URLs)
+	var user *url.Userinfo
+	hosts := map[string]bool{}
+	for _, s := range all {
+		if u, err := url.Parse(s); err == nil {
+			hosts[u.Host] = true
+			if user == nil {
+				user = u.User
+			}
+		}
+	}
+	for _, s := range l.learned {
+		u, err := url.Parse(s)
+		if err != nil || hosts[u.Host] {
+			continue
+		}
+		hosts[u.Host] = true
+		u.User = user // learned addresses carry none
+		all = append(all, u.String())
+	}
+	return all
+}
+
+// explain names what was dialled and why it failed. No password is in it.
+func (l *link) explain(ctx context.Context, err error) error {
+	l.mu.Lock()
+	why := l.mu.dialErr
+	l.mu.Unlock()
+	switch {
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case why != nil && errors.Is(err, nats.ErrNoServers):
+		err = why
+	}
+	if l.o.InProcess != nil {
+		return fmt.Errorf("connect to the embedded NATS server: %w", err)
+	}
+	shown := make([]string, len(l.o.URLs))
+	for i, s := range l.o.URLs {
+		shown[i] = s
+		if u, perr := url.Parse(s); perr == nil {
+			shown[i] = u.Redacted()
+		} else if j := strings.LastIndexByte(s, '@'); j >= 0 {
+			shown[i] = s[j+1:]
+		}
+	}
+	return fmt.Errorf("connect to NATS at %s: %w", strings.Join(shown, ", "), err)
+}
+
+// cut closes the socket itself, which frees everyone who is stuck in a write.
+func (l *link) cut() {
+	l.mu.Lock()
+	raw := l.mu.raw
+	l.mu.Unlock()
+	if raw != nil {
+		_ = raw.Close() // the connection is given up: nothing to tell
+	}
+}
+
+// stop ends the link and waits for it. When ctx ends first the socket is cut.
+func (l *link) stop(ctx context.Context) {
+	l.cancel()
+	stop := context.AfterFunc(ctx, l.cut)
+	<-l.done
+	stop()
+}
+
+// asyncError is called by nats.go, on a goroutine of its own, once for each run
+// of drops of one subscription, and for refused subscriptions and publishes.
+func (l *link) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	if errors.Is(err, nats.ErrSlowConsumer) && sub != nil {
+		l.onSlow(sub)
+		return
+	}
+	l.o.Logger.Warn().Str("component", "bus").Err(err).Msg("nats reports an error")
+}
+
+// dialer dials with a context, for sockets and in process, and remembers.
+type dialer struct {
+	ctx context.Context
+	l   *link
+}
+
+// Dial implements nats.CustomDialer.
+func (d dialer) Dial(network, address string) (net.Conn, error) {
+	var nd net.Dialer
+	return d.keep(nd.DialContext(d.ctx, network, address))
+}
+
+// InProcessConn implements nats.InProcessConnProvider.
+func (d dialer) InProcessConn() (net.Conn, error) {
+	if err := context.Cause(d.ctx); err != nil {
+		return nil, err
+	}
+	return d.keep(d.l.o.InProcess.InProcessConn())
+}
+
+func (d dialer) keep(c net.Conn, err error) (net.Conn, error) {
+	d.l.mu.Lock()
+	if err != nil {
+		d.l.mu.dialErr = err
+	} else {
+		d.l.mu.raw = c
+	}
+	d.l.mu.Unlock()
+	// A cut that came before the connection was kept found nothing to close.
+	if err == nil && d.ctx.Err() != nil {
+		_ = c.Close()
+		return nil, context.Cause(d.ctx)
+	}
+	return c, err
+}
+
+// natsOptions are the name, credentials and TLS. The files are read anew for
+// each connection, so that they can be exchanged.
+func (o *Options) natsOptions() ([]nats.Option, error) {
+	var opts []nats.Option
+	if o.Name != "" {
+		opts = append(opts, nats.Name(o.Name))
+	}
+	switch {
+	case o.CredentialsFile != "":
+		opts = append(opts, nats.UserCredentials(o.CredentialsFile))
+	case o.Username != "":
+		opts = append(opts, nats.UserInfo(o.Username, o.Password))
+	case o.Token != "":
+		opts = append(opts, nats.Token(o.Token))
+	case o.NKeyFile != "":
+		nk, err := nats.NkeyOptionFromSeed(o.NKeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read nkey file %s: %w", o.NKeyFile, err)
+		}
+		opts = append(opts, nk)
+	}
+	if o.TLSCAFile != "" {
+		opts = append(opts, nats.RootCAs(o.TLSCAFile))
+	}
+	if o.TLSCertFile != "" {
+		opts = append(opts, nats.ClientCert(o.TLSCertFile, o.TLSKeyFile))
+	}
+	if o.TLSRequired || o.TLSCAFile != "" || o.TLSCertFile != "" {
+		opts = append(opts, nats.Secure())
+	}
+	return opts, nil
+}

@@ -1,0 +1,333 @@
+package bus
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+)
+
+// requests are the events that wait for a reply. All have one timeout, so they
+// run out in the order of their making: a queue and one timer serve them all.
+type requests struct {
+	// Fixed after newRequests.
+	timeout time.Duration
+	max     int
+	handler Handler
+	inbox   string // replies come to inbox + id in base 36
+	ch      chan *nats.Msg
+	wake    chan struct{}
+	quit    chan struct{}
+	done    chan struct{}
+	log     zerolog.Logger // sampled
+
+	made    atomic.Uint64
+	outcome counts[outcome]
+	ignored counts[ignored]
+
+	mu struct {
+		sync.Mutex
+		slots   []slot
+		free    []uint32
+		fifo    []waiting // by deadline; ended ones are passed over
+		pending int
+		closed  bool
+	}
+
+	// Owned by run.
+	scanner edn.Scanner
+}
+
+// slot is one request that waits, or a free place for one. An id is its round
+// and its place, so that a late reply finds nobody.
+type slot struct {
+	key   any
+	round uint32
+	used  bool
+}
+
+type waiting struct {
+	id       uint64
+	deadline time.Time
+}
+
+type outcome uint8
+
+// How a request ended.
+const (
+	outcomeReply outcome = iota
+	outcomeRemoteError
+	outcomeNoResponders
+	outcomeTimeout
+	outcomeOther
+)
+
+var outcomeNames = []string{"reply", "remote-error", "no-responders", "timeout", "not-sent"}
+
+type ignored uint8
+
+// Why a reply was not taken.
+const (
+	ignoredLate ignored = iota
+	ignoredInvalid
+	ignoredFormat
+	ignoredBadError
+)
+
+var ignoredNames = []string{"late", "invalid", "unsupported-format", "bad-error"}
+
+func newRequests(o *NodeOptions, inbox string, log zerolog.Logger) *requests {
+	return &requests{
+		timeout: o.RequestTimeout,
+		max:     o.MaxPendingRequests,
+		handler: o.Handler,
+		inbox:   inbox,
+		ch:      make(chan *nats.Msg, o.ShardQueueMessages),
+		wake:    make(chan struct{}, 1),
+		quit:    make(chan struct{}),
+		done:    make(chan struct{}),
+		log:     log,
+	}
+}
+
+// add makes a place for a request and returns its id, which is never 0.
+func (r *requests) add(key any) (uint64, error) {
+	r.mu.Lock()
+	if r.mu.closed {
+		r.mu.Unlock()
+		return 0, ErrStopped
+	}
+	if r.mu.pending >= r.max {
+		r.mu.Unlock()
+		return 0, ErrTooManyRequests
+	}
+	var at uint32
+	if n := len(r.mu.free); n > 0 {
+		at = r.mu.free[n-1]
+		r.mu.free = r.mu.free[:n-1]
+	} else {
+		at = uint32(len(r.mu.slots))
+		r.mu.slots = append(r.mu.slots, slot{})
+	}
+	s := &r.mu.slots[at]
+	s.round++
+	if s.round == 0 {
+		s.round = 1
+	}
+	s.key, s.used = key, true
+	id := uint64(s.round)<<32 | uint64(at)
+	if len(r.mu.fifo) > 4*r.mu.pending+1024 {
+		r.compactLocked()
+	}
+	r.mu.pending++
+	first := len(r.mu.fifo) == 0
+	r.mu.fifo = append(r.mu.fifo, waiting{id, time.Now().Add(r.timeout)})
+	r.mu.Unlock()
+	if first {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	}
+	return id, nil
+}
+
+// compactLocked drops ended requests from the queue, which otherwise keeps
+// them for the whole timeout behind one that nobody answers.
+func (r *requests) compactLocked() {
+	kept := r.mu.fifo[:0]
+	for _, w := range r.mu.fifo {
+		if r.waitsLocked(w.id) {
+			kept = append(kept, w)
+		}
+	}
+	r.mu.fifo = kept
+}
+
+func (r *requests) waitsLocked(id uint64) bool {
+	at, round := uint32(id), uint32(id>>32)
+	return int(at) < len(r.mu.slots) && r.mu.slots[at].used && r.mu.slots[at].round == round
+}
+
+// take ends a request; false when it has ended already.
+func (r *requests) take(id uint64) (key any, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.takeLocked(id)
+}
+
+func (r *requests) takeLocked(id uint64) (key any, ok bool) {
+	if !r.waitsLocked(id) {
+		return nil, false
+	}
+	at := uint32(id)
+	s := &r.mu.slots[at]
+	key = s.key
+	s.key, s.used = nil, false
+	r.mu.free = append(r.mu.free, at)
+	r.mu.pending--
+	return key, true
+}
+
+func (r *requests) waits(id uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waitsLocked(id)
+}
+
+// complete ends a request with rep, unless it has ended already.
+func (r *requests) complete(id uint64, rep Reply) {
+	key, ok := r.take(id)
+	if !ok {
+		return
+	}
+	r.outcome.add(outcomeOf(rep.Err))
+	rep.Key = key
+	r.handler.Reply(rep)
+}
+
+func outcomeOf(err error) outcome {
+	switch err { //nolint:errorlint // values of this package, never wrapped
+	case nil:
+		return outcomeReply
+	case ErrNoResponders:
+		return outcomeNoResponders
+	case ErrTimeout:
+		return outcomeTimeout
+	}
+	if _, ok := err.(*RemoteError); ok { //nolint:errorlint // as above
+		return outcomeRemoteError
+	}
+	return outcomeOther
+}
+
+// failAll ends every request that waits. close also refuses further ones.
+func (r *requests) failAll(err error, closed bool) {
+	r.mu.Lock()
+	r.mu.closed = r.mu.closed || closed
+	var keys []any
+	for at := range r.mu.slots {
+		s := &r.mu.slots[at]
+		if !s.used {
+			continue
+		}
+		if key, ok := r.takeLocked(uint64(s.round)<<32 | uint64(at)); ok {
+			keys = append(keys, key)
+		}
+	}
+	r.mu.fifo = r.mu.fifo[:0]
+	r.mu.Unlock()
+	for _, key := range keys {
+		r.outcome.add(outcomeOther)
+		r.handler.Reply(Reply{Key: key, Err: err})
+	}
+}
+
+// run takes replies and lets requests run out. It ends after stop.
+func (r *requests) run() {
+	defer close(r.done)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		select {
+		case m := <-r.ch:
+			r.reply(m)
+			continue
+		case <-r.quit:
+			return
+		case <-r.wake:
+		case <-timer.C:
+		}
+		timer.Reset(r.expire())
+	}
+}
+
+// expire ends what has run out and returns the time until the next does.
+func (r *requests) expire() time.Duration {
+	for {
+		now := time.Now()
+		r.mu.Lock()
+		n := 0
+		for n < len(r.mu.fifo) && !r.waitsLocked(r.mu.fifo[n].id) {
+			n++
+		}
+		r.mu.fifo = cutFront(r.mu.fifo, n)
+		if len(r.mu.fifo) == 0 {
+			r.mu.Unlock()
+			return time.Hour // add wakes
+		}
+		first := r.mu.fifo[0]
+		r.mu.Unlock()
+		if d := first.deadline.Sub(now); d > 0 {
+			return d
+		}
+		r.complete(first.id, Reply{Err: ErrTimeout})
+	}
+}
+
+// reply takes the first valid reply; anything else is counted and the wait
+// goes on. So the PubAck of a stream that captures the subject, which is JSON
+// and does not say so, never becomes an answer.
+func (r *requests) reply(m *nats.Msg) {
+	token := strings.TrimPrefix(m.Subject, r.inbox)
+	id, err := strconv.ParseUint(token, 36, 64)
+	if err != nil || !r.waits(id) {
+		r.ignored.add(ignoredLate)
+		return
+	}
+	if isNoResponders(m) {
+		r.complete(id, Reply{Err: ErrNoResponders})
+		return
+	}
+	rep, why := r.read(m)
+	if why >= 0 {
+		r.ignored.add(ignored(why))
+		r.log.Warn().Str("subject", m.Subject).Str("reason", ignoredNames[why]).Msg("reply not taken")
+		return
+	}
+	r.complete(id, rep)
+}
+
+// read checks a reply; why is negative when it is valid.
+func (r *requests) read(m *nats.Msg) (rep Reply, why int) {
+	if m.Header != nil {
+		if v := m.Header[HeaderError]; len(v) > 0 {
+			if !goodKeyword(&r.scanner, v[0]) {
+				return rep, int(ignoredBadError)
+			}
+			return Reply{Err: &RemoteError{Keyword: v[0]}}, -1
+		}
+		if v := m.Header[HeaderContentType]; len(v) > 0 && v[0] != ContentTypeEDN {
+			return rep, int(ignoredFormat)
+		}
+	}
+	if r.scanner.Check(m.Data) != nil {
+		return rep, int(ignoredInvalid)
+	}
+	return Reply{Body: m.Data}, -1
+}
+
+func (r *requests) stop() {
+	close(r.quit)
+	<-r.done
+}
+
+func (r *requests) pending() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mu.pending
+}
+
+// goodKeyword says whether s is exactly one keyword's text.
+func goodKeyword(sc *edn.Scanner, s string) bool {
+	if len(s) < 2 || len(s) > MaxToken || s[0] != ':' || strings.ContainsAny(s, " ,\t\r\n;\"#^{}[]()\\") {
+		return false
+	}
+	return sc.Check([]byte(s)) == nil
+}

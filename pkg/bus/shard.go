@@ -1,0 +1,148 @@
+package bus
+
+import (
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
+
+	"github.com/hoshi-ws/hoshi/internal/id"
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+)
+
+// flushEvery bounds the messages between two calls of Handler.Flush while the
+// queue never runs empty.
+const flushEvery = 256
+
+type drop uint8
+
+// Why an inbound message was dropped.
+const (
+	dropQueueFull drop = iota
+	dropSubject
+	dropInvalid
+	dropFormat
+	dropHeader
+	dropPanic
+)
+
+var dropNames = []string{"queue-full", "bad-subject", "invalid", "unsupported-format", "bad-header", "panic"}
+
+// shard delivers the messages of the subjects that fall to it, in order.
+type shard struct {
+	// Fixed after newShard.
+	index   int
+	prefix  string
+	handler Handler
+	ch      chan *nats.Msg
+	quit    chan struct{} // closed after the connection
+	done    chan struct{}
+	refuse  func(replyTo, keyword string)
+	log     zerolog.Logger // sampled
+
+	delivered atomic.Uint64
+	dropped   counts[drop]
+
+	// Owned by run.
+	msg     Message // one for all messages, so that none is allocated
+	scanner edn.Scanner
+}
+
+// run delivers until quit, and then what is still queued.
+func (s *shard) run() {
+	defer close(s.done)
+	for {
+		select {
+		case m := <-s.ch:
+			s.drain(m)
+		case <-s.quit:
+			select {
+			case m := <-s.ch:
+				s.drain(m)
+			default:
+				return
+			}
+		}
+	}
+}
+
+// drain delivers m and what is queued behind it.
+func (s *shard) drain(m *nats.Msg) {
+	n := 0
+	for {
+		s.deliver(m)
+		if n++; n%flushEvery == 0 {
+			s.handler.Flush(s.index)
+		}
+		select {
+		case m = <-s.ch:
+		default:
+			s.handler.Flush(s.index)
+			return
+		}
+	}
+}
+
+// deliver hands one message to the handler. A panic there costs this message,
+// not the node.
+func (s *shard) deliver(m *nats.Msg) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.dropped.add(dropPanic)
+			s.log.Error().Str("subject", m.Subject).Interface("panic", r).Stack().Msg("deliver panicked")
+		}
+	}()
+	why, ok := parseMessage(&s.msg, s.prefix, m, &s.scanner)
+	if ok {
+		s.handler.Deliver(s.index, &s.msg)
+		s.delivered.Add(1)
+		return
+	}
+	s.dropped.add(why)
+	s.log.Warn().Str("subject", m.Subject).Str("reason", dropNames[why]).Msg("message dropped")
+	if m.Reply != "" {
+		s.refuse(m.Reply, ":bad-request")
+	}
+}
+
+// parseMessage checks m and fills msg, without a copy of anything. Bodies come
+// from anybody who may publish: one that Clojure's reader refuses would cost
+// every subscriber a frame.
+func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *edn.Scanner) (drop, bool) {
+	*msg = Message{Body: m.Data, ReplyTo: m.Reply}
+	msg.Kind, msg.Token = parseSubject(prefix, m.Subject)
+	if msg.Kind == KindNone {
+		return dropSubject, false
+	}
+	if h := m.Header; h != nil {
+		if v := h[HeaderContentType]; len(v) > 0 && v[0] != ContentTypeEDN {
+			return dropFormat, false
+		}
+		if v := h[HeaderFrom]; len(v) > 0 {
+			msg.From = v[0]
+		}
+		if v := h[HeaderExclude]; len(v) > 0 {
+			msg.Exclude = v[0]
+		}
+		if !connOrNone(msg.From) || !connOrNone(msg.Exclude) {
+			return dropHeader, false
+		}
+	}
+	// Without a declaration an event that begins with [" is JSON.
+	if msg.Kind != KindChan && len(m.Data) > 1 && m.Data[0] == '[' && m.Data[1] == '"' {
+		return dropFormat, false
+	}
+	if sc.Check(m.Data) != nil {
+		return dropInvalid, false
+	}
+	return 0, true
+}
+
+// connOrNone: the publisher's conn-id becomes part of frames, so it must be one.
+func connOrNone(s string) bool {
+	if s == "" {
+		return true
+	}
+	_, ok := id.ParseConn(s)
+	return ok
+}
