@@ -26,16 +26,23 @@ type cluster struct {
 	monitor []string // of each NATS server, its HTTP address
 	nodes   []*process
 	listen  []string // of each node, host:port
+
+	greeted, paste string // by a node with --dev: its URL, the line to paste
 }
 
-func startCluster(t *testing.T) *cluster {
+func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return &cluster{life: t, bin: filepath.Join(t.TempDir(), "hoshi"), dir: dir}
+}
+
+func startCluster(t *testing.T) *cluster {
+	t.Helper()
+	c := newCluster(t)
 	tmp := t.TempDir()
-	c := &cluster{life: t, bin: filepath.Join(tmp, "hoshi"), dir: dir}
 	server := filepath.Join(tmp, "nats-server")
 	build(t, c.bin, "github.com/hoshi-ws/hoshi/cmd/node", buildFlags...)
 	build(t, server, "github.com/nats-io/nats-server/v2")
@@ -88,9 +95,20 @@ func startCluster(t *testing.T) *cluster {
 // ready and connected to server k.
 func (c *cluster) startNode(t *testing.T, k int) {
 	t.Helper()
-	c.nodes[k] = start(t, c.life, fmt.Sprintf("node-%d", k+1), c.dir, []string{"GORACE=halt_on_error=0"}, c.bin,
+	c.nodes[k] = start(t, c.life, fmt.Sprintf("node-%d", k+1), c.dir, nil, c.bin,
 		"--listen", c.listen[k], "--admin-listen", "127.0.0.1:0", "--nats-url", c.natsURL[k],
 		"--insecure-uid-param", "uid", "--log-level", "info")
+	c.awaitReady(t, k)
+	eventually(t, c.nodes[k], "connected to its own server", func() bool {
+		var connz struct {
+			Connections []struct{} `json:"connections"`
+		}
+		return getJSON(c.monitor[k]+"/connz", &connz) && len(connz.Connections) >= 1
+	})
+}
+
+func (c *cluster) awaitReady(t *testing.T, k int) {
+	t.Helper()
 	eventually(t, c.nodes[k], "ready", func() bool {
 		resp, err := client.Get("http://" + c.listen[k] + "/health/ready")
 		if err != nil {
@@ -99,12 +117,33 @@ func (c *cluster) startNode(t *testing.T, k int) {
 		_ = resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	eventually(t, c.nodes[k], "connected to its own server", func() bool {
-		var connz struct {
-			Connections []struct{} `json:"connections"`
+}
+
+// startEmbedded starts nodes whose embedded NATS servers form one cluster.
+func startEmbedded(t *testing.T, nodes int) *cluster {
+	t.Helper()
+	c := newCluster(t)
+	build(t, c.bin, "github.com/hoshi-ws/hoshi/cmd/node", buildFlags...)
+	ports := freePorts(t, 3*nodes)
+	for k := range nodes {
+		var routes []string
+		for other := range nodes {
+			if other != k {
+				routes = append(routes, fmt.Sprintf("127.0.0.1:%d", ports[nodes+other]))
+			}
 		}
-		return getJSON(c.monitor[k]+"/connz", &connz) && len(connz.Connections) >= 1
-	})
+		c.listen = append(c.listen, fmt.Sprintf("127.0.0.1:%d", ports[k]))
+		c.natsURL = append(c.natsURL, fmt.Sprintf("nats://127.0.0.1:%d", ports[2*nodes+k]))
+		c.nodes = append(c.nodes, start(t, t, fmt.Sprintf("node-%d", k+1), c.dir, nil, c.bin,
+			"--listen", c.listen[k], "--admin-listen", "127.0.0.1:0",
+			"--nats-listen", fmt.Sprintf("127.0.0.1:%d", ports[2*nodes+k]),
+			"--nats-cluster-listen", fmt.Sprintf("127.0.0.1:%d", ports[nodes+k]),
+			"--nats-routes", strings.Join(routes, ",")))
+	}
+	for k := range nodes {
+		c.awaitReady(t, k)
+	}
+	return c
 }
 
 // settings is what the scripts are told.
@@ -114,7 +153,9 @@ func (c *cluster) settings(t *testing.T) []string {
 	for k, addr := range c.listen {
 		nodes[k] = "ws://" + addr + "/ws"
 	}
-	b, err := json.Marshal(map[string]any{"nodes": nodes, "nats": c.natsURL, "hoshi": c.bin})
+	b, err := json.Marshal(map[string]any{
+		"nodes": nodes, "nats": c.natsURL, "hoshi": c.bin, "greeted": c.greeted, "paste": c.paste,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

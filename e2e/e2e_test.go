@@ -12,14 +12,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// scenarios are the scripts of clj/ in the order in which they run, and the
-// checks that each must print, no more and no fewer.
-var scenarios = []struct {
+// scenario is a script of clj/ and the checks that it must print, no more and
+// no fewer.
+type scenario struct {
 	name   string
 	checks []string
 	// signal does what the script asks for with a line `# word`.
 	signal map[string]func(*testing.T, *cluster)
-}{
+}
+
+// scenarios run in this order in TestRealInput.
+var scenarios = []scenario{
 	{
 		name: "chat",
 		checks: []string{
@@ -82,18 +85,7 @@ var scenarios = []struct {
 		name:   "shutdown",
 		checks: []string{"closed-with-1012"},
 		signal: map[string]func(*testing.T, *cluster){
-			"interrupt": func(t *testing.T, c *cluster) {
-				for _, n := range c.nodes {
-					if err := n.cmd.Process.Signal(os.Interrupt); err != nil {
-						t.Errorf("interrupt %s: %v", n.name, err)
-					}
-				}
-				for _, n := range c.nodes {
-					if code := n.ended(t); code != 0 {
-						t.Errorf("%s ended with code %d after an interrupt", n.name, code)
-					}
-				}
-			},
+			"interrupt": interrupt,
 		},
 	},
 }
@@ -107,39 +99,7 @@ func TestRealInput(t *testing.T) {
 	backends := []*process{c.backend(t, "nats", 1), c.backend(t, "tcp", 2)}
 
 	for _, s := range scenarios {
-		ok := t.Run(s.name, func(t *testing.T) {
-			p := c.script(t, s.name)
-			var seen []string
-			finished := false
-			for line, more := p.next(t); more; line, more = p.next(t) {
-				word, rest, _ := strings.Cut(line, " ")
-				switch word {
-				case "ok":
-					seen = append(seen, rest)
-				case "FAIL":
-					t.Error(line)
-					name, _, _ := strings.Cut(rest, " ")
-					seen = append(seen, name)
-				case "#":
-					act := s.signal[rest]
-					if act == nil {
-						t.Fatalf("the script asks for %q", rest)
-					}
-					act(t, c)
-				case "done":
-					finished = true
-				}
-			}
-			if code := p.ended(t); code != 0 || !finished {
-				t.Errorf("the script ended with code %d, finished: %v", code, finished)
-			}
-			slices.Sort(seen)
-			want := slices.Sorted(slices.Values(s.checks))
-			if !slices.Equal(seen, want) {
-				t.Errorf("checks made\n  %q\nwanted\n  %q", seen, want)
-			}
-		})
-		if !ok {
+		if !t.Run(s.name, func(t *testing.T) { s.run(t, c) }) {
 			t.Fatalf("%s failed; the rest would run on what it left", s.name)
 		}
 	}
@@ -152,5 +112,96 @@ func TestRealInput(t *testing.T) {
 			t.Errorf("end %s: %v", p.name, err)
 		}
 		p.ended(t)
+	}
+}
+
+// TestEmbedded runs the chat on three nodes whose embedded servers form the
+// cluster.
+func TestEmbedded(t *testing.T) {
+	c := startEmbedded(t, 3)
+	scenarios[0].run(t, c)
+	interrupt(t, c)
+}
+
+// TestDev starts one node as a newcomer does, and does what it says.
+func TestDev(t *testing.T) {
+	c := newCluster(t)
+	build(t, c.bin, "github.com/hoshi-ws/hoshi/cmd/node", buildFlags...)
+	p := start(t, t, "node", c.dir, nil, c.bin, "--dev",
+		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
+	c.nodes = []*process{p}
+	for c.greeted == "" || c.paste == "" {
+		line, ok := p.next(t)
+		if !ok {
+			t.Fatal("the node ended before it had greeted")
+		}
+		words := strings.Fields(line)
+		switch {
+		case len(words) > 1 && words[0] == "clients":
+			c.greeted = words[1]
+		case strings.HasPrefix(strings.TrimSpace(line), c.bin+" pub "):
+			c.paste = strings.TrimSpace(line)
+		}
+	}
+	plain, _, _ := strings.Cut(c.greeted, "?")
+	c.listen = []string{strings.Trim(strings.TrimPrefix(plain, "ws://"), "/")}
+	c.awaitReady(t, 0)
+	scenario{
+		name: "dev",
+		checks: []string{
+			"uids", "echo-callback", "echo-event", "echo-timestamp",
+			"paste-runs", "paste-reaches-alice", "nobody-else",
+		},
+	}.run(t, c)
+	interrupt(t, c)
+}
+
+// run starts the script and holds what it prints against the checks.
+func (s scenario) run(t *testing.T, c *cluster) {
+	t.Helper()
+	p := c.script(t, s.name)
+	var seen []string
+	finished := false
+	for line, more := p.next(t); more; line, more = p.next(t) {
+		word, rest, _ := strings.Cut(line, " ")
+		switch word {
+		case "ok":
+			seen = append(seen, rest)
+		case "FAIL":
+			t.Error(line)
+			name, _, _ := strings.Cut(rest, " ")
+			seen = append(seen, name)
+		case "#":
+			act := s.signal[rest]
+			if act == nil {
+				t.Fatalf("the script asks for %q", rest)
+			}
+			act(t, c)
+		case "done":
+			finished = true
+		}
+	}
+	if code := p.ended(t); code != 0 || !finished {
+		t.Errorf("the script ended with code %d, finished: %v", code, finished)
+	}
+	slices.Sort(seen)
+	want := slices.Sorted(slices.Values(s.checks))
+	if !slices.Equal(seen, want) {
+		t.Errorf("checks made\n  %q\nwanted\n  %q", seen, want)
+	}
+}
+
+// interrupt sends every node what Ctrl-C sends, and waits for a good end.
+func interrupt(t *testing.T, c *cluster) {
+	t.Helper()
+	for _, n := range c.nodes {
+		if err := n.cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Errorf("interrupt %s: %v", n.name, err)
+		}
+	}
+	for _, n := range c.nodes {
+		if code := n.ended(t); code != 0 {
+			t.Errorf("%s ended with code %d after an interrupt", n.name, code)
+		}
 	}
 }
