@@ -36,6 +36,14 @@ func (r Reason) String() string {
 	return reasonNames[ReasonUnknown]
 }
 
+// Faults that carry no place are made once, so that bad input costs no memory.
+var (
+	errNotVector    = &Error{Reason: ReasonNotVector}
+	errEmptyVector  = &Error{Reason: ReasonEmptyVector}
+	errInvalidID    = &Error{Reason: ReasonInvalidID}
+	errInvalidShape = &Error{Reason: ReasonInvalidShape}
+)
+
 // Error is returned for a message that is no envelope.
 type Error struct {
 	Reason Reason
