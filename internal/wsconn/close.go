@@ -1,0 +1,280 @@
+package wsconn
+
+import (
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+const statusTryAgain = ws.StatusCode(1013) // IANA registry; gobwas/ws does not name it
+
+// CloseReason says how a connection ended. It is a small set, fit for a metric label.
+type CloseReason uint8
+
+// How connections end.
+const (
+	ClosePeer        CloseReason = iota + 1 // the peer sent a close frame
+	CloseServer                             // Close, CloseAsync, or Stop
+	CloseEOF                                // the peer ended the stream without a close frame
+	CloseError                              // reading or writing did not work: reset, broken pipe
+	CloseIdle                               // no sign of life for IdleTimeout
+	CloseOverflow                           // the send queue was full
+	CloseProtocol                           // the peer broke RFC 6455 (1002)
+	CloseTooBig                             // a message beyond MaxMessage (1009)
+	CloseInvalidUTF8                        // text that is none (1007)
+	ClosePanic                              // a panic in a Handler (1011)
+	closeReasons                            // keep last
+)
+
+var closeNames = [closeReasons]string{
+	"", "peer", "server", "eof", "error", "idle", "overflow", "protocol", "too-big", "utf8", "panic",
+}
+
+// String returns the name that metrics use.
+func (r CloseReason) String() string {
+	if r < closeReasons {
+		return closeNames[r]
+	}
+	return "unknown"
+}
+
+// CloseInfo tells how a connection ended.
+type CloseInfo struct {
+	// Code is the close code that the peer sent (1005 for an empty close frame), or the one that this side
+	// decided on; 1006 when the connection broke.
+	Code uint16
+	// Reason is the kind of end.
+	Reason CloseReason
+	// Discarded counts the frames that were handed over with OK or Overflow and not given to the system whole.
+	Discarded int
+	// Unsent is how many bytes the system still held when the connection had to be reset: those are lost as
+	// well, and it cannot be told how many frames they are. 0 unless the peer took nothing for CloseTimeout.
+	Unsent int
+}
+
+// violation is a mistake of the peer, and what it is answered with.
+type violation struct {
+	code   ws.StatusCode
+	reason CloseReason
+	text   string
+}
+
+var (
+	errReserved     = &violation{ws.StatusProtocolError, CloseProtocol, "reserved bit set"}
+	errOpCode       = &violation{ws.StatusProtocolError, CloseProtocol, "unknown opcode"}
+	errUnmasked     = &violation{ws.StatusProtocolError, CloseProtocol, "frame is not masked"}
+	errControl      = &violation{ws.StatusProtocolError, CloseProtocol, "control frame fragmented or too long"}
+	errLength       = &violation{ws.StatusProtocolError, CloseProtocol, "length beyond 63 bits"}
+	errContinuation = &violation{ws.StatusProtocolError, CloseProtocol, "continuation out of order"}
+	errCloseBody    = &violation{ws.StatusProtocolError, CloseProtocol, "invalid close frame"}
+	errTooBig       = &violation{ws.StatusMessageTooBig, CloseTooBig, "message too big"}
+	errUTF8         = &violation{ws.StatusInvalidFramePayloadData, CloseInvalidUTF8, "invalid utf-8"}
+)
+
+func (c *Conn) violate(v *violation) { c.close(v.code, v.text, v.reason) }
+
+// Close sends what is queued, then a close frame, and ends the connection when the peer has taken both and closed its
+// side, at the latest after CloseTimeout. The handler hears OnClosed, and no OnMessage any more; a held message is
+// dropped. On a connection that is not open it does nothing. Loop only.
+func (c *Conn) Close(code ws.StatusCode, reason string) {
+	c.close(code, reason, CloseServer)
+}
+
+func (c *Conn) close(code ws.StatusCode, text string, why CloseReason) {
+	if c.state != stateOpen {
+		return
+	}
+	c.mu.Lock()
+	if c.mu.bits&queueOver == 0 || !c.overflowLocked() { // an overflow that came first goes first
+		c.closeLocked(code, text, why)
+	}
+	c.mu.Unlock()
+	c.beginClose()
+}
+
+// closeLocked queues the close frame as the last one. Then beginClose must follow, without the lock.
+func (c *Conn) closeLocked(code ws.StatusCode, text string, why CloseReason) {
+	c.state = stateClosing
+	c.reason = why
+	if c.code = uint16(code); code == 0 {
+		c.code = uint16(ws.StatusNoStatusRcvd)
+	}
+	c.mu.bits = c.mu.bits&^queueOpen | queueScheduled
+	if why == CloseEOF {
+		c.code = uint16(ws.StatusAbnormalClosure)
+		return // nobody is there to answer
+	}
+	if why == ClosePeer || why == CloseOverflow {
+		text = ""
+	}
+	c.mu.putLocked(newClose(code, text))
+}
+
+// beginClose lets what is queued leave. Input is read away from now on.
+func (c *Conn) beginClose() {
+	l := c.loop
+	c.dropInput()
+	l.p.SetTimer(&c.sock, l.srv.opt.CloseTimeout)
+	l.dirty = append(l.dirty, c)
+}
+
+func (c *Conn) dropInput() {
+	if c.in != nil {
+		c.loop.putInbound(c.in)
+		c.in = nil
+	}
+	if c.pause != 0 {
+		c.pause = 0
+		c.loop.p.ResumeRead(&c.sock)
+	}
+}
+
+// drain follows when the last frame has been taken by the system: this side is shut, and what the peer still sends
+// is read away, because closing with unread input makes the system reset, which would destroy the close frame.
+func (c *Conn) drain() {
+	if c.flags&flagEOF != 0 {
+		c.end(c.reason, false)
+		return
+	}
+	c.state = stateDraining
+	if err := c.loop.p.CloseWrite(&c.sock); err != nil {
+		c.breakOff()
+		return
+	}
+	c.loop.p.SetTimer(&c.sock, c.loop.srv.opt.CloseTimeout)
+}
+
+// onHangup is OnHangup of the poller: all that was received has been handled.
+func (c *Conn) onHangup(eof bool) {
+	c.flags |= flagEOF
+	switch c.state {
+	case stateOpen:
+		if !eof {
+			c.end(CloseError, true)
+			return
+		}
+		c.close(0, "", CloseEOF) // what is queued still leaves: the peer may have shut one side only
+	case stateClosing:
+		if !eof {
+			c.end(c.reason, true)
+		}
+	case stateDraining:
+		c.end(c.reason, false)
+	case stateHead:
+		c.loop.n.refused[refusedEOF]++
+		c.end(CloseEOF, false)
+	default:
+		c.end(CloseError, false)
+	}
+}
+
+// onTimer is OnTimer of the poller.
+func (c *Conn) onTimer() {
+	l := c.loop
+	switch c.state {
+	case stateHead:
+		l.n.refused[refusedTimeout]++
+		c.end(CloseIdle, false)
+	case stateOpen:
+		c.keepAlive()
+	case stateClosing: // the peer takes nothing
+		c.end(c.reason, true)
+	case stateDraining:
+		c.end(c.reason, false)
+	default:
+	}
+}
+
+// keepAlive sends a ping, or ends a connection that is silent for too long.
+func (c *Conn) keepAlive() {
+	l := c.loop
+	o := &l.srv.opt
+	next := o.PingInterval
+	if c.pause&pauseHold == 0 {
+		silent := time.Duration(l.clock()-c.seen) * clockUnit
+		if silent >= o.IdleTimeout {
+			c.end(CloseIdle, c.flags&flagBlocked != 0)
+			return
+		}
+		next = min(next, o.IdleTimeout-silent)
+	}
+	// A peer that takes nothing need not be asked.
+	if c.flags&(flagBlocked|flagCheck) == 0 {
+		c.Send(c.ping)
+	}
+	c.flags &^= flagCheck
+	if next < o.PingInterval {
+		c.flags |= flagCheck
+	}
+	l.p.SetTimer(&c.sock, next)
+}
+
+// afterPanic ends a connection whose handler panicked.
+func (c *Conn) afterPanic() {
+	c.flags &^= flagParsing
+	switch c.state {
+	case stateOpen:
+		c.close(ws.StatusInternalServerError, "", ClosePanic)
+	case stateHead, stateRequest:
+		c.end(ClosePanic, false)
+	default:
+	}
+}
+
+// stop is the server's end for this connection.
+func (c *Conn) stop(w closeWith) {
+	switch c.state {
+	case stateOpen:
+		c.Close(w.code, w.reason)
+	case stateHead, stateRequest:
+		c.end(CloseServer, false)
+	default:
+	}
+}
+
+// end takes the connection off the loop and tells the handler.
+func (c *Conn) end(why CloseReason, reset bool) {
+	l := c.loop
+	if c.state == stateClosed {
+		return
+	}
+	if c.state <= stateOpen {
+		c.reason, c.code = why, uint16(ws.StatusAbnormalClosure)
+	}
+	if c.state == stateRequest {
+		c.flags |= flagWaits
+	}
+	info := CloseInfo{Code: c.code, Reason: c.reason}
+	c.state = stateClosed
+	if c.pause = 0; c.in != nil {
+		l.putInbound(c.in)
+		c.in = nil
+	}
+	c.mu.Lock()
+	if c.mu.bits&queueOverData != 0 {
+		c.discarded++
+	}
+	c.mu.bits = 0
+	c.discardLocked()
+	c.mu.Unlock()
+	if reset {
+		info.Unsent = l.p.Unsent(&c.sock)
+		l.p.Reset(&c.sock)
+	} else {
+		l.p.Close(&c.sock)
+	}
+	info.Discarded = int(c.discarded)
+	l.closed(c, info)
+}
+
+func (l *loop) closed(c *Conn, info CloseInfo) {
+	if c.flags&flagAccepted == 0 {
+		return
+	}
+	c.flags &^= flagAccepted
+	l.n.closed[info.Reason]++
+	l.n.open--
+	l.n.discarded += uint64(info.Discarded)
+	l.n.unsent += uint64(info.Unsent)
+	c.h.OnClosed(info)
+}

@@ -1,0 +1,183 @@
+package wsconn
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/gobwas/ws"
+
+	"github.com/hoshi-ws/hoshi/internal/poller"
+	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
+)
+
+// Handler is the owner of a connection. Every method is called on the connection's loop and must not block.
+type Handler interface {
+	// OnRequest receives a complete and valid request head: r.Upgrade tells an upgrade from a plain request.
+	// Reading is paused until exactly one of Accept, Refuse and Detach is called, during the call or later. If
+	// the server stops meanwhile, an Accept that comes later is followed by OnClosed at once.
+	OnRequest(r *handshake.Request)
+	// OnMessage receives a whole message, unmasked; a text message is valid UTF-8. payload is valid until the
+	// call returns and may be changed if the message is not held.
+	OnMessage(op ws.OpCode, payload []byte) Verdict
+	// OnClosed is the last call, exactly once for each connection that was accepted.
+	OnClosed(info CloseInfo)
+}
+
+// Verdict is what OnMessage says about a message.
+type Verdict uint8
+
+const (
+	// Done means that the message is consumed.
+	Done Verdict = iota
+	// Hold means that the message is not consumed: it is kept, and nothing more is parsed or read until Resume,
+	// after which it is delivered again. The peer is not judged dead meanwhile.
+	Hold
+)
+
+// Result is what became of a frame that was handed over.
+type Result uint8
+
+const (
+	// OK means that the frame is queued.
+	OK Result = iota
+	// Rejected means that the connection is closing or closed, or not accepted yet. The frame is not counted.
+	Rejected
+	// Overflow means that the frame did not fit. It is discarded and counted, and so is all that is queued, and
+	// the connection is being closed with 1013.
+	Overflow
+	// Shut means that the gate was shut.
+	Shut
+)
+
+// String returns a short name, for logs and metrics.
+func (r Result) String() string { return [...]string{"ok", "rejected", "overflow", "shut"}[r&3] }
+
+// AcceptOptions say how an upgrade is accepted. The zero value is usable.
+type AcceptOptions struct {
+	// Subprotocol is one that the client offered, or "".
+	Subprotocol string
+	// Ping is sent every PingInterval. Nil stands for a WebSocket ping.
+	Ping *Frame
+	// First leaves together with the 101, in one write call. May be nil.
+	First *Frame
+}
+
+type state uint8
+
+const (
+	stateNew     state = iota // zero value: not on a loop
+	stateHead                 // the request head is being read
+	stateRequest              // the handler has the request and has not answered
+	stateOpen
+	stateClosing  // what is queued is being flushed; its last frame is our close frame or HTTP response
+	stateDraining // our side is shut; reading away what the peer still sends
+	stateClosed   // off the loop
+)
+
+const (
+	pauseRequest uint8 = 1 << iota // the handler has not answered
+	pauseHold                      // a message is held
+	pauseHigh                      // the peer does not take what is queued for it
+)
+
+const (
+	flagAccepted uint16 = 1 << iota // OnClosed is due
+	flagEOF                         // nothing more will come
+	flagBlocked                     // OnWritable is awaited
+	flagResume                      // is in loop.resumes
+	flagParsing                     // parse is on the stack
+	flagBroken                      // a write failed: is in loop.broken
+	flagHigh                        // Send has filled more than half of the queue
+	flagEarly                       // Resume was called before the Hold it answers
+	flagWaits                       // ended while the handler had the request: OnClosed follows a late Accept
+	flagCheck                       // the timer is for the idle check alone, not for a ping
+)
+
+// Conn is one connection, made to be embedded in the owner's own struct: 112 bytes, and another 32 in the loop's
+// table. Its zero value is what Options.NewConn returns. It must not be copied.
+type Conn struct {
+	// fixed after it is attached
+	loop *loop
+	h    Handler
+
+	// owned by the loop
+	in        *inbound // nil unless something is incomplete, held or unparsed
+	ping      *Frame
+	sock      poller.Socket
+	seen      uint32 // loop clock (tenths of a second) when there was last a sign of life
+	discarded uint32
+	code      uint16 // for CloseInfo, once closing
+	reason    CloseReason
+	state     state
+	pause     uint8
+	flags     uint16
+
+	mu struct {
+		sync.Mutex
+		queue
+	}
+}
+
+// sockEvents is Conn as the poller sees it: its methods stay out of Conn's, which its owner embeds.
+type sockEvents Conn
+
+// Enqueue appends f to the send queue and wakes the loop. It never blocks and may be called from any goroutine.
+func (c *Conn) Enqueue(f *Frame) Result {
+	r, wake := c.push(f, nil)
+	if wake {
+		c.loop.schedule(c)
+	}
+	return r
+}
+
+// Open appends f, which may be nil, and then sets *gate, under the queue's lock: frames that Batch.Enqueue appends
+// through this gate come behind f. The gate stays as it is unless the result is OK. Any goroutine.
+func (c *Conn) Open(gate *bool, f *Frame) Result {
+	r, wake := c.gated(gate, true, f)
+	if wake {
+		c.loop.schedule(c)
+	}
+	return r
+}
+
+// Shut clears *gate and then appends f, which may be nil, under the queue's lock: no frame comes through this gate
+// behind f. The gate is shut whatever the result. Any goroutine.
+func (c *Conn) Shut(gate *bool, f *Frame) Result {
+	r, wake := c.gated(gate, false, f)
+	if wake {
+		c.loop.schedule(c)
+	}
+	return r
+}
+
+// CloseAsync is Close for other goroutines.
+func (c *Conn) CloseAsync(code ws.StatusCode, reason string) {
+	c.Post(func() { c.Close(code, reason) })
+}
+
+// Post runs fn on the connection's loop, also when the connection is closed by then; never, if the server has ended.
+// A panic in fn is the connection's. Any goroutine, once the connection is on a loop.
+func (c *Conn) Post(fn func()) {
+	c.loop.post(job{kind: jobFunc, c: c, fn: fn})
+}
+
+// Send appends f to the send queue; it leaves at the end of the turn. Loop only.
+func (c *Conn) Send(f *Frame) Result {
+	c.mu.Lock()
+	r, wake := c.pushLocked(f)
+	high := c.highLocked()
+	c.mu.Unlock()
+	if wake {
+		c.loop.dirty = append(c.loop.dirty, c)
+	}
+	if high {
+		c.flags |= flagHigh
+	}
+	return r
+}
+
+// RemoteAddr asks the system for the peer's address. Loop only.
+func (c *Conn) RemoteAddr() netip.AddrPort { return c.loop.p.RemoteAddr(&c.sock) }
+
+// Loop returns the number of the connection's loop, below Server.Loops. Any goroutine, once it is on a loop.
+func (c *Conn) Loop() int { return c.loop.index }

@@ -1,0 +1,150 @@
+package wsconn
+
+import "slices"
+
+// flush writes what c has queued, in one call if the system takes it.
+func (l *loop) flush(c *Conn) {
+	blocked := false
+	for range flushRounds {
+		if c.state == stateClosed || c.state == stateNew || c.flags&flagBroken != 0 {
+			return
+		}
+		c.mu.Lock()
+		over := c.mu.bits&queueOver != 0 && c.overflowLocked()
+		var size int
+		var vector bool
+		l.snap, size, vector = c.mu.peekLocked(l.snap[:0])
+		off := int(c.mu.off)
+		if len(l.snap) == 0 {
+			c.mu.bits &^= queueScheduled
+		}
+		c.mu.Unlock()
+		if over {
+			c.beginClose()
+		}
+		if len(l.snap) == 0 {
+			break
+		}
+
+		n, err := l.write(c, off, vector)
+		if err != nil {
+			l.snapDone()
+			c.breakOff()
+			return
+		}
+		c.mu.Lock()
+		l.n.framesOut += uint64(c.mu.advanceLocked(n))
+		empty := c.mu.count == 0 && c.mu.bits&queueOver == 0
+		if empty {
+			c.mu.bits &^= queueScheduled
+		}
+		c.mu.Unlock()
+		l.snapDone()
+		if n > 0 && c.flags&flagBlocked != 0 {
+			c.seen = l.clock() // it takes what we send: that is life
+		}
+		if blocked = n < size-off; blocked || empty {
+			break
+		}
+	}
+	l.flushed(c, blocked)
+}
+
+// flushed settles what follows from the state of the queue after a flush.
+func (l *loop) flushed(c *Conn, blocked bool) {
+	c.mu.Lock()
+	count, bytes := c.mu.count, c.mu.bytes
+	scheduled := c.mu.bits&queueScheduled != 0
+	c.mu.Unlock()
+	if blocked != (c.flags&flagBlocked != 0) {
+		c.flags ^= flagBlocked
+		l.p.WantWrite(&c.sock, blocked)
+	}
+	if scheduled && !blocked {
+		l.again = append(l.again, c) // more has come in than its share of this turn
+	}
+	if c.pause&pauseHigh != 0 && count <= l.maxFrames/4 && bytes <= l.maxBytes/4 {
+		c.unpause(pauseHigh)
+	}
+	if count == 0 && c.state == stateClosing {
+		c.drain()
+	}
+}
+
+// snapDone forgets the snapshot; joined bytes stay for a neighbour with the same queue until the flush ends.
+func (l *loop) snapDone() { l.snap = l.snap[:0] }
+
+// write hands the frames in snap to the system, the first off bytes left out.
+func (l *loop) write(c *Conn, off int, vector bool) (n int, err error) {
+	l.n.writeCalls++
+	switch {
+	case len(l.snap) == 1:
+		n, err = l.p.Write(&c.sock, l.snap[0].wire[off:])
+	case vector:
+		l.vec = l.vec[:0]
+		for _, f := range l.snap {
+			l.vec = append(l.vec, f.wire)
+		}
+		l.vec[0] = l.vec[0][off:]
+		n, err = l.p.Writev(&c.sock, l.vec)
+		clear(l.vec)
+	default:
+		if !slices.Equal(l.snap, l.last) {
+			l.joined = l.joined[:0]
+			for _, f := range l.snap {
+				l.joined = append(l.joined, f.wire...)
+			}
+			l.last = append(l.last[:0], l.snap...)
+		}
+		n, err = l.p.Write(&c.sock, l.joined[off:])
+	}
+	l.n.bytesOut += uint64(n)
+	return n, err
+}
+
+// breakOff notes that the peer cannot be written to. The end comes later in the turn: a flush may run inside of a
+// callback.
+func (c *Conn) breakOff() {
+	c.mu.Lock()
+	c.mu.bits &^= queueOpen
+	c.mu.Unlock()
+	if c.flags&flagBroken == 0 {
+		c.flags |= flagBroken
+		c.loop.broken = append(c.loop.broken, c)
+	}
+}
+
+// overflowLocked discards all but the half-written frame and queues the close frame. It runs only when no write is
+// under way, and reports whether beginClose must follow once the lock is released.
+func (c *Conn) overflowLocked() bool {
+	over := c.mu.bits
+	c.mu.bits &^= queueOver | queueOverData
+	if c.state != stateOpen {
+		return false
+	}
+	if over&queueOverData != 0 {
+		c.discarded++
+	}
+	off := c.mu.off
+	var half *Frame
+	if off > 0 {
+		half = c.mu.popLocked()
+	}
+	c.discardLocked()
+	if half != nil {
+		c.mu.putLocked(half)
+		c.mu.off = off
+	}
+	c.loop.n.overflows++
+	c.closeLocked(statusTryAgain, "", CloseOverflow)
+	return true
+}
+
+// discardLocked empties the queue, and counts what was handed over and will not be sent.
+func (c *Conn) discardLocked() {
+	for c.mu.count > 0 {
+		if f := c.mu.popLocked(); f.kind == kindData && f != c.ping {
+			c.discarded++
+		}
+	}
+}

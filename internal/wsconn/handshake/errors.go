@@ -1,0 +1,82 @@
+package handshake
+
+import "net/http"
+
+// Reason says what is wrong with a request. It is a small set, fit for a metric label.
+type Reason uint8
+
+// The reasons for which Parse refuses.
+const (
+	Malformed   Reason = iota + 1 // no request line or header as RFC 9112 has it, or an ambiguous one
+	TooLarge                      // the head is longer than the limit
+	TooMany                       // more headers than the limit
+	BadMethod                     // neither GET nor HEAD
+	BadHTTP                       // not HTTP/1.1
+	BadHost                       // no Host, or several
+	HasBody                       // Content-Length or Transfer-Encoding is there
+	BadUpgrade                    // the upgrade lacks something
+	BadKey                        // Sec-WebSocket-Key is missing, double, or no base64 of 16 bytes
+	BadVersion                    // Sec-WebSocket-Version is not 13
+	reasonCount                   // keep last
+)
+
+var reasonNames = [reasonCount]string{
+	"", "malformed", "head-too-large", "too-many-headers", "method", "http-version", "host", "body", "upgrade", "key", "ws-version",
+}
+
+// String returns a short name, for logs and metrics.
+func (r Reason) String() string {
+	if r < reasonCount {
+		return reasonNames[r]
+	}
+	return "unknown"
+}
+
+// Reasons returns how many reasons there are: every Reason is below it.
+func Reasons() int { return int(reasonCount) }
+
+// Error is a request that is refused, with what to answer.
+type Error struct {
+	Reason Reason
+	// Status is the HTTP status of the answer.
+	Status int
+}
+
+// Error implements error.
+func (e *Error) Error() string { return "handshake: refused: " + e.Reason.String() }
+
+// AppendResponse appends the answer, which ends the connection.
+func (e *Error) AppendResponse(dst []byte) []byte {
+	var headers []string
+	switch e.Status {
+	case http.StatusUpgradeRequired: // RFC 6455 section 4.4
+		headers = []string{"Sec-WebSocket-Version", "13", "Upgrade", "websocket"}
+	case http.StatusMethodNotAllowed:
+		headers = []string{"Allow", "GET, HEAD"}
+	}
+	return AppendRefusal(dst, e.Status, "", e.Reason.String()+"\n", true, headers...)
+}
+
+func refuse(r Reason) *Error {
+	status := http.StatusBadRequest
+	switch r {
+	case TooLarge, TooMany:
+		status = http.StatusRequestHeaderFieldsTooLarge
+	case BadMethod:
+		status = http.StatusMethodNotAllowed
+	case BadHTTP:
+		status = http.StatusHTTPVersionNotSupported
+	case HasBody:
+		status = http.StatusRequestEntityTooLarge
+	case BadVersion:
+		status = http.StatusUpgradeRequired
+	}
+	return &Error{Reason: r, Status: status}
+}
+
+func statusText(status int) string {
+	if t := http.StatusText(status); t != "" {
+		return t
+	}
+	return "Status"
+}

@@ -1,0 +1,260 @@
+package wsconn
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/poller"
+)
+
+const (
+	joinBytes   = 128 << 10 // most that is joined for one write call
+	largeFrame  = 16 << 10  // from here on frames are vectored, not copied
+	vectorBytes = 1 << 20   // most that is vectored in one call
+	maxFrames   = 512       // most frames in one call
+	flushRounds = 4         // calls for one connection in one turn; then the others come first
+
+	gatherMax = time.Millisecond
+	gatherMin = 20 * time.Microsecond // a shorter sleep gathers nothing
+
+	spareInbound = 64      // kept for reuse by each loop
+	spareBytes   = 4 << 10 // largest buffer that is kept with one
+)
+
+// loop is the part of a server that runs on one poller loop.
+type loop struct {
+	// fixed after New
+	p         *poller.Loop
+	srv       *Server
+	index     int
+	maxFrames uint32 // copies of Options, where enqueue finds them
+	maxBytes  uint32
+
+	// owned by the loop
+	dirty    []*Conn // have something to send
+	dirtyAt  int     // dirty[:dirtyAt] are flushed
+	again    []*Conn // dirty for the next turn
+	jobs     []job
+	jobsAt   int
+	resumes  []*Conn // parse what they have kept
+	resumeAt int
+	broken   []*Conn // a write failed
+	current  *Conn   // whose work runs outside of a poller callback, for panics
+	snap     []*Frame
+	last     []*Frame // what joined holds
+	joined   []byte
+	vec      [][]byte
+	spare    []*inbound
+	stopping bool
+	stopCode closeWith
+	emptied  bool // srv.empty is told
+	n        counters
+
+	inbox struct {
+		sync.Mutex
+		dirty []*Conn
+		jobs  []job
+	}
+}
+
+type jobKind uint8
+
+const (
+	jobFunc jobKind = iota
+	jobBroadcast
+	jobAttach
+	jobStop
+	jobKill
+)
+
+// job is a cold or rare thing that another goroutine asks of the loop.
+type job struct {
+	kind   jobKind
+	c      *Conn
+	fn     func()
+	frame  *Frame
+	except func(*Conn) bool
+	ep     poller.Endpoint
+	stop   closeWith
+}
+
+// schedule is for other goroutines: c has something to send.
+func (l *loop) schedule(c *Conn) {
+	l.inbox.Lock()
+	l.inbox.dirty = append(l.inbox.dirty, c)
+	l.inbox.Unlock()
+	l.p.Wake()
+}
+
+// scheduleAll is schedule for many, without the wake-up.
+func (l *loop) scheduleAll(cs []*Conn) {
+	l.inbox.Lock()
+	l.inbox.dirty = append(l.inbox.dirty, cs...)
+	l.inbox.Unlock()
+}
+
+func (l *loop) post(j job) {
+	l.inbox.Lock()
+	l.inbox.jobs = append(l.inbox.jobs, j)
+	l.inbox.Unlock()
+	l.p.Wake()
+}
+
+// onTurn is the end of each turn of the poller: everything that has come together leaves together.
+func (l *loop) onTurn() {
+	defer l.recovered()
+	l.take()
+	for l.jobsAt < len(l.jobs) {
+		j := &l.jobs[l.jobsAt]
+		l.jobsAt++
+		l.current = j.c
+		l.do(j)
+		*j = job{}
+	}
+	for l.resumeAt < len(l.resumes) {
+		c := l.resumes[l.resumeAt]
+		l.resumes[l.resumeAt] = nil
+		l.resumeAt++
+		l.current = c
+		c.continueParse()
+	}
+	l.resumes, l.resumeAt = l.resumes[:0], 0
+	l.current = nil
+	l.flushAll()
+	for len(l.broken) > 0 {
+		c := l.broken[len(l.broken)-1]
+		l.broken = l.broken[:len(l.broken)-1]
+		l.current = c
+		c.end(CloseError, true)
+	}
+	l.current = nil
+	l.dirty, l.again = append(l.dirty, l.again...), l.again[:0]
+	if len(l.dirty) > 0 || len(l.resumes) > 0 || len(l.broken) > 0 {
+		l.p.Wake() // what has come up since its step of this turn
+	}
+	if l.stopping && !l.emptied && l.p.Len() == 0 {
+		l.emptied = true
+		l.srv.empty.Done()
+	}
+	l.n.publish(&l.srv.totals)
+}
+
+// take empties the inbox. It comes as late as can be before the flush.
+func (l *loop) take() {
+	l.inbox.Lock()
+	defer l.inbox.Unlock()
+	if len(l.inbox.dirty) > 0 {
+		if len(l.dirty) == 0 {
+			l.dirty, l.inbox.dirty = l.inbox.dirty, l.dirty
+		} else {
+			l.dirty = append(l.dirty, l.inbox.dirty...)
+			clear(l.inbox.dirty)
+			l.inbox.dirty = l.inbox.dirty[:0]
+		}
+	}
+	if l.jobsAt == len(l.jobs) {
+		l.jobs, l.inbox.jobs, l.jobsAt = l.inbox.jobs, l.jobs[:0], 0
+	}
+}
+
+func (l *loop) do(j *job) {
+	switch j.kind {
+	case jobFunc:
+		j.fn()
+	case jobBroadcast:
+		l.p.Each(func(h poller.Handler) {
+			c := (*Conn)(h.(*sockEvents))
+			if c.flags&flagAccepted != 0 && (j.except == nil || !j.except(c)) {
+				c.Send(j.frame)
+			}
+		})
+	case jobAttach:
+		l.attach(j.ep)
+	case jobStop:
+		l.stopping, l.stopCode = true, j.stop
+		l.p.Each(func(h poller.Handler) { (*Conn)(h.(*sockEvents)).stop(j.stop) })
+	case jobKill:
+		l.p.Each(func(h poller.Handler) { (*Conn)(h.(*sockEvents)).end(CloseServer, true) })
+	}
+}
+
+// flushAll flushes what is dirty, and gathers afterwards if that is worth it.
+func (l *loop) flushAll() {
+	if len(l.dirty) == 0 {
+		return
+	}
+	calls, frames := l.n.writeCalls, l.n.framesOut
+	begin := time.Now()
+	for l.dirtyAt < len(l.dirty) {
+		c := l.dirty[l.dirtyAt]
+		l.dirty[l.dirtyAt] = nil // keeps nobody alive
+		l.dirtyAt++
+		l.current = c
+		l.flush(c)
+	}
+	l.current = nil
+	l.dirty, l.dirtyAt = l.dirty[:0], 0
+	clear(l.last)
+	l.last = l.last[:0]
+	if cap(l.dirty) > 1<<14 {
+		l.dirty = slices.Clip(l.dirty[:0:0])
+	}
+	l.gather(time.Since(begin), l.n.writeCalls-calls, l.n.framesOut-frames)
+}
+
+// gather waits after a flush that averaged two or more frames a call, for a quarter of what it took: a write call
+// costs microseconds and another frame in it almost nothing, so under load waiting makes the whole faster. With one
+// frame in flight it never happens. (Always waiting a millisecond coalesces the same and costs a fifth then.)
+func (l *loop) gather(took time.Duration, calls, frames uint64) {
+	if calls == 0 || frames < 2*calls {
+		return
+	}
+	if d := min(gatherMax, took/4); d >= gatherMin {
+		time.Sleep(d)
+	}
+}
+
+// recovered closes the connection whose work in onTurn panicked.
+func (l *loop) recovered() {
+	if v := recover(); v != nil {
+		c := l.current
+		l.current = nil
+		l.panicked(c, v)
+		l.p.Wake() // the rest of the turn
+	}
+}
+
+func (l *loop) panicked(c *Conn, v any) {
+	l.n.panics++
+	l.srv.logPanic(v)
+	if c != nil {
+		c.afterPanic()
+	}
+}
+
+// clockUnit is what Conn.seen counts in.
+const clockUnit = 100 * time.Millisecond
+
+func (l *loop) clock() uint32 { return uint32(l.p.Now().Sub(l.srv.epoch) / clockUnit) }
+
+func (l *loop) getInbound() *inbound {
+	if n := len(l.spare); n > 0 {
+		in := l.spare[n-1]
+		l.spare[n-1] = nil
+		l.spare = l.spare[:n-1]
+		return in
+	}
+	return new(inbound)
+}
+
+func (l *loop) putInbound(in *inbound) {
+	msg := in.msg[:0]
+	if cap(msg) > spareBytes {
+		msg = nil
+	}
+	*in = inbound{msg: msg}
+	if len(l.spare) < spareInbound {
+		l.spare = append(l.spare, in)
+	}
+}

@@ -1,0 +1,300 @@
+package wsconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/rs/zerolog"
+
+	"github.com/hoshi-ws/hoshi/internal/poller"
+	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
+)
+
+// Options configure a Server. NewConn is required.
+type Options struct {
+	// Addr is the address to listen on, as for net.Listen with "tcp"; port 0 takes a free one. Ignored if
+	// Listener is set. Default 127.0.0.1:0.
+	Addr string
+	// Listener is taken over if it is set. Epoll loops need one that is a syscall.Conn.
+	Listener net.Listener
+	// Loops is the number of event loops. Default GOMAXPROCS at the time of New.
+	Loops int
+	// Portable selects the loops that use goroutines.
+	Portable bool
+	// NewConn makes the owner of an accepted connection and returns it with the Conn embedded in it. It is
+	// called on the connection's loop.
+	NewConn func() (Handler, *Conn)
+	// MaxMessage is the largest message in bytes that is accepted; beyond it the connection is closed with
+	// 1009. Default 1 MiB.
+	MaxMessage int
+	// QueueMessages and QueueBytes bound the send queue of a connection, in frames and bytes on the wire. One
+	// frame always fits an empty queue. Defaults 1,000 and 2 MiB.
+	QueueMessages int
+	QueueBytes    int
+	// HandshakeTimeout bounds the time from accept to a complete request head. Default 10 s.
+	HandshakeTimeout time.Duration
+	// PingInterval is the time between pings; the first comes after a random half to whole of it. Default 30 s.
+	PingInterval time.Duration
+	// IdleTimeout is the silence after which a connection counts as dead. Any received frame is a sign of life,
+	// and so is that the peer takes what had to wait. Default 60 s.
+	IdleTimeout time.Duration
+	// CloseTimeout bounds how long a close waits for the peer to take what is queued, and then again for the
+	// peer's own end. Default 5 s.
+	CloseTimeout time.Duration
+	// MaxRequestHead and MaxHeaders bound a request head. Defaults 16 KiB and 100 lines.
+	MaxRequestHead int
+	MaxHeaders     int
+	// Logger is used for what should not happen. The zero value logs nothing.
+	Logger zerolog.Logger
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.NewConn == nil {
+		return o, errors.New("wsconn: Options.NewConn is missing")
+	}
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	defTime := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	if o.Addr == "" {
+		o.Addr = "127.0.0.1:0"
+	}
+	def(&o.Loops, runtime.GOMAXPROCS(0))
+	def(&o.MaxMessage, 1<<20)
+	def(&o.QueueMessages, 1000)
+	def(&o.QueueBytes, 2<<20)
+	defTime(&o.HandshakeTimeout, 10*time.Second)
+	defTime(&o.PingInterval, 30*time.Second)
+	defTime(&o.IdleTimeout, 60*time.Second)
+	defTime(&o.CloseTimeout, 5*time.Second)
+	if o.QueueBytes > 1<<31 || o.MaxMessage > 1<<31 {
+		return o, fmt.Errorf("wsconn: queue of %d and message of %d bytes: the limit is 2 GiB", o.QueueBytes, o.MaxMessage)
+	}
+	return o, nil
+}
+
+// Server accepts connections and runs them on its loops. Its methods may be called from any goroutine but not on a
+// loop, unless they say so.
+type Server struct {
+	// fixed after New
+	opt    Options
+	limits handshake.Limits
+	log    zerolog.Logger
+	addr   net.Addr
+	ln     net.Listener // taken by the first loop in Start
+	loops  []*loop
+	epoch  time.Time // of the loops' clocks
+	ping   *Frame    // for connections that have none of their own
+
+	started atomic.Bool
+	stopped atomic.Bool
+	done    chan struct{}  // closed when the first Stop has ended
+	empty   sync.WaitGroup // one for each loop that is stopping and not yet empty
+	turn    atomic.Uint32  // whose turn it is to get a connection
+	totals  totals
+
+	maxMessage atomic.Int64 // bytes
+}
+
+type closeWith struct {
+	code   ws.StatusCode
+	reason string
+}
+
+// New listens and makes the loops, without accepting. A *ListenError says that the address cannot be had. A server that
+// is never started must be stopped too.
+func New(o Options) (*Server, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ln := o.Listener
+	if ln == nil {
+		if ln, err = net.Listen("tcp", o.Addr); err != nil {
+			return nil, &ListenError{Addr: o.Addr, Err: err}
+		}
+	}
+	s := &Server{
+		opt:    o,
+		limits: handshake.Limits{MaxHead: o.MaxRequestHead, MaxHeaders: o.MaxHeaders}.WithDefaults(),
+		log: o.Logger.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Minute}).
+			With().Str("component", "wsconn").Logger(),
+		addr:  ln.Addr(),
+		ln:    ln,
+		epoch: time.Now(),
+		ping:  NewPing(nil),
+		done:  make(chan struct{}),
+	}
+	s.maxMessage.Store(int64(o.MaxMessage))
+	for i := range o.Loops {
+		l := &loop{srv: s, index: i, maxFrames: uint32(o.QueueMessages), maxBytes: uint32(o.QueueBytes)}
+		l.p, err = poller.New(poller.Options{
+			Portable: o.Portable,
+			OnTurn:   l.onTurn,
+			OnPanic: func(h poller.Handler, v any, _ []byte) {
+				e, _ := h.(*sockEvents)
+				l.panicked((*Conn)(e), v)
+			},
+		})
+		if err != nil {
+			_ = ln.Close()
+			for _, l := range s.loops {
+				l.p.Stop()
+			}
+			return nil, err
+		}
+		s.loops = append(s.loops, l)
+	}
+	return s, nil
+}
+
+// Addr returns the address that the server listens on.
+func (s *Server) Addr() net.Addr { return s.addr }
+
+// Loops returns the number of loops.
+func (s *Server) Loops() int { return len(s.loops) }
+
+// SetMaxMessage changes Options.MaxMessage for what arrives from now on. Any goroutine.
+func (s *Server) SetMaxMessage(n int) { s.maxMessage.Store(int64(n)) }
+
+// Start starts the loops and accepts connections.
+func (s *Server) Start() {
+	if !s.started.CompareAndSwap(false, true) {
+		return
+	}
+	s.empty.Add(len(s.loops))
+	for _, l := range s.loops {
+		l.p.Start() // ends in Stop
+	}
+	first := s.loops[0]
+	first.p.Post(func() {
+		err := first.p.Listen(s.ln, poller.ListenOptions{
+			OnAccept: func(ep poller.Endpoint) { s.spread(first, ep) },
+			OnError: func(err error, shed bool) {
+				first.n.acceptErrors++
+				if shed {
+					first.n.acceptShed++
+				}
+				s.log.Warn().Err(err).Bool("shed", shed).Msg("connection could not be accepted")
+			},
+		})
+		if err != nil {
+			s.log.Error().Err(err).Msg("listener could not be taken over")
+		}
+	})
+}
+
+// spread gives an accepted connection to the loop whose turn it is.
+func (s *Server) spread(first *loop, ep poller.Endpoint) {
+	l := s.loops[int(s.turn.Add(1)-1)%len(s.loops)]
+	if l == first {
+		l.attach(ep)
+		return
+	}
+	l.post(job{kind: jobAttach, ep: ep})
+}
+
+// StopAccepting closes the listener. Connections go on. It does not wait.
+func (s *Server) StopAccepting() {
+	first := s.loops[0]
+	first.p.Post(first.p.StopListen)
+}
+
+// Broadcast queues f for every accepted connection for which except, which may be nil, does not report true. It is done
+// on the loops, without memory for each connection, and does not wait; broadcasts by one goroutine keep their order.
+// except runs on the loops. May be called on a loop.
+func (s *Server) Broadcast(f *Frame, except func(*Conn) bool) {
+	for _, l := range s.loops {
+		l.post(job{kind: jobBroadcast, frame: f, except: except})
+	}
+}
+
+// Each calls fn on the loops for the handler of every accepted connection, and does not wait. May be called on a loop.
+func (s *Server) Each(fn func(h Handler)) {
+	for _, l := range s.loops {
+		l.post(job{kind: jobFunc, fn: func() {
+			l.p.Each(func(h poller.Handler) {
+				if c := (*Conn)(h.(*sockEvents)); c.flags&flagAccepted != 0 {
+					fn(c.h)
+				}
+			})
+		}})
+	}
+}
+
+// Stop stops accepting, closes every connection with code and reason, waits until all handlers have heard OnClosed, and
+// ends the loops. Peers that do not answer take up to CloseTimeout, twice if they take nothing. When ctx ends first,
+// what is left is reset and the context's error returned. Further calls wait for the first.
+func (s *Server) Stop(ctx context.Context, code ws.StatusCode, reason string) error {
+	if !s.stopped.CompareAndSwap(false, true) {
+		<-s.done
+		return nil
+	}
+	defer close(s.done)
+	var err error
+	if s.started.Swap(true) {
+		s.StopAccepting()
+		err = s.closeAll(ctx, closeWith{code, reason})
+	} else {
+		_ = s.ln.Close()
+	}
+	for _, l := range s.loops {
+		l.p.Stop()
+	}
+	for _, l := range s.loops {
+		l.rest()
+	}
+	return err
+}
+
+func (s *Server) closeAll(ctx context.Context, w closeWith) error {
+	for _, l := range s.loops {
+		l.post(job{kind: jobStop, stop: w})
+	}
+	closed := make(chan struct{})
+	go func() { // ends with the last connection, at the latest after jobKill
+		s.empty.Wait()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+	}
+	for _, l := range s.loops {
+		l.post(job{kind: jobKill})
+	}
+	<-closed
+	return fmt.Errorf("wsconn: stop: %w", context.Cause(ctx))
+}
+
+// rest closes sockets that were on their way to a loop when it ended.
+func (l *loop) rest() {
+	l.inbox.Lock()
+	defer l.inbox.Unlock()
+	for _, j := range l.inbox.jobs {
+		if j.kind == jobAttach {
+			j.ep.Close()
+		}
+	}
+	l.inbox.jobs = nil
+	l.n.publish(&l.srv.totals)
+}
+
+func (s *Server) logPanic(v any) {
+	s.log.Error().Type("value", v).Bytes("stack", debug.Stack()).Msg("panic in a connection's handler")
+}

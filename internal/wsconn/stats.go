@@ -1,0 +1,142 @@
+package wsconn
+
+import (
+	"sync/atomic"
+
+	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
+)
+
+// Reasons for which requests are refused, behind those of the handshake package.
+const (
+	refusedTimeout = 16 + iota // the head was not complete in time
+	refusedEOF                 // the peer ended within the head
+	refusedHandler             // Refuse was called
+	refusedCount
+)
+
+// Stats are counters since the start, and Open, which is a gauge.
+type Stats struct {
+	Accepted     uint64            // upgrades
+	Detached     uint64            // plain requests handed over
+	Refused      map[string]uint64 // requests, by reason
+	Open         int64             // accepted and not closed
+	Closed       map[string]uint64 // accepted connections, by CloseReason
+	FramesIn     uint64
+	BytesIn      uint64 // as read, requests included
+	FramesOut    uint64 // given to the system whole, HTTP responses included
+	BytesOut     uint64
+	WriteCalls   uint64
+	Overflows    uint64 // queues that were full
+	Discarded    uint64 // frames that were queued and not sent
+	Unsent       uint64 // bytes that resets destroyed in the system's buffers
+	AcceptErrors uint64
+	AcceptShed   uint64 // connections closed at once because no descriptor was left
+	Panics       uint64 // recovered
+}
+
+// counters are a loop's own, and published once each turn.
+type counters struct {
+	accepted, detached, framesIn, bytesIn, framesOut, bytesOut, writeCalls, overflows, discarded, unsent,
+	acceptErrors, acceptShed, panics uint64
+	open    int64
+	refused [refusedCount]uint64
+	closed  [closeReasons]uint64
+}
+
+// totals are the sums of all loops.
+type totals struct {
+	accepted, detached, framesIn, bytesIn, framesOut, bytesOut, writeCalls, overflows, discarded, unsent,
+	acceptErrors, acceptShed, panics atomic.Uint64
+	open    atomic.Int64
+	refused [refusedCount]atomic.Uint64
+	closed  [closeReasons]atomic.Uint64
+}
+
+// publish moves what has been counted to t.
+func (n *counters) publish(t *totals) {
+	for _, m := range [...]struct {
+		from *uint64
+		to   *atomic.Uint64
+	}{
+		{&n.accepted, &t.accepted},
+		{&n.detached, &t.detached},
+		{&n.framesIn, &t.framesIn},
+		{&n.bytesIn, &t.bytesIn},
+		{&n.framesOut, &t.framesOut},
+		{&n.bytesOut, &t.bytesOut},
+		{&n.writeCalls, &t.writeCalls},
+		{&n.overflows, &t.overflows},
+		{&n.discarded, &t.discarded},
+		{&n.unsent, &t.unsent},
+		{&n.acceptErrors, &t.acceptErrors},
+		{&n.acceptShed, &t.acceptShed},
+		{&n.panics, &t.panics},
+	} {
+		if *m.from != 0 {
+			m.to.Add(*m.from)
+			*m.from = 0
+		}
+	}
+	if n.open != 0 {
+		t.open.Add(n.open)
+		n.open = 0
+	}
+	for i, v := range n.refused {
+		if v != 0 {
+			t.refused[i].Add(v)
+			n.refused[i] = 0
+		}
+	}
+	for i, v := range n.closed {
+		if v != 0 {
+			t.closed[i].Add(v)
+			n.closed[i] = 0
+		}
+	}
+}
+
+func refusedName(i int) string {
+	switch i {
+	case refusedTimeout:
+		return "timeout"
+	case refusedEOF:
+		return "eof"
+	case refusedHandler:
+		return "handler"
+	}
+	return handshake.Reason(i).String()
+}
+
+// Stats returns the counters; each loop adds its own at the end of its turns. Any goroutine.
+func (s *Server) Stats() Stats {
+	t := &s.totals
+	st := Stats{
+		Accepted:     t.accepted.Load(),
+		Detached:     t.detached.Load(),
+		Refused:      make(map[string]uint64),
+		Open:         t.open.Load(),
+		Closed:       make(map[string]uint64),
+		FramesIn:     t.framesIn.Load(),
+		BytesIn:      t.bytesIn.Load(),
+		FramesOut:    t.framesOut.Load(),
+		BytesOut:     t.bytesOut.Load(),
+		WriteCalls:   t.writeCalls.Load(),
+		Overflows:    t.overflows.Load(),
+		Discarded:    t.discarded.Load(),
+		Unsent:       t.unsent.Load(),
+		AcceptErrors: t.acceptErrors.Load(),
+		AcceptShed:   t.acceptShed.Load(),
+		Panics:       t.panics.Load(),
+	}
+	for i := range t.refused {
+		if v := t.refused[i].Load(); v != 0 {
+			st.Refused[refusedName(i)] = v
+		}
+	}
+	for i := range t.closed {
+		if v := t.closed[i].Load(); v != 0 {
+			st.Closed[CloseReason(i).String()] = v
+		}
+	}
+	return st
+}
