@@ -98,10 +98,12 @@ func hashFloat(v float64) uint64 {
 		v = 0
 	}
 	if math.IsNaN(v) {
-		v = math.NaN() // one of its many bit patterns
+		v = math.NaN() // of its many bit patterns one
 	}
 	return mum(math.Float64bits(v), saltFloat)
 }
+
+var hashNaN = hashFloat(math.NaN())
 
 func mulMod(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)

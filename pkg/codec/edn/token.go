@@ -51,6 +51,8 @@ func (s *Scanner) oddToken(start int, kind Kind) (int, Kind) {
 		return s.fail(bad, ReasonUTF8), Invalid
 	case illegal || end == start || !validToken(s.p[start:end]) || !plainStart(s.p[start:end]):
 		return s.fail(start, ReasonToken), Invalid
+	case kind == Symbol:
+		kind = reserved(s.p[start:end]) // ended by a space beyond ASCII
 	}
 	return end, kind
 }

@@ -168,12 +168,15 @@ func (s *Scanner) set(i, depth int, want bool) (end int, h uint64) {
 	return i + 1, hashEnd(h, uint64(n), saltSet)
 }
 
+// arrayMap is how many entries a map of Clojure holds, at most, that is searched rather than hashed.
+const arrayMap = 8
+
 // mapping reads the forms of a map from i, behind its opening brace. ns is the namespace of a #:ns{} map, or nil.
 func (s *Scanner) mapping(start, i, depth int, want bool, ns []byte) (end int, h uint64) {
 	if depth >= MaxDepth {
 		return s.fail(start, ReasonDepth), 0
 	}
-	nsHash := uint64(0)
+	nsHash, nan := uint64(0), false
 	if ns != nil {
 		nsHash = maphash.Bytes(seed, ns)
 	}
@@ -198,6 +201,7 @@ func (s *Scanner) mapping(start, i, depth int, want bool, ns []byte) (end int, h
 		if ns != nil && (kind == Keyword || kind == Symbol) {
 			kh = hashInNamespace(nsHash, s.p[s.tok:e], kind, kh)
 		}
+		nan = nan || kind == Float && kh == hashNaN
 		s.keys = append(s.keys, key{hash: kh, start: uint32(i), end: uint32(e)})
 		if i = s.blank(e, depth+1); i < 0 {
 			return -1, 0
@@ -218,6 +222,9 @@ func (s *Scanner) mapping(start, i, depth int, want bool, ns []byte) (end int, h
 		i = e
 	}
 	n := len(s.keys) - base
+	if nan && n <= arrayMap { // Clojure does not find NaN in it, so it equals no other map
+		h += uint64(start) + 1
+	}
 	if !s.distinct(base, ns) {
 		return -1, 0
 	}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package edn_test
+
+const raceEnabled = false
