@@ -109,7 +109,7 @@ type backend interface {
 	dispatch()               // calls the handlers of what wait found; resumable after a panic
 	wake()
 	attach(ep Endpoint, s *Socket) error // closes ep on an error
-	interest(s *Socket) // s.bits changed
+	interest(s *Socket)                  // s.bits changed
 	write(s *Socket, p []byte) (int, error)
 	writev(s *Socket, bufs [][]byte) (int, error)
 	closeWrite(s *Socket) error

@@ -13,8 +13,8 @@ import (
 
 const (
 	portableRead  = 4 << 10
-	portableWrite = 64 << 10         // what stands in for the system's send buffer
-	portableDrain = 2 * time.Second  // how long Close lets the writer finish
+	portableWrite = 64 << 10        // what stands in for the system's send buffer
+	portableDrain = 2 * time.Second // how long Close lets the writer finish
 	acceptRetry   = 100 * time.Millisecond
 )
 
@@ -27,6 +27,7 @@ type portable struct {
 	timer   *time.Timer
 	events  []pevent // taken; events[at:] are to be dispatched
 	at      int
+	redo    *pconn // its callback panicked: the reader is still to be told
 	listens []net.Listener
 	wg      sync.WaitGroup // every goroutine of the backend; shutdown waits for it
 
@@ -117,6 +118,10 @@ func (b *portable) post(ev pevent) {
 }
 
 func (b *portable) dispatch() {
+	if c := b.redo; c != nil {
+		b.redo = nil
+		c.deliver()
+	}
 	if b.at == len(b.events) {
 		clear(b.events)
 		b.mu.Lock()
@@ -165,9 +170,9 @@ func (c *pconn) deliver() {
 	l := c.b.l
 	if p := c.held; len(p) > 0 {
 		c.held = nil
-		l.current = c.h
+		l.current, c.b.redo = c.h, c
 		c.h.OnRead(p)
-		l.current = nil
+		l.current, c.b.redo = nil, nil
 		if s = c.socket(); s == nil || s.bits&bitRead == 0 {
 			return
 		}

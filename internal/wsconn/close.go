@@ -123,10 +123,8 @@ func (c *Conn) dropInput() {
 		c.loop.putInbound(c.in)
 		c.in = nil
 	}
-	if c.pause != 0 {
-		c.pause = 0
-		c.loop.p.ResumeRead(&c.sock)
-	}
+	c.pause = 0
+	c.loop.p.ResumeRead(&c.sock)
 }
 
 // drain follows when the last frame has been taken by the system: this side is shut, and what the peer still sends

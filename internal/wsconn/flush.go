@@ -55,6 +55,10 @@ func (l *loop) flushed(c *Conn, blocked bool) {
 	c.mu.Lock()
 	count, bytes := c.mu.count, c.mu.bytes
 	scheduled := c.mu.bits&queueScheduled != 0
+	c.mu.bits &^= queueBlocked
+	if blocked {
+		c.mu.bits |= queueBlocked
+	}
 	c.mu.Unlock()
 	if blocked != (c.flags&flagBlocked != 0) {
 		c.flags ^= flagBlocked

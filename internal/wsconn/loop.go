@@ -51,10 +51,13 @@ type loop struct {
 	emptied  bool // srv.empty is told
 	n        counters
 
+	waiters []chan struct{} // of awaitTurn, to be told at the end of this turn
+
 	inbox struct {
 		sync.Mutex
-		dirty []*Conn
-		jobs  []job
+		dirty   []*Conn
+		jobs    []job
+		waiters []chan struct{}
 	}
 }
 
@@ -101,6 +104,19 @@ func (l *loop) post(j job) {
 	l.p.Wake()
 }
 
+// awaitTurn blocks until the loop has flushed, in a turn that began after the call, or has ended. Any other goroutine;
+// ch has room for one.
+func (l *loop) awaitTurn(ch chan struct{}) {
+	l.inbox.Lock()
+	l.inbox.waiters = append(l.inbox.waiters, ch)
+	l.inbox.Unlock()
+	l.p.Wake()
+	select {
+	case <-ch:
+	case <-l.p.Done():
+	}
+}
+
 // onTurn is the end of each turn of the poller: everything that has come together leaves together.
 func (l *loop) onTurn() {
 	defer l.recovered()
@@ -122,6 +138,13 @@ func (l *loop) onTurn() {
 	l.resumes, l.resumeAt = l.resumes[:0], 0
 	l.current = nil
 	l.flushAll()
+	for _, ch := range l.waiters {
+		select {
+		case ch <- struct{}{}:
+		default: // its owner has seen the loop end
+		}
+	}
+	l.waiters = l.waiters[:0]
 	for len(l.broken) > 0 {
 		c := l.broken[len(l.broken)-1]
 		l.broken = l.broken[:len(l.broken)-1]
@@ -153,6 +176,8 @@ func (l *loop) take() {
 			l.inbox.dirty = l.inbox.dirty[:0]
 		}
 	}
+	l.waiters = append(l.waiters, l.inbox.waiters...)
+	l.inbox.waiters = l.inbox.waiters[:0]
 	if l.jobsAt == len(l.jobs) {
 		l.jobs, l.inbox.jobs, l.jobsAt = l.inbox.jobs, l.jobs[:0], 0
 	}

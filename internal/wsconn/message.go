@@ -81,14 +81,16 @@ func (c *Conn) continueParse() {
 		c.deliver(in.op, in.msg, in)
 		c.flags &^= flagParsing
 	}
-	if in := c.in; in != nil && len(in.rest) > 0 && c.pause == 0 && c.state == stateOpen {
+	if in := c.in; in != nil && len(in.rest) > 0 {
 		rest := in.rest
 		in.rest = nil
-		c.parse(rest)
+		if rest = c.parse(rest); len(rest) > 0 {
+			c.inbound().rest = rest
+		}
 	}
 	if c.state == stateOpen {
 		c.release()
-		if c.pause == 0 {
+		if c.pause == 0 && c.flags&flagResume == 0 {
 			c.loop.p.ResumeRead(&c.sock)
 		}
 	}

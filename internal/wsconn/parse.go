@@ -125,15 +125,18 @@ func (c *Conn) onRead(p []byte) {
 	case stateHead:
 		c.readHead(p)
 	case stateOpen:
-		c.parse(p)
+		if p = c.parse(p); len(p) > 0 {
+			in := c.inbound()
+			in.rest = append(in.rest, p...)
+		}
 	default: // what comes behind a close is read away
 	}
 }
 
-// parse handles all frames in p, which it changes. What is left when parsing must pause is kept.
-func (c *Conn) parse(p []byte) {
+// parse handles all frames in p, which it changes, and returns what is left when parsing must pause.
+func (c *Conn) parse(p []byte) []byte {
 	c.flags |= flagParsing
-	for len(p) > 0 && c.state == stateOpen && c.pause == 0 {
+	for len(p) > 0 && c.state == stateOpen && c.pause == 0 && c.flags&flagResume == 0 {
 		in := c.in
 		if in == nil || in.hn == 0 && !in.inside {
 			p = c.parseFrame(p)
@@ -146,13 +149,10 @@ func (c *Conn) parse(p []byte) {
 	}
 	c.flags &^= flagParsing
 	if c.state != stateOpen {
-		return
-	}
-	if len(p) > 0 {
-		in := c.inbound()
-		in.rest = append([]byte(nil), p...)
+		return nil
 	}
 	c.release()
+	return p
 }
 
 // parseFrame handles the frame at the beginning of p, of which nothing came before, and returns what is behind it.

@@ -17,6 +17,7 @@ const (
 	queueScheduled                   // the loop knows that there is something, or is blocked and will look
 	queueOver                        // overflowed: the loop is to discard and close
 	queueOverData                    // the frame that did not fit is one to count
+	queueBlocked                     // the system takes nothing at the moment: the peer is slow
 )
 
 // queue is a connection's send queue, guarded by the connection's lock: any goroutine appends, only the loop takes.
@@ -166,6 +167,12 @@ func (c *Conn) pushLocked(f *Frame) (r Result, wake bool) {
 	wake = c.mu.bits&queueScheduled == 0 || r == Overflow
 	c.mu.bits |= queueScheduled
 	return r, wake
+}
+
+// crowdedLocked reports whether the queue is half full although the peer takes what it is given: whoever fills it is
+// faster than the loop, and can wait for it.
+func (c *Conn) crowdedLocked() bool {
+	return c.mu.bits&(queueBlocked|queueOpen) == queueOpen && (c.mu.count > c.loop.maxFrames/2 || c.mu.bytes > c.loop.maxBytes/2)
 }
 
 func (c *Conn) gated(gate *bool, open bool, f *Frame) (r Result, wake bool) {
