@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -17,6 +16,10 @@ import (
 
 // closeWait is how long the server gets to end connections after our close frames.
 const closeWait = 3 * time.Second
+
+// upgradeKey is the Sec-WebSocket-Key of every upgrade: it need not be random to
+// tell a server from a proxy that repeats old answers.
+const upgradeKey = "aG9zaGkgbG9hZGdlbmVyYQ=="
 
 // scenario is what differs between the kinds of load. All methods are called on
 // the loop.
@@ -38,7 +41,6 @@ type client struct {
 	opt      *Options
 	loop     *poller.Loop
 	base     time.Time
-	key      string // of every upgrade; one is as good as many
 	accept   string
 	tag      [tagLen]byte
 	channels []string
@@ -63,13 +65,12 @@ func newClient(o *Options) (*client, error) {
 	c := &client{
 		opt:    o,
 		base:   time.Now(),
-		key:    base64.StdEncoding.EncodeToString([]byte("hoshi loadgenera")),
 		tag:    tag,
 		failed: make(chan struct{}),
 		slots:  make(chan struct{}, o.Connecting),
 		pump:   newPump(o),
 	}
-	c.accept = wsclient.Accept(c.key)
+	c.accept = wsclient.Accept(upgradeKey)
 	for i := range o.Channels {
 		c.channels = append(c.channels, fmt.Sprintf("load-%s-%05d", tag[:4], i))
 	}
@@ -242,7 +243,7 @@ func (c *client) dial(ctx context.Context, i int, p plan) error {
 		c.conns = append(c.conns, cn)
 		c.loop.SetTimer(&cn.sock, c.opt.Timeout)
 		cn.write(func(dst []byte) []byte {
-			return wsclient.AppendUpgrade(dst, p.target.addr, p.target.with(c.scenario.query(i)), c.key)
+			return wsclient.AppendUpgrade(dst, p.target.addr, p.target.with(c.scenario.query(i)), upgradeKey)
 		})
 	})
 	if !posted {

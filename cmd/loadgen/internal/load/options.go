@@ -3,7 +3,6 @@ package load
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"time"
@@ -65,8 +64,6 @@ type Options struct {
 	// Progress, when set, is told about once a second how far the run is, by the
 	// goroutine that called Run.
 	Progress func(Progress)
-	// Log takes a line for what people should know; default is to drop it.
-	Log io.Writer
 }
 
 // Progress is a glimpse of a run.
@@ -102,14 +99,8 @@ func (o *Options) setDefaults() {
 	if o.Prefix == "" {
 		o.Prefix = "hoshi"
 	}
-	if o.PublishURL == "" && len(o.URLs) > 0 {
-		o.PublishURL = o.URLs[0]
-	}
 	if o.Progress == nil {
 		o.Progress = func(Progress) {}
-	}
-	if o.Log == nil {
-		o.Log = io.Discard
 	}
 }
 
@@ -121,7 +112,7 @@ func (o *Options) validate() error {
 		}
 	}
 	bad(o.Connections < 1, "connections: %d, want at least 1", o.Connections)
-	bad(o.Channels < 1 || o.Channels > o.Connections, "channels: %d, want 1 to the number of connections", o.Channels)
+	bad(o.Channels < 1 || o.Channels > max(o.Connections, 1), "channels: %d, want 1 to the number of connections", o.Channels)
 	bad(o.Publishers < 1, "publishers: %d, want at least 1", o.Publishers)
 	bad(o.Size < MinSize, "size: %d, want at least %d", o.Size, MinSize)
 	bad(o.InFlight < 1 || o.InFlight > maxOutstanding, "in flight: %d, want 1 to %d", o.InFlight, maxOutstanding)
@@ -129,7 +120,11 @@ func (o *Options) validate() error {
 	bad(len(o.URLs) == 0, "url: none")
 	bad(o.Scenario != Idle && o.Duration <= 0, "duration: %v, want more than 0", o.Duration)
 	bad(o.Scenario == UserPush && o.NATS == "", "nats: no address to publish on")
-	for _, u := range append([]string{o.PublishURL}, o.URLs...) {
+	urls := o.URLs
+	if o.PublishURL != "" {
+		urls = append(urls[:len(urls):len(urls)], o.PublishURL)
+	}
+	for _, u := range urls {
 		if _, err := parseTarget(u); err != nil {
 			errs = append(errs, err)
 		}

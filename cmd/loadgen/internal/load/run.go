@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,7 +81,7 @@ func (r *run) connect(ctx context.Context) error {
 		c.scenario = idle{}
 	case Fanout:
 		c.scenario = newFanout(c)
-		t, err := parseTarget(o.PublishURL)
+		t, err := parseTarget(cmp.Or(o.PublishURL, o.URLs[0]))
 		if err != nil {
 			return err
 		}

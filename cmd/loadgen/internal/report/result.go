@@ -70,7 +70,7 @@ func (r *Result) WriteJSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
-// WriteSummary writes r for people.
+// WriteSummary writes r for people, all but the error.
 func (r *Result) WriteSummary(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
@@ -98,9 +98,6 @@ func (r *Result) WriteSummary(w io.Writer) error {
 			line("server memory", "%.1f MB empty, %.1f MB full: %.0f B a connection", float64(s.RSSEmpty)/1e6, float64(s.RSSFull)/1e6, s.PerConnection)
 		}
 		line("server cpu", "%.2f s, %.2f s for a million deliveries", s.CPUSeconds, s.CPUPerMillion)
-	}
-	if r.Error != "" {
-		line("error", "%s", r.Error)
 	}
 	return tw.Flush()
 }
