@@ -80,6 +80,8 @@ func AppendToken(dst, ednText []byte) ([]byte, error) {
 	switch {
 	case isPlainString(s): // the common shapes, for which the canonical text is the text itself
 		s = s[1 : len(s)-1]
+	case edn.IsKeyword(s):
+		kind = ':'
 	default:
 		var scratch [MaxToken]byte
 		canonical, err := edn.AppendCanonicalMax(scratch[:0], ednText, 2*MaxToken+2)
@@ -216,12 +218,11 @@ func CommandLineName(s string) ([]byte, error) {
 		return edn.AppendString(nil, s), nil
 	}
 	text := []byte(s)
-	token, err := AppendToken(nil, text)
-	if err != nil {
-		return nil, err
-	}
-	if canonical, err := ParseToken(string(token)); err != nil || string(canonical) != s { // "space after", ";comment"
+	if !edn.IsKeyword(text) {
 		return nil, &NameError{Reason: NameInvalid}
+	}
+	if _, err := AppendToken(nil, text); err != nil {
+		return nil, err
 	}
 	return text, nil
 }

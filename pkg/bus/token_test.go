@@ -226,3 +226,20 @@ func checkToken(t *testing.T, token string) {
 		t.Fatalf("%q is no token", token)
 	}
 }
+
+func TestCommonTokensDoNotAllocate(t *testing.T) {
+	if tokenRace {
+		return // the race detector allocates
+	}
+	var scratch [2 * bus.MaxToken]byte
+	for _, name := range []string{`"room-42"`, `:chat/room`} {
+		p := []byte(name)
+		if n := testing.AllocsPerRun(100, func() { _, _ = bus.AppendToken(scratch[:0], p) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+	id := []byte(":my.app/send")
+	if n := testing.AllocsPerRun(100, func() { _, _ = bus.AppendEventSubject(scratch[:0], id) }); n != 0 {
+		t.Errorf("event subject: %v allocations", n)
+	}
+}

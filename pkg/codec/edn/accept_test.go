@@ -352,3 +352,19 @@ func TestAllInsideOthers(t *testing.T) {
 		}
 	}
 }
+
+func TestIsKeyword(t *testing.T) {
+	for _, text := range accepted {
+		var s edn.Scanner
+		f, _, err := s.Split([]byte(text), nil)
+		want := err == nil && f.Kind == edn.Keyword && f.Start == 0 && f.End == len(text)
+		if got := edn.IsKeyword([]byte(text)); got != want {
+			t.Errorf("%q: got %v", text, got)
+		}
+	}
+	for _, tt := range refused {
+		if edn.IsKeyword([]byte(tt.text)) {
+			t.Errorf("%q is a keyword", tt.text)
+		}
+	}
+}

@@ -113,6 +113,15 @@ func validToken(t []byte) bool {
 	return nel <= 0 || nel == 1 && colon
 }
 
+// IsKeyword tells whether t is the text of a keyword and nothing else: no whitespace around it, no comment.
+func IsKeyword(t []byte) bool {
+	if len(t) == 0 || t[0] != ':' {
+		return false
+	}
+	end, illegal, _ := tokenEnd(t, 0, classEndSym)
+	return end == len(t) && !illegal && validToken(t)
+}
+
 // Namespaced tells whether a symbol or keyword, given as its text, has a namespace.
 func Namespaced(t []byte) bool {
 	if len(t) > 0 && t[0] == ':' {
