@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -36,7 +37,11 @@ func newCluster(t *testing.T) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{life: t, bin: filepath.Join(t.TempDir(), "hoshi"), dir: dir}
+	bin, err := hoshi()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &cluster{life: t, bin: bin, dir: dir}
 }
 
 func startCluster(t *testing.T) *cluster {
@@ -44,8 +49,9 @@ func startCluster(t *testing.T) *cluster {
 	c := newCluster(t)
 	tmp := t.TempDir()
 	server := filepath.Join(tmp, "nats-server")
-	build(t, c.bin, "github.com/hoshi-ws/hoshi/cmd/node", buildFlags...)
-	build(t, server, "github.com/nats-io/nats-server/v2")
+	if err := build(server, "github.com/nats-io/nats-server/v2"); err != nil {
+		t.Fatal(err)
+	}
 
 	ports := freePorts(t, 12)
 	routes := make([]string, 3)
@@ -123,7 +129,6 @@ func (c *cluster) awaitReady(t *testing.T, k int) {
 func startEmbedded(t *testing.T, nodes int) *cluster {
 	t.Helper()
 	c := newCluster(t)
-	build(t, c.bin, "github.com/hoshi-ws/hoshi/cmd/node", buildFlags...)
 	ports := freePorts(t, 3*nodes)
 	for k := range nodes {
 		var routes []string
@@ -192,12 +197,25 @@ func nodeJS(t *testing.T) string {
 	return path
 }
 
-func build(t *testing.T, out, pkg string, flags ...string) {
-	t.Helper()
+// hoshi builds the node, once for all tests; TestMain removes it.
+var hoshi = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "hoshi-e2e-")
+	if err != nil {
+		return "", err
+	}
+	buildDir = dir
+	bin := filepath.Join(dir, "hoshi")
+	return bin, build(bin, "github.com/hoshi-ws/hoshi/cmd/node", buildFlags...)
+})
+
+var buildDir string
+
+func build(out, pkg string, flags ...string) error {
 	args := append([]string{"build", "-o", out}, flags...)
 	if msg, err := exec.Command("go", append(args, pkg)...).CombinedOutput(); err != nil {
-		t.Fatalf("build %s: %v\n%s", pkg, err, msg)
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, msg)
 	}
+	return nil
 }
 
 // freePorts finds ports that can be listened on. They lie below the range from

@@ -10,7 +10,14 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if buildDir != "" {
+			_ = os.RemoveAll(buildDir)
+		}
+		os.Exit(code)
+	}))
+}
 
 // scenario is a script of clj/ and the checks that it must print, no more and
 // no fewer.
@@ -126,7 +133,6 @@ func TestEmbedded(t *testing.T) {
 // TestDev starts one node as a newcomer does, and does what it says.
 func TestDev(t *testing.T) {
 	c := newCluster(t)
-	build(t, c.bin, "github.com/hoshi-ws/hoshi/cmd/node", buildFlags...)
 	p := start(t, t, "node", c.dir, nil, c.bin, "--dev",
 		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")
 	c.nodes = []*process{p}

@@ -35,7 +35,8 @@
 
       (p/let [refused-nats (c/call a [:e2e.nats/refuse 1])
               refused-tcp (c/call d [:e2e.tcp/refuse 1])]
-        (check= "error-replies" [:chsk/error :chsk/error] [refused-nats refused-tcp]))
+        ;; The keyword of Hoshi-Error stands where the body would.
+        (check= "error-replies" [:e2e/refused :e2e/refused] [refused-nats refused-tcp]))
       (p/let [first-only (c/call a [:e2e.nats/twice 1])
               skipped (c/call a [:e2e.nats/bad-then-good 1])
               none (c/call a [:e2e.nats/nil 1])]
