@@ -1,0 +1,95 @@
+package sentelite
+
+import (
+	"bytes"
+
+	"github.com/hoshi-ws/hoshi/internal/dialect"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+)
+
+// Parser reads what clients say. The zero value is ready; it is not for
+// concurrent use.
+type Parser struct {
+	codec codec.Parser
+	scan  edn.Scanner
+}
+
+// Parse reads one text message into cmd. It allocates nothing; cmd borrows
+// from msg. A message that is no event, or that Clojure's reader would refuse,
+// is a *codec.Error; an id in a reserved namespace that this dialect does not
+// know is [dialect.ReservedID], and then cmd.Callback is still set.
+func (p *Parser) Parse(msg []byte, cmd *dialect.Command) error {
+	*cmd = dialect.Command{}
+	var env codec.Envelope
+	if err := p.codec.EDN(msg, &env); err != nil {
+		return err
+	}
+	cmd.Event, cmd.ID, cmd.Callback = env.Event, env.ID, env.Callback
+	if !Reserved(env.ID) {
+		return nil
+	}
+	switch string(env.ID) {
+	case ":chsk/ws-ping":
+		cmd.Op = dialect.Ping
+	case ":chsk/ws-pong":
+		cmd.Op = dialect.Pong
+	case ":sente-lite/subscribe":
+		cmd.Op = dialect.Subscribe
+		p.args(env.Data, cmd)
+	case ":sente-lite/unsubscribe":
+		cmd.Op = dialect.Unsubscribe
+		p.args(env.Data, cmd)
+	case ":sente-lite/publish":
+		cmd.Op = dialect.Publish
+		p.args(env.Data, cmd)
+	default:
+		return dialect.ReservedID
+	}
+	return nil
+}
+
+// args reads the map of a channel operation. Keys that it does not know are
+// ignored, as the reference does.
+func (p *Parser) args(data []byte, cmd *dialect.Command) {
+	form, err := p.scan.Form(data, 0)
+	if err != nil || form.Kind != edn.Map {
+		cmd.BadArgs = true
+		return
+	}
+	entries := edn.EntriesOf(data, form)
+	for {
+		key, value, ok := entries.Next()
+		if !ok {
+			return
+		}
+		text := data[value.Start:value.End]
+		switch {
+		case entries.KeyIs(key, ":channel-id"):
+			cmd.Channel = text
+		case entries.KeyIs(key, ":data"):
+			cmd.Data = text
+		case entries.KeyIs(key, ":exclude-sender?"):
+			cmd.ExcludeSender = value.Kind != edn.Nil && !bytes.Equal(value.Text(data), []byte("false"))
+		}
+	}
+}
+
+// reserved are the namespaces in which clients and backends cannot speak
+// beyond what the dialect knows.
+var reserved = [...]string{"chsk", "sente", "sente-lite", "hoshi"}
+
+// Reserved reports whether an event id, a keyword with its colon, is in a
+// namespace kept for the protocol: chsk, sente, sente-lite, hoshi, and those
+// below them, such as chsk.x.
+func Reserved(id []byte) bool {
+	if len(id) == 0 {
+		return false
+	}
+	for _, ns := range reserved {
+		if rest, ok := bytes.CutPrefix(id[1:], []byte(ns)); ok && len(rest) > 0 && (rest[0] == '/' || rest[0] == '.') {
+			return true
+		}
+	}
+	return false
+}
