@@ -1,0 +1,214 @@
+package testkit
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// Patience is how long a wait lasts before it fails the test.
+const Patience = 20 * time.Second
+
+// Client is one WebSocket connection of a test. It reads only when asked to,
+// answers RFC 6455 pings, and belongs to one goroutine.
+type Client struct {
+	Conn   net.Conn
+	ConnID string // from the handshake
+	UID    string // EDN text, from the handshake
+
+	t  testing.TB
+	in *bufio.Reader
+}
+
+// Dial connects to a node, path such as "/ws?uid=alice", and reads the
+// handshake.
+func Dial(t testing.TB, addr, path string) *Client {
+	t.Helper()
+	c, err := TryDial(t, addr, path)
+	if err != nil {
+		t.Fatalf("dial %s%s: %v", addr, path, err)
+	}
+	return c
+}
+
+// TryDial is Dial for whom a refusal is no failure.
+func TryDial(t testing.TB, addr, path string) (*Client, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	conn, buffered, _, err := ws.Dialer{}.Dial(ctx, "ws://"+addr+path)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{Conn: conn, t: t, in: buffered}
+	if c.in == nil {
+		c.in = bufio.NewReader(conn)
+	}
+	t.Cleanup(func() { conn.Close() })
+	first, err := c.TryRead(Patience)
+	if err != nil {
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	rest, ok := strings.CutPrefix(first, "[:chsk/handshake [")
+	if !ok {
+		return nil, fmt.Errorf("first event is %s", first)
+	}
+	c.UID, _, _ = strings.Cut(rest, " nil {")
+	_, id, _ := strings.Cut(rest, `:conn-id "`)
+	c.ConnID, _, _ = strings.Cut(id, `"`)
+	return c, nil
+}
+
+// Send sends each text as one text message, all in one write.
+func (c *Client) Send(texts ...string) {
+	c.t.Helper()
+	var out []byte
+	for _, s := range texts {
+		out = AppendFrame(out, ws.OpText, []byte(s))
+	}
+	c.Write(out)
+}
+
+// Write sends raw bytes.
+func (c *Client) Write(p []byte) {
+	c.t.Helper()
+	c.Conn.SetWriteDeadline(time.Now().Add(Patience))
+	if _, err := c.Conn.Write(p); err != nil {
+		c.t.Fatalf("write: %v", err)
+	}
+}
+
+// AppendFrame appends a final client frame, masked.
+func AppendFrame(dst []byte, op ws.OpCode, payload []byte) []byte {
+	mask := [4]byte{0x5a, 0x01, 0xc3, 0x7f}
+	dst = append(dst, 0x80|byte(op))
+	switch n := len(payload); {
+	case n < 126:
+		dst = append(dst, 0x80|byte(n))
+	case n < 1<<16:
+		dst = binary.BigEndian.AppendUint16(append(dst, 0x80|126), uint16(n))
+	default:
+		dst = binary.BigEndian.AppendUint64(append(dst, 0x80|127), uint64(n))
+	}
+	dst = append(dst, mask[:]...)
+	from := len(dst)
+	dst = append(dst, payload...)
+	ws.Cipher(dst[from:], mask, 0)
+	return dst
+}
+
+// Closed is the error of a read that met the end of the connection. Code is
+// the close frame's, 1005 for one without a code, 1006 where none came.
+type Closed struct {
+	Code   int
+	Reason string
+	Err    error
+}
+
+func (e *Closed) Error() string { return fmt.Sprintf("closed with %d %q: %v", e.Code, e.Reason, e.Err) }
+
+// TryRead returns the next text message; a *Closed error at the end of the
+// connection, os.ErrDeadlineExceeded when nothing came in time.
+func (c *Client) TryRead(patience time.Duration) (string, error) {
+	c.Conn.SetReadDeadline(time.Now().Add(patience))
+	for {
+		h, err := ws.ReadHeader(c.in)
+		if err != nil {
+			if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+				return "", err
+			}
+			return "", &Closed{Code: 1006, Err: err}
+		}
+		if h.Masked {
+			return "", errors.New("server frame is masked")
+		}
+		payload := make([]byte, h.Length)
+		if _, err := io.ReadFull(c.in, payload); err != nil {
+			return "", &Closed{Code: 1006, Err: err}
+		}
+		switch h.OpCode {
+		case ws.OpText:
+			return string(payload), nil
+		case ws.OpPing:
+			c.Write(AppendFrame(nil, ws.OpPong, payload))
+		case ws.OpPong:
+		case ws.OpClose:
+			if len(payload) < 2 {
+				return "", &Closed{Code: 1005}
+			}
+			return "", &Closed{Code: int(binary.BigEndian.Uint16(payload)), Reason: string(payload[2:])}
+		default:
+			return "", fmt.Errorf("frame with opcode %d", h.OpCode)
+		}
+	}
+}
+
+// Read returns the next text message.
+func (c *Client) Read() string {
+	c.t.Helper()
+	s, err := c.TryRead(Patience)
+	if err != nil {
+		c.t.Fatalf("read: %v", err)
+	}
+	return s
+}
+
+// Expect reads one message for each text and fails the test at the first that
+// differs.
+func (c *Client) Expect(texts ...string) {
+	c.t.Helper()
+	for _, want := range texts {
+		if got := c.Read(); got != want {
+			c.t.Fatalf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+// Nothing fails the test if anything arrives before the answer to a ping that
+// it sends: what the node did for this connection before is then known to
+// have sent nothing.
+func (c *Client) Nothing() {
+	c.t.Helper()
+	c.Send("[:chsk/ws-ping]")
+	c.Expect("[:chsk/ws-pong]")
+}
+
+// ExpectClose reads the end of the connection and fails the test if a message
+// comes instead, or another code.
+func (c *Client) ExpectClose(code int) {
+	c.t.Helper()
+	got, err := c.TryRead(Patience)
+	if closed, ok := errors.AsType[*Closed](err); !ok || closed.Code != code {
+		c.t.Fatalf("got %q, %v; want close %d", got, err, code)
+	}
+}
+
+// Subscribe subscribes to a channel, EDN text, and reads the answer.
+func (c *Client) Subscribe(channel string) {
+	c.t.Helper()
+	c.Send("[:sente-lite/subscribe {:channel-id " + channel + "}]")
+	c.Expect("[:sente-lite/subscribed {:channel-id " + channel + ", :success true}]")
+}
+
+// Publish publishes data, EDN text, to a channel.
+func (c *Client) Publish(channel, data string) {
+	c.t.Helper()
+	c.Send("[:sente-lite/publish {:channel-id " + channel + ", :data " + data + "}]")
+}
+
+// Message is what a subscriber of a channel reads.
+func Message(channel, data, from string) string {
+	if from == "" {
+		return "[:sente-lite/channel-msg {:channel-id " + channel + ", :data " + data + "}]"
+	}
+	return "[:sente-lite/channel-msg {:channel-id " + channel + ", :data " + data + `, :from "` + from + `"}]`
+}

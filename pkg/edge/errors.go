@@ -1,0 +1,35 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrStopped is returned by calls on a node that has been stopped.
+var ErrStopped = errors.New("node is stopped")
+
+// Listener names one of the two addresses that a node listens on.
+type Listener string
+
+// The listeners, named as the option that moves each.
+const (
+	Main  Listener = "listen"
+	Admin Listener = "admin-listen"
+)
+
+// ListenError says that an address cannot be listened on, for the whole life
+// of the node; Start may return several, joined. It unwraps to the system's
+// error.
+type ListenError struct {
+	Listener Listener
+	Addr     string
+	Err      error
+}
+
+// Error says which listener failed, on which address, and why.
+func (e *ListenError) Error() string {
+	return fmt.Sprintf("%s %s: %v", e.Listener, e.Addr, e.Err)
+}
+
+// Unwrap returns the system's error.
+func (e *ListenError) Unwrap() error { return e.Err }

@@ -1,0 +1,197 @@
+package edge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"slices"
+	"strings"
+	"time"
+)
+
+// maxChannelsListed bounds the answer of /channels.
+const maxChannelsListed = 10_000
+
+// handoff is the listener of the main HTTP server: its connections come from
+// the loops, which have read the request head already.
+type handoff struct {
+	conns chan net.Conn
+	done  chan struct{}
+	addr  net.Addr
+}
+
+// handoffQueue bounds the plain requests that wait for net/http; beyond it
+// they are closed and counted.
+const handoffQueue = 256
+
+func (h *handoff) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.conns:
+		return c, nil
+	case <-h.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *handoff) Close() error {
+	select {
+	case <-h.done:
+	default:
+		close(h.done)
+	}
+	return nil
+}
+
+func (h *handoff) Addr() net.Addr { return h.addr }
+
+// detach gives a connection that asks for plain HTTP to net/http. It runs on
+// the loop and never comes back.
+func (n *Node) detach(s *session) {
+	conn, err := s.Detach()
+	if err != nil {
+		n.counts.refusedRequest("detach")
+		return
+	}
+	select {
+	case n.handoff.conns <- conn:
+	default:
+		n.counts.refusedRequest("http-busy")
+		conn.Close()
+	}
+}
+
+func (n *Node) setUpHTTP(admin net.Listener) {
+	server := func(h http.Handler) *http.Server {
+		return &http.Server{
+			Handler:           h,
+			ReadHeaderTimeout: n.opts.HandshakeTimeout,
+			IdleTimeout:       30 * time.Second,
+			MaxHeaderBytes:    16 << 10,
+		}
+	}
+	main := http.NewServeMux()
+	n.health(main)
+	main.HandleFunc("GET /{$}", n.serveHint)
+	main.HandleFunc("GET /ws", n.serveHint)
+	n.handoff = &handoff{conns: make(chan net.Conn, handoffQueue), done: make(chan struct{}), addr: n.ws.Addr()}
+	n.mainHTTP = server(main)
+
+	mux := http.NewServeMux()
+	n.health(mux)
+	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, n.Stats()) })
+	mux.HandleFunc("GET /channels", n.serveChannels)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	n.adminHTTP = server(mux)
+	n.adminListener = admin
+}
+
+// serve starts the goroutines that serve HTTP, which end with stopHTTP, and
+// the loops.
+func (n *Node) serve() {
+	n.serving.Go(func() { n.serveOn(n.mainHTTP, n.handoff) })
+	n.serving.Go(func() { n.serveOn(n.adminHTTP, n.adminListener) })
+	n.ws.Start()
+}
+
+func (n *Node) serveOn(s *http.Server, l net.Listener) {
+	if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		n.log.Error().Err(err).Str("addr", l.Addr().String()).Msg("http server ended")
+	}
+}
+
+// closeListeners undoes listen where nothing has been served.
+func (n *Node) closeListeners() {
+	n.ws.Stop(context.Background(), statusServiceRestart, "") //nolint:errcheck // nothing was accepted
+	n.adminListener.Close()
+}
+
+func (n *Node) stopHTTP(ctx context.Context) error {
+	err := errors.Join(n.mainHTTP.Shutdown(ctx), n.adminHTTP.Shutdown(ctx))
+	if err != nil {
+		err = errors.Join(err, n.mainHTTP.Close(), n.adminHTTP.Close())
+	}
+	for { // what was handed over and never accepted
+		select {
+		case c := <-n.handoff.conns:
+			c.Close()
+		default:
+			return err
+		}
+	}
+}
+
+func (n *Node) health(mux *http.ServeMux) {
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]any{
+			"status":      "ok",
+			"connections": n.conns.Len(),
+			"uptime-ms":   time.Since(n.started).Milliseconds(),
+			"version":     n.opts.Version,
+			"node":        n.opts.ID.String(),
+		})
+	})
+	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if n.Ready() {
+			writeJSON(w, http.StatusOK, map[string]any{"status": "ready"})
+			return
+		}
+		reason := "nats is not available"
+		if n.stopping.Load() {
+			reason = "stopping"
+		}
+		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reason": reason})
+	})
+}
+
+// serveHint answers a plain GET of the WebSocket path.
+func (n *Node) serveHint(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Upgrade", "websocket")
+	w.WriteHeader(http.StatusUpgradeRequired)
+	host := r.Host
+	if host == "" || strings.ContainsAny(host, " \"<>") {
+		host = n.Addr().String()
+	}
+	fmt.Fprintf(w, `This is Hoshi %s, a WebSocket pub/sub node.
+
+Connect a sente-lite client, or any WebSocket client, to
+
+  ws://%s/ws
+
+Messages are EDN, one event each. To hear a channel, and to speak in it, send
+
+  [:sente-lite/subscribe {:channel-id "lobby"}]
+  [:sente-lite/publish {:channel-id "lobby" :data {:text "hello"}}]
+`, n.opts.Version, host)
+}
+
+// serveChannels lists the channels with subscribers on this node.
+func (n *Node) serveChannels(w http.ResponseWriter, _ *http.Request) {
+	type channel struct {
+		ID          string `json:"channel-id"` // EDN text
+		Subscribers int    `json:"subscribers"`
+	}
+	topics := n.channels.Topics(maxChannelsListed)
+	list := make([]channel, 0, len(topics))
+	for token, subscribers := range topics {
+		list = append(list, channel{string(channelText(token)), subscribers})
+	}
+	slices.SortFunc(list, func(a, b channel) int { return strings.Compare(a.ID, b.ID) })
+	writeJSON(w, http.StatusOK, map[string]any{"channels": list, "total": n.channels.Len()})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.Encode(v) //nolint:errcheck // the peer is gone
+}

@@ -1,0 +1,197 @@
+package edge
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/hoshi-ws/hoshi/internal/dialect"
+	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+)
+
+// inbound routes one text message of a client. It runs on the loop.
+func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
+	parser := n.parsers.Get().(*sentelite.Parser)
+	defer n.parsers.Put(parser)
+	var cmd dialect.Command
+	if err := parser.Parse(payload, &cmd); err != nil {
+		if s.wait != nil {
+			return wsconn.Hold // counted, and answered, in its turn
+		}
+		n.counts.refused(reasonOf(err))
+		if cmd.Callback != nil {
+			n.answerError(s, cmd.Callback)
+		}
+		return wsconn.Done
+	}
+	// Frames of one connection take effect in order: while a subscribe waits
+	// for its interest only further subscribes join it.
+	if s.wait != nil && (cmd.Op != dialect.Subscribe || s.wait.full(n.opts.Channels.MaxSubscriptionsPerConn)) {
+		return wsconn.Hold
+	}
+	switch cmd.Op {
+	case dialect.Ping:
+		s.Send(n.pongFrame)
+	case dialect.Pong: // any frame counts as life
+	case dialect.Subscribe:
+		n.subscribe(s, &cmd)
+	case dialect.Unsubscribe:
+		n.unsubscribe(s, &cmd)
+	case dialect.Publish:
+		return n.publish(s, &cmd)
+	default:
+		return n.event(s, &cmd)
+	}
+	return wsconn.Done
+}
+
+// publish hands a channel message to the bus.
+func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
+	token, keyword := n.channelToken(cmd)
+	if keyword != "" {
+		n.counts.refused(refusedPublish)
+		n.answerResult(s, cmd.Callback, keyword)
+		return wsconn.Done
+	}
+	data := cmd.Data
+	if data == nil {
+		data = []byte("nil")
+	}
+	out := &bus.Outgoing{Subject: n.bus.Subjects().Chan(token), Body: bytes.Clone(data), From: s.id.String()}
+	if cmd.ExcludeSender {
+		out.Exclude = out.From
+	}
+	err := n.handOver(s, func() error { return n.bus.Publish(out) })
+	switch {
+	case err == nil:
+		n.answerResult(s, cmd.Callback, "")
+	case errors.Is(err, bus.ErrFull):
+		return wsconn.Hold
+	default:
+		n.counts.refused(reasonOf(err))
+		n.answerResult(s, cmd.Callback, keywordOf(err))
+	}
+	return wsconn.Done
+}
+
+// event hands an event to the backends; one with a callback is a request.
+func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
+	subject, err := n.bus.Subjects().Event(cmd.ID)
+	if err != nil {
+		n.counts.refused(refusedEventID)
+		n.answerError(s, cmd.Callback)
+		return wsconn.Done
+	}
+	out := &bus.Outgoing{Subject: subject, Body: bytes.Clone(cmd.Event), Conn: s.id.String()}
+	if s.user != nil {
+		out.UID = s.user.Topic().Key()
+	}
+	if cmd.Callback == nil {
+		err = n.handOver(s, func() error { return n.bus.Publish(out) })
+	} else {
+		call := &pendingCall{session: s, callback: bytes.Clone(cmd.Callback)}
+		err = n.handOver(s, func() error { return n.bus.Request(out, call) })
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, bus.ErrFull):
+		return wsconn.Hold
+	default:
+		n.counts.refused(reasonOf(err))
+		n.answerError(s, cmd.Callback)
+	}
+	return wsconn.Done
+}
+
+// pendingCall is a client's callback that waits for a backend. Fixed.
+type pendingCall struct {
+	session  *session
+	callback []byte // EDN text
+}
+
+// Reply gives a backend's answer to the client's callback. It runs on a
+// goroutine of the bus.
+func (n *Node) Reply(r bus.Reply) {
+	call, ok := r.Key.(*pendingCall)
+	if !ok {
+		return
+	}
+	value := r.Body
+	if r.Err != nil {
+		value = []byte(errorValue(r.Err))
+	}
+	call.session.Enqueue(wsconn.NewText(sentelite.AppendReply(nil, value, call.callback)))
+}
+
+// errorValue is what a callback gets instead of an answer.
+func errorValue(err error) string {
+	if errors.Is(err, bus.ErrTimeout) {
+		return ":chsk/timeout"
+	}
+	if remote, ok := errors.AsType[*bus.RemoteError](err); ok {
+		return remote.Keyword
+	}
+	return ":chsk/error"
+}
+
+// handOver calls try, which hands something to the bus. Where the bus is full
+// the session is put on the list of those to be resumed, and try is called
+// once more: room that came in between would otherwise be missed.
+func (n *Node) handOver(s *session, try func() error) error {
+	err := try()
+	if !errors.Is(err, bus.ErrFull) {
+		return err
+	}
+	s.blocked = true
+	n.held.add(s)
+	if err = try(); !errors.Is(err, bus.ErrFull) {
+		s.blocked = false // the resume that comes does no harm
+	}
+	return err
+}
+
+// Room resumes everyone who was held back because the bus was full. It runs on
+// the publisher goroutine of the bus.
+func (n *Node) Room() {
+	for _, s := range n.held.take() {
+		s.Post(func() {
+			s.blocked = false
+			s.resume()
+		})
+	}
+}
+
+// answerError tells a callback, if there is one, that there is no answer.
+func (n *Node) answerError(s *session, callback []byte) {
+	if callback != nil {
+		s.Send(wsconn.NewText(sentelite.AppendReply(nil, []byte(":chsk/error"), callback)))
+	}
+}
+
+// answerResult tells a callback, if there is one, how a channel operation
+// ended; the keyword is empty where it was done.
+func (n *Node) answerResult(s *session, callback []byte, keyword string) {
+	if callback != nil {
+		s.Send(wsconn.NewText(sentelite.AppendResult(nil, keyword, callback)))
+	}
+}
+
+// plainString returns the text of an EDN string literal, and false for any
+// other value.
+func plainString(text []byte) (string, bool) {
+	if len(text) == 0 || text[0] != '"' {
+		return "", false
+	}
+	s, err := edn.Unquote(nil, text)
+	return string(s), err == nil
+}
+
+// keywordOf is the :error of a channel operation that the bus did not take.
+func keywordOf(err error) string {
+	if errors.Is(err, bus.ErrTooLarge) {
+		return sentelite.BadRequest
+	}
+	return sentelite.Unavailable
+}

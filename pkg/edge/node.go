@@ -1,0 +1,244 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/rs/zerolog"
+
+	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
+	"github.com/hoshi-ws/hoshi/internal/hub"
+	"github.com/hoshi-ws/hoshi/internal/id"
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+// Node is a running edge node. Its exported methods but the [bus.Handler] ones
+// are safe for concurrent use; those are called by package bus alone.
+type Node struct {
+	// Fixed after Start.
+	opts          Options
+	log           zerolog.Logger
+	started       time.Time
+	ids           *id.Generator
+	channels      *hub.Hub[*session]
+	users         *hub.Hub[*session]
+	conns         *hub.Table[*session]
+	ws            *wsconn.Server
+	bus           *bus.Node
+	echo          *bus.Client // nil without Echo
+	handoff       *handoff    // plain HTTP of the main listener
+	mainHTTP      *http.Server
+	adminHTTP     *http.Server
+	adminListener net.Listener
+	pingFrame     *wsconn.Frame
+	pongFrame     *wsconn.Frame
+	parsers       sync.Pool      // *sentelite.Parser
+	outbound      []outbound     // one for each shard of the bus, owned by its goroutine
+	badPush       zerolog.Logger // at a bounded rate, like large
+	large         zerolog.Logger
+
+	counts     *counts
+	held       heldBack
+	maxMessage atomic.Int64 // bytes; lowered by a NATS server with a smaller limit
+	ready      atomic.Bool
+	stopping   atomic.Bool
+
+	serving sync.WaitGroup // the two goroutines that serve HTTP
+	stop    struct {
+		sync.Once
+		err error
+	}
+}
+
+var _ bus.Handler = (*Node)(nil)
+
+// Start listens, connects to NATS and serves. It returns when the node takes
+// clients, after its first barrier; ctx bounds that. Both addresses in use are
+// reported together, each as a [*ListenError]. The node runs until Stop.
+func Start(ctx context.Context, o Options) (*Node, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		opts:      o,
+		log:       o.Logger.With().Str("component", "edge").Logger(),
+		started:   time.Now(),
+		ids:       id.NewGenerator(o.ID),
+		channels:  hub.New[*session](),
+		users:     hub.New[*session](),
+		conns:     hub.NewTable[*session](),
+		pingFrame: wsconn.NewText([]byte(sentelite.PingPayload)),
+		pongFrame: wsconn.NewText([]byte(sentelite.PongPayload)),
+		parsers:   sync.Pool{New: func() any { return &sentelite.Parser{} }},
+		counts:    newCounts(),
+	}
+	n.badPush = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
+	n.large = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
+	n.maxMessage.Store(int64(o.MaxMessage))
+	if err := n.listen(); err != nil {
+		return nil, err
+	}
+	if err := n.connect(ctx); err != nil {
+		n.closeListeners()
+		return nil, err
+	}
+	n.serve()
+	if o.Echo {
+		if err := n.startEcho(ctx); err != nil {
+			return nil, errors.Join(err, n.Stop(ctx))
+		}
+	}
+	return n, nil
+}
+
+// listen opens both addresses, and reports both where both fail.
+func (n *Node) listen() error {
+	o := &n.opts
+	var mainErr, adminErr error
+	n.ws, mainErr = wsconn.New(wsconn.Options{
+		Addr:             o.Listen,
+		Loops:            o.Loops,
+		Portable:         o.Portable,
+		NewConn:          n.newSession,
+		MaxMessage:       o.MaxMessage,
+		QueueMessages:    o.QueueMessages,
+		QueueBytes:       o.QueueBytes,
+		HandshakeTimeout: o.HandshakeTimeout,
+		PingInterval:     o.PingInterval,
+		IdleTimeout:      o.IdleTimeout,
+		CloseTimeout:     o.CloseTimeout,
+		Logger:           *o.Logger,
+	})
+	if mainErr != nil {
+		mainErr = &ListenError{Listener: Main, Addr: o.Listen, Err: mainErr}
+	}
+	admin, err := net.Listen("tcp", o.AdminListen)
+	if err != nil {
+		adminErr = &ListenError{Listener: Admin, Addr: o.AdminListen, Err: err}
+	}
+	if mainErr != nil || adminErr != nil {
+		if admin != nil {
+			admin.Close()
+		}
+		if mainErr == nil {
+			n.ws.Stop(context.Background(), ws.StatusGoingAway, "") //nolint:errcheck // nothing was accepted
+		}
+		return errors.Join(mainErr, adminErr)
+	}
+	n.setUpHTTP(admin)
+	return nil
+}
+
+func (n *Node) newSession() (wsconn.Handler, *wsconn.Conn) {
+	s := &session{node: n}
+	return s, &s.Conn
+}
+
+// connect starts the node's end of the bus.
+func (n *Node) connect(ctx context.Context) error {
+	o := n.opts.Bus
+	o.Name = "hoshi-" + n.opts.ID.String()
+	o.Logger = n.opts.Logger
+	o.BarrierTimeout = n.opts.BarrierTimeout
+	shards := n.ws.Loops()
+	n.outbound = make([]outbound, shards)
+	for i := range n.outbound {
+		n.outbound[i].batch = n.ws.NewBatch()
+	}
+	b, err := bus.StartNode(ctx, bus.NodeOptions{
+		Options:        o,
+		ID:             n.opts.ID,
+		Handler:        n,
+		Shards:         shards,
+		RequestTimeout: n.opts.RequestTimeout,
+		Linger:         n.opts.Linger,
+	})
+	if err != nil {
+		return err
+	}
+	n.bus = b
+	n.fitToPayload()
+	n.ready.Store(b.Ready())
+	return nil
+}
+
+// Addr returns the address that clients connect to, AdminAddr the one for
+// operators.
+func (n *Node) Addr() net.Addr { return n.ws.Addr() }
+
+// AdminAddr returns the address of /stats, /channels and profiling.
+func (n *Node) AdminAddr() net.Addr { return n.adminListener.Addr() }
+
+// ID returns the node-id.
+func (n *Node) ID() id.Node { return n.opts.ID }
+
+// Ready reports whether the node takes clients: NATS is there, its barrier has
+// gone through, and nobody has asked it to stop.
+func (n *Node) Ready() bool { return n.ready.Load() && !n.stopping.Load() }
+
+// State follows the bus. It runs on its control goroutine.
+func (n *Node) State(up bool) {
+	n.ready.Store(up)
+	if !up {
+		n.log.Warn().Msg("nats is away, clients stay connected")
+		return
+	}
+	if n.bus != nil {
+		n.fitToPayload()
+	}
+	n.log.Info().Msg("nats is connected, node is ready")
+}
+
+// headerRoom is kept free below NATS's limit for headers.
+const headerRoom = 16 << 10
+
+// fitToPayload lowers the message limit to what the NATS server takes, and
+// says so.
+func (n *Node) fitToPayload() {
+	limit := int64(n.opts.MaxMessage)
+	if nats := int64(n.bus.MaxPayload()) - headerRoom; nats < limit {
+		limit = max(nats, 1024)
+	}
+	if old := n.maxMessage.Swap(limit); old != limit {
+		n.ws.SetMaxMessage(int(limit))
+		n.log.Warn().Int64("max_message_bytes", limit).Int("configured_bytes", n.opts.MaxMessage).
+			Int("nats_max_payload_bytes", n.bus.MaxPayload()).
+			Msg("message limit follows the nats server, raise its max_payload to have the configured one")
+	}
+}
+
+// Stop ends the node: it is not ready from now on, takes no more connections,
+// closes its clients with 1012, hands over what they sent before, and leaves
+// NATS last. ctx bounds the waiting; what has not ended then is cut. Later
+// calls wait for the first and return what it returned.
+func (n *Node) Stop(ctx context.Context) error {
+	n.stop.Do(func() {
+		n.stopping.Store(true)
+		var errs []error
+		if n.echo != nil {
+			errs = append(errs, n.echo.Drain(ctx))
+		}
+		errs = append(errs, n.ws.Stop(ctx, statusServiceRestart, "node is stopping"))
+		if n.bus != nil {
+			errs = append(errs, n.bus.Stop(ctx))
+		}
+		errs = append(errs, n.stopHTTP(ctx))
+		n.serving.Wait()
+		n.stop.err = errors.Join(errs...)
+	})
+	return n.stop.err
+}
+
+// statusServiceRestart (1012, IANA's registry of close codes) tells a client
+// to come back, to any node.
+const statusServiceRestart ws.StatusCode = 1012
+
+func (n *Node) now() time.Time { return time.Now() }

@@ -1,0 +1,154 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hoshi-ws/hoshi/internal/id"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+// Defaults of [Options].
+const (
+	DefaultListen                  = "127.0.0.1:8080"
+	DefaultAdminListen             = "127.0.0.1:8081"
+	DefaultMaxMessage              = 1 << 20 // bytes
+	DefaultQueueMessages           = 1000
+	DefaultQueueBytes              = 2 << 20
+	DefaultMaxSubscriptionsPerConn = 100
+	DefaultPingInterval            = 30 * time.Second
+	DefaultIdleTimeout             = 60 * time.Second
+	DefaultHandshakeTimeout        = 10 * time.Second
+	DefaultCloseTimeout            = 5 * time.Second
+)
+
+// Options configure a [Node]. The zero value of each field means its default.
+type Options struct {
+	// Listen and AdminListen are the addresses, host:port; port 0 lets the
+	// system choose. Defaults [DefaultListen] and [DefaultAdminListen].
+	Listen, AdminListen string
+
+	// Bus says how to reach NATS; its Logger and Name are set by Start.
+	Bus bus.Options
+
+	// ID is the node-id; the zero value means a random one.
+	ID id.Node
+
+	// Echo runs the built-in demo backend, queue group "echo".
+	Echo bool
+
+	// InsecureUIDParam names the query parameter whose value is believed to be
+	// the uid; empty, the default, believes none. For development only.
+	InsecureUIDParam string
+
+	// MaxMessage bounds a client's message, in bytes; beyond it the connection
+	// is closed with 1009. A NATS server with a smaller limit lowers it.
+	MaxMessage int
+
+	// QueueMessages and QueueBytes bound the send queue of each connection;
+	// beyond them it is closed with 1013.
+	QueueMessages, QueueBytes int
+
+	// Channels are the rules for channels.
+	Channels ChannelOptions
+
+	// WrapRecv wraps every event but those of namespace chsk in
+	// [:chsk/recv ..], for clients set to wrap-recv-evs?.
+	WrapRecv bool
+
+	// PingInterval is the time between pings to a client, IdleTimeout the time
+	// without any frame after which it is cut.
+	PingInterval, IdleTimeout time.Duration
+
+	// HandshakeTimeout bounds the whole request head, CloseTimeout the closing
+	// of a connection whose peer does not read.
+	HandshakeTimeout, CloseTimeout time.Duration
+
+	// RequestTimeout bounds the wait for a backend's answer to a callback,
+	// BarrierTimeout the wait for another server's answer to a barrier; Linger
+	// is how long an interest outlives its last subscriber.
+	RequestTimeout, BarrierTimeout, Linger time.Duration
+
+	// Loops is the number of event loops; the default is GOMAXPROCS.
+	Loops int
+
+	// Portable runs the loops that need no epoll. They cost goroutines for each
+	// connection.
+	Portable bool
+
+	// Version is announced in the handshake and the health answer.
+	Version string
+
+	// Logger receives the node's log; nil means none.
+	Logger *zerolog.Logger
+}
+
+// ChannelOptions are the rules for channels.
+type ChannelOptions struct {
+	// MustExist, with Patterns, makes only the channels exist that match one:
+	// others are refused with :channel-not-found. In a pattern, matched with a
+	// string's own text or the EDN text of any other channel id, * stands for
+	// any run of characters. The default: every channel exists.
+	MustExist bool
+	Patterns  []string
+
+	// MaxSubscriptionsPerConn bounds one connection's channels, default
+	// [DefaultMaxSubscriptionsPerConn]; MaxSubscribers bounds one channel's
+	// subscribers on this node, 0 means no bound.
+	MaxSubscriptionsPerConn, MaxSubscribers int
+}
+
+// withDefaults fills the zero fields and reports every wrong one, joined.
+func (o Options) withDefaults() (Options, error) {
+	var errs []error
+	set := func(name string, p *int, def, low, high int) {
+		if *p == 0 {
+			*p = def
+		}
+		if *p < low || *p > high {
+			errs = append(errs, fmt.Errorf("%s must be from %d to %d, not %d", name, low, high, *p))
+		}
+	}
+	wait := func(name string, p *time.Duration, def time.Duration) {
+		if *p == 0 {
+			*p = def
+		}
+		if *p < 0 {
+			errs = append(errs, fmt.Errorf("%s must not be negative, not %v", name, *p))
+		}
+	}
+	if o.Listen == "" {
+		o.Listen = DefaultListen
+	}
+	if o.AdminListen == "" {
+		o.AdminListen = DefaultAdminListen
+	}
+	if o.ID == (id.Node{}) {
+		o.ID = id.NewNode()
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.Logger == nil {
+		nop := zerolog.Nop()
+		o.Logger = &nop
+	}
+	set("MaxMessage", &o.MaxMessage, DefaultMaxMessage, 1024, 64<<20)
+	set("QueueMessages", &o.QueueMessages, DefaultQueueMessages, 1, 1<<20)
+	set("QueueBytes", &o.QueueBytes, DefaultQueueBytes, 1024, 1<<30)
+	set("MaxSubscriptionsPerConn", &o.Channels.MaxSubscriptionsPerConn, DefaultMaxSubscriptionsPerConn, 1, 1<<15)
+	if o.Channels.MaxSubscribers < 0 {
+		errs = append(errs, fmt.Errorf("MaxSubscribers must not be negative, not %d", o.Channels.MaxSubscribers))
+	}
+	wait("PingInterval", &o.PingInterval, DefaultPingInterval)
+	wait("IdleTimeout", &o.IdleTimeout, DefaultIdleTimeout)
+	wait("HandshakeTimeout", &o.HandshakeTimeout, DefaultHandshakeTimeout)
+	wait("CloseTimeout", &o.CloseTimeout, DefaultCloseTimeout)
+	if o.IdleTimeout < o.PingInterval {
+		errs = append(errs, fmt.Errorf("IdleTimeout (%v) must not be shorter than PingInterval (%v)", o.IdleTimeout, o.PingInterval))
+	}
+	return o, errors.Join(errs...)
+}

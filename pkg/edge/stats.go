@@ -1,0 +1,47 @@
+package edge
+
+import (
+	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+// Stats is a snapshot of a node's counters; those named by reasons have a
+// bounded set of keys.
+type Stats struct {
+	Node        string `json:"node"`
+	Version     string `json:"version"`
+	UptimeMS    int64  `json:"uptime_ms"`
+	Ready       bool   `json:"ready"`
+	Connections int    `json:"connections"` // open, handshake done
+	Channels    int    `json:"channels"`    // with a subscriber on this node
+	Users       int    `json:"users"`       // with a socket on this node
+	MaxMessage  int64  `json:"max_message_bytes"`
+
+	RefusedMessages map[string]uint64 `json:"refused_messages"` // of clients, by reason
+	RefusedUpgrades map[string]uint64 `json:"refused_upgrades"` // by reason
+	RefusedPushes   map[string]uint64 `json:"refused_pushes"`   // of backends, by reason
+	LostEvents      map[string]uint64 `json:"lost_events"`      // conn-open and conn-close that NATS did not take
+
+	Sockets wsconn.Stats `json:"sockets"`
+	Bus     bus.Stats    `json:"bus"`
+}
+
+// Stats returns a snapshot. Each part is consistent, the whole need not be.
+func (n *Node) Stats() Stats {
+	s := Stats{
+		Node:        n.opts.ID.String(),
+		Version:     n.opts.Version,
+		UptimeMS:    time.Since(n.started).Milliseconds(),
+		Ready:       n.Ready(),
+		Connections: n.conns.Len(),
+		Channels:    n.channels.Len(),
+		Users:       n.users.Len(),
+		MaxMessage:  n.maxMessage.Load(),
+		Sockets:     n.ws.Stats(),
+		Bus:         n.bus.Stats(),
+	}
+	n.counts.fill(&s)
+	return s
+}

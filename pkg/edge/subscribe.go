@@ -1,0 +1,197 @@
+package edge
+
+import (
+	"github.com/hoshi-ws/hoshi/internal/dialect"
+	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
+	"github.com/hoshi-ws/hoshi/internal/hub"
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+// channelToken returns the token of the command's channel, or the keyword that
+// refuses it.
+func (n *Node) channelToken(cmd *dialect.Command) (token, keyword string) {
+	if cmd.BadArgs || cmd.Channel == nil {
+		return "", sentelite.BadRequest
+	}
+	var scratch [bus.MaxToken]byte
+	t, err := bus.AppendToken(scratch[:0], cmd.Channel)
+	if err != nil {
+		return "", sentelite.BadRequest
+	}
+	return string(t), ""
+}
+
+// subscribe puts s into a channel; the answer follows when the channel's
+// interest is in force on every server.
+func (n *Node) subscribe(s *session, cmd *dialect.Command) {
+	a := answer{channel: cmd.Channel, callback: cmd.Callback, ready: true}
+	a.sub, a.keyword, a.ready = n.join(s, cmd)
+	if a.ready && s.wait == nil {
+		n.tell(s, a)
+		return
+	}
+	s.owe(a)
+}
+
+// join makes s a subscriber, or says with a keyword why not. An answer that is
+// not ready waits for the channel's interest.
+func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keyword string, ready bool) {
+	token, keyword := n.channelToken(cmd)
+	rules := &n.opts.Channels
+	switch {
+	case keyword != "":
+		return nil, keyword, true
+	case !n.Ready():
+		return nil, sentelite.Unavailable, true
+	}
+	if sub = s.find(token); sub != nil { // one membership
+		return sub, "", !s.wait.has(sub)
+	}
+	switch {
+	case int(s.count) >= rules.MaxSubscriptionsPerConn:
+		return nil, sentelite.MaxSubscriptionsPerConn, true
+	case !rules.exists(token):
+		return nil, sentelite.ChannelNotFound, true
+	}
+	sub, joined := n.channels.Join(token, s, rules.MaxSubscribers)
+	if joined == hub.Full {
+		return nil, sentelite.MaxSubscribersReached, true
+	}
+	sub.Next, s.subs = s.subs, sub
+	s.count++
+	if joined == hub.Created {
+		n.bus.Want(bus.KindChan, token, func(err error) { n.channelAnswered(sub.Topic(), err) })
+	}
+	return sub, "", joined == hub.Confirmed
+}
+
+// tell answers a subscribe, and opens the gate with the answer.
+func (n *Node) tell(s *session, a answer) {
+	switch {
+	case a.keyword == "":
+		s.Conn.Open(&a.sub.Open, n.subscribedFrame(a.sub.Topic().Key(), a.callback))
+	case a.sub != nil:
+		n.refuseSubscribe(s, channelText(a.sub.Topic().Key()), a.callback, a.keyword)
+	default:
+		n.refuseSubscribe(s, a.channel, a.callback, a.keyword)
+	}
+}
+
+// channelAnswered runs on the control goroutine of the bus: it sends the
+// answer about an interest to the loop of each connection that waits for it.
+func (n *Node) channelAnswered(topic *hub.Topic[*session], err error) {
+	var subs []*subscription
+	if err == nil {
+		subs = n.channels.Confirm(topic)
+	} else {
+		subs = n.channels.Abandon(topic)
+	}
+	for _, sub := range subs {
+		sub.Conn.Post(func() { n.subscribeAnswered(sub, err) })
+	}
+}
+
+// subscribeAnswered settles a subscription that has waited, gives the answers
+// that are due, and goes on with what the connection held back meanwhile.
+func (n *Node) subscribeAnswered(sub *subscription, err error) {
+	s := sub.Conn
+	if s.closed || !s.wait.has(sub) {
+		return
+	}
+	if err != nil {
+		s.unlink(sub)
+		n.channels.Leave(sub)
+		s.wait.settle(sub, sentelite.Unavailable)
+	} else {
+		s.wait.settle(sub, "")
+	}
+	for {
+		a, ok := s.wait.next()
+		if !ok {
+			break
+		}
+		n.tell(s, a)
+	}
+	if len(s.wait.owed) == 0 {
+		s.wait = nil
+		s.resume()
+	}
+}
+
+// unsubscribe takes s out of a channel: nothing of it follows the answer.
+func (n *Node) unsubscribe(s *session, cmd *dialect.Command) {
+	token, keyword := n.channelToken(cmd)
+	if keyword == "" {
+		if sub := s.find(token); sub != nil {
+			s.Conn.Shut(&sub.Open, n.subscribedFrame(token, cmd.Callback))
+			s.unlink(sub)
+			n.leave(bus.KindChan, n.channels, sub)
+			return
+		}
+		keyword = sentelite.NotSubscribed
+	}
+	n.counts.refused(refusedUnsubscribe)
+	if cmd.Callback != nil {
+		n.answerResult(s, cmd.Callback, keyword)
+		return
+	}
+	s.Send(wsconn.NewText(sentelite.AppendRefused(nil, cmd.Channel, keyword, true, n.opts.WrapRecv)))
+}
+
+// leave takes a subscription out of its hub and gives the interest back with
+// the last one.
+func (n *Node) leave(kind bus.Kind, h *hub.Hub[*session], sub *subscription) {
+	if h.Leave(sub) {
+		n.bus.Unwant(kind, sub.Topic().Key())
+	}
+}
+
+func (n *Node) refuseSubscribe(s *session, channel, callback []byte, keyword string) {
+	n.counts.refused(refusedSubscribe)
+	if callback != nil {
+		n.answerResult(s, callback, keyword)
+		return
+	}
+	s.Send(wsconn.NewText(sentelite.AppendRefused(nil, channel, keyword, false, n.opts.WrapRecv)))
+}
+
+// subscribedFrame is the answer to a subscribe or unsubscribe that was done:
+// the event, or, where a callback was asked for, its reply alone.
+func (n *Node) subscribedFrame(token string, callback []byte) *wsconn.Frame {
+	if callback != nil {
+		return wsconn.NewText(sentelite.AppendResult(nil, "", callback))
+	}
+	return wsconn.NewText(sentelite.AppendSubscribed(nil, channelText(token), n.opts.WrapRecv))
+}
+
+// channelText returns the canonical EDN text of a channel of this node.
+func channelText(token string) []byte {
+	text, err := bus.ParseToken(token)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// find returns the subscription of s to the channel with this token, or nil.
+// A connection has at most some hundred.
+func (s *session) find(token string) *subscription {
+	for sub := s.subs; sub != nil; sub = sub.Next {
+		if sub.Topic().Key() == token {
+			return sub
+		}
+	}
+	return nil
+}
+
+// unlink takes sub out of the connection's list.
+func (s *session) unlink(sub *subscription) {
+	for p := &s.subs; *p != nil; p = &(*p).Next {
+		if *p == sub {
+			*p = sub.Next
+			s.count--
+			return
+		}
+	}
+}

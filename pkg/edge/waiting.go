@@ -1,0 +1,66 @@
+package edge
+
+import "bytes"
+
+// waiting exists while subscribes of a connection wait for their interest: the
+// answers that are owed, in the order of the frames. Owned by the loop. A nil
+// *waiting is one that waits for nothing.
+type waiting struct {
+	owed []answer
+}
+
+// answer is what one subscribe will be told.
+type answer struct {
+	sub      *subscription // nil where the subscribe is refused
+	channel  []byte        // EDN text, of a refused one
+	callback []byte        // EDN text; nil where the answer is an event
+	keyword  string        // why it is refused; empty where it is not
+	ready    bool          // nothing more to wait for
+}
+
+// owe notes an answer behind those that are owed already. Its slices are
+// borrowed.
+func (s *session) owe(a answer) {
+	if s.wait == nil {
+		s.wait = &waiting{}
+	}
+	a.channel, a.callback = bytes.Clone(a.channel), bytes.Clone(a.callback)
+	s.wait.owed = append(s.wait.owed, a)
+}
+
+// full reports whether so many answers are owed that reading should stop: the
+// connection can have max channels, and may have asked for each twice.
+func (w *waiting) full(max int) bool { return w != nil && len(w.owed) >= 2*max }
+
+// has reports whether an answer about sub is owed and not ready.
+func (w *waiting) has(sub *subscription) bool {
+	if w == nil {
+		return false
+	}
+	for i := range w.owed {
+		if w.owed[i].sub == sub && !w.owed[i].ready {
+			return true
+		}
+	}
+	return false
+}
+
+// settle makes the answers about sub ready; a keyword refuses them.
+func (w *waiting) settle(sub *subscription, keyword string) {
+	for i := range w.owed {
+		if a := &w.owed[i]; a.sub == sub {
+			a.ready, a.keyword = true, keyword
+		}
+	}
+}
+
+// next takes the first answer, if it is ready.
+func (w *waiting) next() (answer, bool) {
+	if len(w.owed) == 0 || !w.owed[0].ready {
+		return answer{}, false
+	}
+	a := w.owed[0]
+	w.owed[0] = answer{}
+	w.owed = w.owed[1:]
+	return a, true
+}
