@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -48,6 +50,10 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 
 const helpWidth = 100
 
+// groupOrder is the order of groups in help and in docs/config.md. A group that
+// is not in it (options of one call) comes first.
+var groupOrder = []string{"Development", "Listeners", "NATS", "Cluster", "Connections", "Channels", "Bus", "Machine", "General"}
+
 // writeHelp prints what a command is for, how it is called, and its options.
 // For the program itself the options of the default command count as its own.
 func writeHelp(w io.Writer, node *kong.Node, all bool) {
@@ -78,9 +84,13 @@ func writeHelp(w io.Writer, node *kong.Node, all bool) {
 		fmt.Fprintf(w, "\n%s\n", strings.TrimRight(node.Detail, "\n"))
 	}
 	tuned := writeFlags(w, flags, all)
-	fmt.Fprint(w, "\nEvery option is also a variable (--nats-url: HOSHI_NATS_URL) and a key in the file of --config (:nats-url).\n")
+	fmt.Fprint(w, "\nAn option is also a variable (--nats-url: HOSHI_NATS_URL) and a key of the EDN file (:nats-url).\n")
 	if tuned {
-		fmt.Fprintf(w, "%s --help-all shows the rest: limits, timeouts, credentials.\n", node.FullPath())
+		rest := "credentials"
+		if root {
+			rest = "limits, timeouts, credentials"
+		}
+		fmt.Fprintf(w, "%s --help-all shows the rest: %s.\n", node.FullPath(), rest)
 	}
 }
 
@@ -117,6 +127,9 @@ func writeFlags(w io.Writer, flags []*kong.Flag, all bool) (leftOut bool) {
 		}
 		byGroup[group] = append(byGroup[group], f)
 	}
+	slices.SortStableFunc(groups, func(a, b string) int {
+		return cmp.Compare(slices.Index(groupOrder, a), slices.Index(groupOrder, b))
+	})
 	const column = 30
 	for _, group := range groups {
 		fmt.Fprintf(w, "\n%s\n", group)
@@ -126,6 +139,9 @@ func writeFlags(w io.Writer, flags []*kong.Flag, all bool) (leftOut bool) {
 				left += " " + f.PlaceHolder
 			}
 			help := f.Help
+			if all {
+				help = fullHelp(f)
+			}
 			if f.Default != "" && f.Default != "false" {
 				help += " [" + f.Default + "]"
 			}
@@ -141,6 +157,11 @@ func writeFlags(w io.Writer, flags []*kong.Flag, all bool) (leftOut bool) {
 		}
 	}
 	return leftOut
+}
+
+// fullHelp is all that the tags say of an option.
+func fullHelp(f *kong.Flag) string {
+	return strings.TrimSpace(f.Help + " " + f.Tag.Get("more"))
 }
 
 func wrap(text string, width int) []string {

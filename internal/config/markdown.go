@@ -20,11 +20,7 @@ func Markdown() (string, error) {
 	}
 	var b strings.Builder
 	b.WriteString(preface)
-	groups := []string{
-		"Listeners", "Development", "NATS", "Cluster of embedded NATS servers", "General",
-		"Connections", "Channels", "Bus", "Machine",
-	}
-	for _, group := range groups {
+	for _, group := range groupOrder {
 		fmt.Fprintf(&b, "\n## %s\n\n| flag | variable | file key | default | meaning |\n|---|---|---|---|---|\n", group)
 		for _, f := range k.Model.Flags {
 			if f.Group == nil || f.Group.Title != group {
@@ -44,7 +40,7 @@ func Markdown() (string, error) {
 					value = "`false`"
 				}
 			}
-			help := f.Help
+			help := fullHelp(f)
 			if f.Tag.Has("min") {
 				help += fmt.Sprintf(" From %s to %s.", f.Tag.Get("min"), f.Tag.Get("max"))
 			}

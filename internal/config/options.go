@@ -7,14 +7,15 @@ import "time"
 //	min, max  bounds of a number, a duration or a size, in the option's own notation
 //	oneof     the allowed words, separated by commas
 //	secret    the value is never quoted in a fault
+//	more      what --help leaves out of the help, and --help-all and docs/config.md have
 //	tune      left out of --help, shown by --help-all and in docs/config.md
 //	meta      about one call (help, --edn): neither variable nor file key
 
 // Shared is what every command understands.
 type Shared struct {
-	Config string `name:"config" placeholder:"FILE" help:"Read options from an EDN file, a map of keywords: {:listen \"0.0.0.0:8080\" :echo true}." group:"General"`
+	Config string `name:"config" placeholder:"FILE" help:"Read options from an EDN file: {:listen \"0.0.0.0:8080\" :echo true}." group:"General"`
 
-	NATSURL      []string `name:"nats-url" placeholder:"URL,..." help:"Servers of an external NATS. A node given one embeds none. Commands dial nats://127.0.0.1:4222 without it." group:"NATS"`
+	NATSURL      []string `name:"nats-url" placeholder:"URL,..." help:"Use this NATS. Without it a node embeds one." more:"Commands dial nats://127.0.0.1:4222 without it." group:"NATS"`
 	NATSCreds    string   `name:"nats-creds" placeholder:"FILE" help:"Credentials file (JWT and seed) for --nats-url." group:"NATS" tune:""`
 	NATSUser     string   `name:"nats-user" placeholder:"NAME" help:"User for NATS. An embedded NATS asks its clients for it." group:"NATS" tune:""`
 	NATSPassword string   `name:"nats-password" placeholder:"SECRET" help:"Password of --nats-user. Better given as a variable or in the file: flags show in ps." group:"NATS" secret:"" tune:""`
@@ -24,25 +25,22 @@ type Shared struct {
 	NATSTLSCert  string   `name:"nats-tls-cert" placeholder:"FILE" help:"PEM file of the client certificate shown to NATS." group:"NATS" tune:""`
 	NATSTLSKey   string   `name:"nats-tls-key" placeholder:"FILE" help:"PEM file of its key." group:"NATS" tune:""`
 	Prefix       string   `name:"prefix" default:"hoshi" placeholder:"WORD" help:"First level of every subject. Nodes and backends must agree on it." group:"NATS" tune:""`
-
-	LogFormat string `name:"log-format" default:"auto" oneof:"auto,console,json" placeholder:"FORMAT" help:"auto, console or json. auto is console on a terminal and under --dev, json elsewhere." group:"General"`
-	LogLevel  string `name:"log-level" default:"info" oneof:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error." group:"General"`
 }
 
 // Node is what only a running node understands.
 type Node struct {
-	Dev              bool   `name:"dev" help:"For trying out: --echo, --insecure-uid-param uid and readable logs." group:"Development"`
-	Echo             bool   `name:"echo" help:"Answer events that clients send, as a demo backend. Not beside a real one." group:"Development"`
-	InsecureUIDParam string `name:"insecure-uid-param" placeholder:"NAME" help:"Believe the user id in this query parameter. Anybody can be anybody: never in production." group:"Development"`
+	Dev              bool   `name:"dev" help:"For trying out: --echo, --insecure-uid-param uid, readable logs." group:"Development"`
+	Echo             bool   `name:"echo" help:"Answer clients' events, as a demo backend." more:"Not beside a real one." group:"Development"`
+	InsecureUIDParam string `name:"insecure-uid-param" placeholder:"NAME" help:"Believe the user id in this query parameter: anybody is anybody." more:"Never in production." group:"Development"`
 
-	Listen      Addr `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Where WebSocket clients connect." group:"Listeners"`
-	AdminListen Addr `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Where /stats, /channels and profiling are served. Keep it private." group:"Listeners"`
-	NATSListen  Addr `name:"nats-listen" default:"127.0.0.1:4222" placeholder:"ADDR" help:"Where backends reach the embedded NATS." group:"Listeners"`
+	Listen      Addr `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"WebSocket clients." group:"Listeners"`
+	AdminListen Addr `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"ADDR" help:"/stats, /channels, profiling." more:"Keep it private." group:"Listeners"`
+	NATSListen  Addr `name:"nats-listen" default:"127.0.0.1:4222" placeholder:"ADDR" help:"Backends: the embedded NATS." group:"Listeners"`
 
-	NATSClusterListen   Addr     `name:"nats-cluster-listen" placeholder:"ADDR" help:"Where embedded NATS servers of other nodes connect. Beyond loopback only with credentials." group:"Cluster of embedded NATS servers"`
-	NATSRoutes          []string `name:"nats-routes" placeholder:"HOST:PORT,..." help:"Cluster listeners of other nodes. Beyond loopback only with credentials." group:"Cluster of embedded NATS servers"`
-	NATSClusterUser     string   `name:"nats-cluster-user" placeholder:"NAME" help:"User that the cluster listener asks for and the routes give." group:"Cluster of embedded NATS servers" tune:""`
-	NATSClusterPassword string   `name:"nats-cluster-password" placeholder:"SECRET" help:"Password of --nats-cluster-user. Better given as a variable or in the file: flags show in ps." group:"Cluster of embedded NATS servers" secret:"" tune:""`
+	NATSClusterListen   Addr     `name:"nats-cluster-listen" placeholder:"ADDR" help:"Embedded NATS servers of other nodes." more:"Beyond loopback only with --nats-cluster-user and --nats-cluster-password." group:"Cluster"`
+	NATSRoutes          []string `name:"nats-routes" placeholder:"HOST:PORT,..." help:"Cluster listeners of other nodes." more:"Beyond loopback only with credentials." group:"Cluster"`
+	NATSClusterUser     string   `name:"nats-cluster-user" placeholder:"NAME" help:"User that the cluster listener asks for and the routes give." group:"Cluster" tune:""`
+	NATSClusterPassword string   `name:"nats-cluster-password" placeholder:"SECRET" help:"Password of --nats-cluster-user. Better given as a variable or in the file: flags show in ps." group:"Cluster" secret:"" tune:""`
 
 	MaxMessage       Size          `name:"max-message" default:"1MiB" min:"1KiB" max:"63MiB" placeholder:"SIZE" help:"Largest message from a client; beyond it the connection is closed with 1009. Lowered to what NATS carries." group:"Connections" tune:""`
 	QueueMessages    int           `name:"queue-messages" default:"1000" min:"1" max:"1000000" placeholder:"N" help:"Frames that may wait for one slow client before it is closed with 1013." group:"Connections" tune:""`
@@ -61,6 +59,9 @@ type Node struct {
 	RequestTimeout time.Duration `name:"request-timeout" default:"15s" min:"10ms" max:"1h" placeholder:"TIME" help:"Time a backend has to answer an event before the client hears :chsk/timeout." group:"Bus" tune:""`
 	Linger         time.Duration `name:"linger" default:"5s" min:"1ms" max:"1h" placeholder:"TIME" help:"How long an interest on NATS outlives its last local subscriber." group:"Bus" tune:""`
 	BarrierTimeout time.Duration `name:"barrier-timeout" default:"1s" min:"10ms" max:"1m" placeholder:"TIME" help:"How long :subscribed waits for a NATS server that stays silent." group:"Bus" tune:""`
+
+	LogFormat string `name:"log-format" default:"auto" oneof:"auto,console,json" placeholder:"FORMAT" help:"auto, console or json." more:"auto is console on a terminal and under --dev, json elsewhere." group:"General"`
+	LogLevel  string `name:"log-level" default:"info" oneof:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error." group:"General"`
 
 	Loops  int    `name:"loops" default:"0" min:"0" max:"1024" placeholder:"N" help:"Event loops; 0 is one for each core." group:"Machine" tune:""`
 	Poller string `name:"poller" default:"auto" oneof:"auto,portable" placeholder:"KIND" help:"auto (epoll on Linux) or portable (a goroutine for each connection)." group:"Machine" tune:""`

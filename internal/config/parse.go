@@ -17,6 +17,8 @@ type Invocation struct {
 	Env    []string // as os.Environ returns it
 	Stdout io.Writer
 	Exit   func(int) // called after help was printed
+
+	Summary, About string // what help says of the program: a line, and more
 }
 
 // Checker is implemented by a grammar whose options depend on each other. Check
@@ -44,6 +46,7 @@ func Parse(grammar any, in Invocation) (command string, err error) {
 	exited := false
 	opts := append(s.mappers(),
 		kong.Name("hoshi"),
+		kong.Description(in.Summary),
 		kong.NoDefaultHelp(),
 		kong.Help(printHelp),
 		kong.Writers(in.Stdout, io.Discard),
@@ -55,6 +58,7 @@ func Parse(grammar any, in Invocation) (command string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("build the command line: %w", err)
 	}
+	k.Model.Detail = in.About
 	s.known = optionsOf(k.Model.Node)
 
 	args, unknown := s.strip(k.Model.Node, in.Args)

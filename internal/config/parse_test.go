@@ -133,7 +133,7 @@ func TestEveryType(t *testing.T) {
 	n := g.Run
 	got := []any{
 		n.NATSListen, n.NATSRoutes, n.QueueBytes, n.MaxMessage, n.QueueMessages,
-		n.PingInterval, n.IdleTimeout, n.Echo, n.ChannelAutoCreate, n.ChannelPatterns, g.LogLevel, g.Prefix,
+		n.PingInterval, n.IdleTimeout, n.Echo, n.ChannelAutoCreate, n.ChannelPatterns, n.LogLevel, g.Prefix,
 	}
 	for i := range want {
 		if !reflect.DeepEqual(got[i], want[i]) {

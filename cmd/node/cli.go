@@ -1,0 +1,102 @@
+package main
+
+import "github.com/hoshi-ws/hoshi/internal/config"
+
+// cli is the command line. The commands beyond the node keep to the options of
+// config.Shared.
+type cli struct {
+	config.Help
+	config.Shared
+
+	Run     nodeCmd    `cmd:"" hidden:"" default:"withargs"`
+	Pub     pubCmd     `cmd:"" help:"push to clients"`
+	Tap     tapCmd     `cmd:"" help:"print what passes on NATS, decoded"`
+	Version versionCmd `cmd:"" help:"say what was built"`
+}
+
+type nodeCmd struct{ config.Node }
+
+type versionCmd struct{}
+
+type pubCmd struct {
+	User pubUserCmd `cmd:"" help:"push to every socket of a user"`
+	Conn pubConnCmd `cmd:"" help:"push to one socket"`
+	Chan pubChanCmd `cmd:"" help:"publish to a channel"`
+	All  pubAllCmd  `cmd:"" help:"push to everyone"`
+}
+
+type pubUserCmd struct {
+	UID   string `arg:"" name:"uid"`
+	Event string `arg:"" name:"event"`
+	EDN   bool   `name:"edn" help:"UID is EDN. Else it is a string, or with a leading : a keyword." meta:""`
+}
+
+type pubConnCmd struct {
+	ConnID string `arg:"" name:"conn-id"`
+	Event  string `arg:"" name:"event"`
+}
+
+type pubChanCmd struct {
+	Channel string `arg:"" name:"channel"`
+	Data    string `arg:"" name:"data"`
+	EDN     bool   `name:"edn" help:"CHANNEL is EDN. Else it is a string, or with a leading : a keyword." meta:""`
+}
+
+type pubAllCmd struct {
+	Event string `arg:"" name:"event"`
+}
+
+type tapCmd struct {
+	Pattern string `arg:"" name:"subject-pattern"`
+}
+
+const (
+	summary = "Hoshi holds WebSocket connections and puts NATS behind them."
+
+	about = `Try it, in two shells:
+
+  hoshi --dev                                  a node with NATS inside
+  hoshi pub user alice '[:chat/hi {:n 1}]'     reaches ws://127.0.0.1:8080/?uid=alice`
+)
+
+// Help implements kong.HelpProvider.
+func (pubUserCmd) Help() string {
+	return `  hoshi pub user alice '[:chat/hi {:n 1}]'
+  hoshi pub user :admin '[:chat/hi {:n 1}]'
+  hoshi pub user --edn 42 '[:chat/hi {:n 1}]'`
+}
+
+// Help implements kong.HelpProvider.
+func (pubConnCmd) Help() string {
+	return `  hoshi pub conn conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4 '[:chat/hi {:n 1}]'`
+}
+
+// Help implements kong.HelpProvider.
+func (pubChanCmd) Help() string {
+	return `  hoshi pub chan lobby '{:text "hello"}'
+  hoshi pub chan :chat/room '{:text "hello"}'
+  hoshi pub chan --edn '[:doc 7]' '{:text "hello"}'`
+}
+
+// Help implements kong.HelpProvider.
+func (pubAllCmd) Help() string { return `  hoshi pub all '[:news/flash "hello"]'` }
+
+// Help implements kong.HelpProvider.
+func (tapCmd) Help() string {
+	return `  hoshi tap 'hoshi.>'              everything
+  hoshi tap 'hoshi.event.>'        what clients send
+  hoshi tap 'hoshi.chan.lobby'     one channel
+
+NATS counts a tap as somebody who listens: while it runs, an event that no backend takes ends in a timeout, not at once.`
+}
+
+// Check implements config.Checker.
+func (c *cli) Check(command string, report config.Report) {
+	if command == "version" {
+		return
+	}
+	c.Shared.Check(report)
+	if command == "" {
+		c.Run.Check(&c.Shared, report)
+	}
+}

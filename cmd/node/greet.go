@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/hoshi-ws/hoshi/internal/config"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+// greet says where the node listens, how to connect, and what to paste.
+func (n *node) greet(w io.Writer) error {
+	o := &n.cli.Run.Node
+	client := "ws://" + local(n.edge.Addr().String()) + "/"
+	event, who := "pub all", ""
+	if o.InsecureUIDParam != "" {
+		client += "?" + o.InsecureUIDParam + "=alice"
+		event, who = "pub user alice", " (as user alice)"
+	}
+	nats := natsName(&n.cli.Shared)
+	if n.nats != nil {
+		nats = reach(config.Addr(n.nats.Addr().String())) + " (embedded" + reachNote(n.nats.Addr()) + ")"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "hoshi %s, node %s\n", versionText(), n.edge.ID())
+	fmt.Fprintf(&b, "  clients   %s%s%s\n", client, who, reachNote(n.edge.Addr()))
+	fmt.Fprintf(&b, "  backends  %s\n", nats)
+	if n.nats != nil && n.nats.ClusterAddr() != nil {
+		fmt.Fprintf(&b, "  routes    %s\n", n.nats.ClusterAddr())
+	}
+	fmt.Fprintf(&b, "  admin     http://%s/stats\n", local(n.edge.AdminAddr().String()))
+	fmt.Fprintf(&b, "Connect any WebSocket client, then push to it from another shell:\n")
+	fmt.Fprintf(&b, "  %s\n", n.paste(event+` '[:chat/hi {:n 1}]'`))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func reachNote(a net.Addr) string {
+	if everywhere(a.String()) {
+		return ", on every interface"
+	}
+	return ""
+}
+
+// paste is a command line that reaches this node's NATS as it stands. Secrets
+// are not in it: they are taken from the file or the variables that gave them.
+func (n *node) paste(command string) string {
+	s := &n.cli.Shared
+	words := []string{self(), command}
+	add := func(option, value string) {
+		if value != "" {
+			words = append(words, "--"+option+" "+shellQuote(value))
+		}
+	}
+	if s.NATSPassword != "" || s.NATSToken != "" {
+		add("config", s.Config)
+	}
+	if n.nats != nil {
+		if url := reach(config.Addr(n.nats.Addr().String())); url != bus.DefaultURL {
+			add("nats-url", url)
+		}
+	} else {
+		urls := make([]string, len(s.NATSURL))
+		for i, u := range s.NATSURL {
+			urls[i] = config.Redact(u)
+		}
+		if joined := strings.Join(urls, ","); joined != bus.DefaultURL {
+			add("nats-url", joined)
+		}
+	}
+	add("nats-creds", s.NATSCreds)
+	add("nats-user", s.NATSUser)
+	add("nats-nkey", s.NATSNKey)
+	add("nats-tls-ca", s.NATSTLSCA)
+	add("nats-tls-cert", s.NATSTLSCert)
+	add("nats-tls-key", s.NATSTLSKey)
+	if s.Prefix != bus.DefaultPrefix {
+		add("prefix", s.Prefix)
+	}
+	return strings.Join(words, " ")
+}

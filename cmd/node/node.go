@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/rs/zerolog"
+
+	"github.com/hoshi-ws/hoshi/internal/config"
+	"github.com/hoshi-ws/hoshi/internal/natsd"
+	"github.com/hoshi-ws/hoshi/internal/obs"
+	"github.com/hoshi-ws/hoshi/pkg/edge"
+)
+
+const (
+	// startTimeout bounds the start; a NATS that takes longer is as good as away.
+	startTimeout = 20 * time.Second
+	// stopTimeout bounds the end, whatever clients and NATS do meanwhile.
+	stopTimeout = 8 * time.Second
+)
+
+// runNode runs a node until ctx ends.
+func runNode(ctx context.Context, c *cli, out output) error {
+	c.Run.ApplyDev()
+	log, err := newLog(c, out)
+	if err != nil {
+		return err
+	}
+	if err := probePorts(ctx, c); err != nil {
+		return err
+	}
+	limitMemory(log)
+	if c.Run.InsecureUIDParam != "" {
+		log.Warn().Str("param", c.Run.InsecureUIDParam).Msg("user ids are taken from the query, anybody can be anybody")
+	}
+
+	n := node{cli: c, log: log}
+	started, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not there after %v", startTimeout))
+	err = n.start(started)
+	cancel()
+	if err != nil {
+		return errors.Join(err, n.stop())
+	}
+	if err := n.greet(out.stdout); err != nil {
+		return errors.Join(fmt.Errorf("print the addresses: %w", err), n.stop())
+	}
+	<-ctx.Done()
+	log.Info().Msg("node is stopping")
+	if err := n.stop(); err != nil {
+		// Asked to end, it has ended: what was cut short is no fault of the caller.
+		log.Warn().Err(err).Msg("node was stopped before everything was handed over")
+	}
+	return nil
+}
+
+// newLog makes the log of the node and leads the standard library's into it.
+func newLog(c *cli, out output) (zerolog.Logger, error) {
+	format := obs.Format(c.Run.LogFormat)
+	if c.Run.Dev && format == obs.Auto {
+		format = obs.Console
+	}
+	log, err := obs.New(obs.Options{Writer: out.stderr, Format: format, Level: c.Run.LogLevel})
+	if err != nil {
+		return log, err
+	}
+	obs.TakeStandard(log)
+	return log, nil
+}
+
+// limitMemory tells the runtime what the control group allows, which it does
+// not find out itself. GOMEMLIMIT, where it is set, stays in force.
+func limitMemory(log zerolog.Logger) {
+	limit, err := memlimit.Set(memlimit.WithRatio(0.9), memlimit.WithProvider(memlimit.FromCgroup))
+	switch {
+	case err != nil:
+		log.Debug().Err(err).Msg("memory is not limited")
+	case limit < math.MaxInt64:
+		log.Info().Int64("limit_bytes", limit).Msg("memory limit follows the control group")
+	}
+}
+
+// node is what runs, in the order it was started.
+type node struct {
+	// Fixed after start.
+	cli  *cli
+	log  zerolog.Logger
+	nats *natsd.Server // nil with --nats-url
+	edge *edge.Node
+}
+
+func (n *node) start(ctx context.Context) error {
+	s, o := &n.cli.Shared, &n.cli.Run.Node
+	b := busOptions(s)
+	if o.Embedded(s) {
+		nats, err := natsd.Start(ctx, natsdOptions(s, o, &n.log))
+		if err != nil {
+			return natsdError(err)
+		}
+		n.nats = nats
+		b.InProcess = nats
+		if s.NATSUser == "" && s.NATSToken == "" && !o.NATSListen.Loopback() {
+			n.log.Warn().Stringer("addr", nats.Addr()).Msg("nats takes anybody from the network, set --nats-user and --nats-password")
+		}
+	}
+	e, err := edge.Start(ctx, edge.Options{
+		Listen:           string(o.Listen),
+		AdminListen:      string(o.AdminListen),
+		Bus:              b,
+		Echo:             o.Echo,
+		InsecureUIDParam: o.InsecureUIDParam,
+		MaxMessage:       int(o.MaxMessage),
+		QueueMessages:    o.QueueMessages,
+		QueueBytes:       int(o.QueueBytes),
+		Channels: edge.ChannelOptions{
+			MustExist:               !o.ChannelAutoCreate,
+			Patterns:                o.ChannelPatterns,
+			MaxSubscriptionsPerConn: o.MaxSubscriptions,
+			MaxSubscribers:          o.MaxSubscribers,
+		},
+		WrapRecv:         o.WrapRecv,
+		PingInterval:     o.PingInterval,
+		IdleTimeout:      o.IdleTimeout,
+		HandshakeTimeout: o.HandshakeTimeout,
+		CloseTimeout:     o.CloseTimeout,
+		RequestTimeout:   o.RequestTimeout,
+		BarrierTimeout:   o.BarrierTimeout,
+		Linger:           o.Linger,
+		Loops:            o.Loops,
+		Portable:         o.Poller == "portable",
+		Version:          versionText(),
+		Logger:           &n.log,
+	})
+	if err != nil {
+		return n.edgeError(err)
+	}
+	n.edge = e
+	return nil
+}
+
+func natsdOptions(s *config.Shared, o *config.Node, log *zerolog.Logger) natsd.Options {
+	return natsd.Options{
+		Listen:          string(o.NATSListen),
+		Username:        s.NATSUser,
+		Password:        s.NATSPassword,
+		Token:           s.NATSToken,
+		ClusterListen:   string(o.NATSClusterListen),
+		Routes:          o.NATSRoutes,
+		ClusterUsername: o.NATSClusterUser,
+		ClusterPassword: o.NATSClusterPassword,
+		Logger:          log,
+	}
+}
+
+// natsdError words what kept the embedded NATS from starting. Ports were free a
+// moment ago, so a busy one was taken in between.
+func natsdError(err error) error {
+	var failed []listener
+	for _, e := range natsd.PortErrors(err) {
+		option := "nats-listen"
+		if e.Listener == natsd.ClusterListener {
+			option = "nats-cluster-listen"
+		}
+		failed = append(failed, listener{option: option, addr: config.Addr(e.Addr), err: e.Err})
+	}
+	if len(failed) > 0 {
+		return portsError(failed)
+	}
+	return fmt.Errorf("embedded NATS: %s", oneLine(err.Error()))
+}
+
+// edgeError does the same for what comes behind NATS.
+func (n *node) edgeError(err error) error {
+	var failed []listener
+	for _, e := range listenErrors(err) {
+		failed = append(failed, listener{option: string(e.Listener), addr: config.Addr(e.Addr), err: e.Err})
+	}
+	if len(failed) > 0 {
+		return portsError(failed)
+	}
+	if n.nats == nil {
+		return unreachable(&n.cli.Shared, err)
+	}
+	return fmt.Errorf("start the node: %w", err)
+}
+
+func listenErrors(err error) []*edge.ListenError {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // takes a joined error apart
+		var all []*edge.ListenError
+		for _, e := range joined.Unwrap() {
+			all = append(all, listenErrors(e)...)
+		}
+		return all
+	}
+	if e, ok := errors.AsType[*edge.ListenError](err); ok {
+		return []*edge.ListenError{e}
+	}
+	return nil
+}
+
+// stop ends in reverse what was started. It may be called on half a node.
+func (n *node) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	var err error
+	if n.edge != nil {
+		err = n.edge.Stop(ctx)
+	}
+	if n.nats != nil {
+		n.nats.Shutdown()
+	}
+	return err
+}

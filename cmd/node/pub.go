@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/config"
+	"github.com/hoshi-ws/hoshi/internal/id"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+)
+
+// pubTimeout bounds one push, from the first byte to NATS's answer.
+const pubTimeout = 10 * time.Second
+
+func (p *pubUserCmd) run(ctx context.Context, s *config.Shared, out output) error {
+	uid, text, errName := parseName("UID", p.UID, p.EDN)
+	if err := errors.Join(errName, checkEvent(p.Event)); err != nil {
+		return err
+	}
+	return publish(ctx, s, out, "user "+text, func(c *bus.Client, heard bus.PublishOption) error {
+		return c.PublishUser(uid, []byte(p.Event), heard)
+	})
+}
+
+func (p *pubConnCmd) run(ctx context.Context, s *config.Shared, out output) error {
+	var errID error
+	if _, ok := id.ParseConn(p.ConnID); !ok {
+		errID = fmt.Errorf("CONN-ID %s is none: want one like conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4", clip(p.ConnID))
+	}
+	if err := errors.Join(errID, checkEvent(p.Event)); err != nil {
+		return err
+	}
+	return publish(ctx, s, out, p.ConnID, func(c *bus.Client, heard bus.PublishOption) error {
+		return c.PublishConn(p.ConnID, []byte(p.Event), heard)
+	})
+}
+
+func (p *pubChanCmd) run(ctx context.Context, s *config.Shared, out output) error {
+	channel, text, errName := parseName("CHANNEL", p.Channel, p.EDN)
+	if err := errors.Join(errName, checkValue("DATA", p.Data)); err != nil {
+		return err
+	}
+	return publish(ctx, s, out, "channel "+text, func(c *bus.Client, heard bus.PublishOption) error {
+		return c.PublishChannel(channel, []byte(p.Data), heard)
+	})
+}
+
+func (p *pubAllCmd) run(ctx context.Context, s *config.Shared, out output) error {
+	if err := checkEvent(p.Event); err != nil {
+		return err
+	}
+	return publish(ctx, s, out, "everyone", func(c *bus.Client, heard bus.PublishOption) error {
+		return c.PublishAll([]byte(p.Event), heard)
+	})
+}
+
+// parseName reads the name of a user or a channel as people write it, and
+// returns it with its EDN text.
+func parseName(what, arg string, isEDN bool) (name bus.Name, text string, err error) {
+	if isEDN {
+		if err := checkValue(what, arg); err != nil {
+			return name, "", err
+		}
+		text = arg
+	} else {
+		b, err := bus.CommandLineName(arg)
+		if err != nil {
+			return name, "", badName(what, arg, err)
+		}
+		text = string(b)
+	}
+	name = bus.EDN(text)
+	if _, err := name.Token(); err != nil {
+		return name, "", badName(what, arg, err)
+	}
+	return name, printable(text), nil
+}
+
+// badName says why a name has no subject, and where it is at fault.
+func badName(what, arg string, err error) error {
+	if e, ok := errors.AsType[*edn.Error](err); ok && e.Reason != edn.ReasonNoCanonical {
+		return fmt.Errorf("%s %s names nothing: %s (with --edn it is any EDN value)", what, clip(arg), reasonText(e.Reason))
+	}
+	reason := err.Error()
+	if e, ok := errors.AsType[*bus.NameError](err); ok {
+		reason = strings.ReplaceAll(e.Reason, "-", " ")
+	}
+	if reason == "empty" {
+		return fmt.Errorf("%s is empty", what)
+	}
+	return fmt.Errorf("%s %s names nothing: %s", what, clip(arg), reason)
+}
+
+// publish sends once and says whether anybody is there to hear it.
+func publish(ctx context.Context, s *config.Shared, out output, to string, send func(*bus.Client, bus.PublishOption) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
+	defer cancel()
+	c, err := connect(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer c.Stop()
+	heard := false
+	err = send(c, bus.Heard(ctx, &heard))
+	if remote, ok := errors.AsType[*bus.RemoteError](err); ok {
+		return fmt.Errorf("a node refuses it: %s", printable(remote.Keyword))
+	}
+	switch {
+	case errors.Is(err, bus.ErrTooLarge):
+		return fmt.Errorf("it is larger than NATS carries (max_payload is %v)", config.Size(c.MaxPayload()))
+	case errors.Is(err, context.DeadlineExceeded):
+		return unreachable(s, context.Cause(ctx))
+	case err != nil:
+		return errors.New(oneLine(err.Error()))
+	}
+	fmt.Fprintf(out.stdout, "sent to %s\n", to)
+	if !heard {
+		fmt.Fprintf(out.stderr, "hoshi: nobody hears it, says NATS: nothing is subscribed for %s\n", to)
+	}
+	return nil
+}

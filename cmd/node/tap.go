@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/config"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+// run prints what passes until ctx ends, or until nobody reads any more.
+func (t *tapCmd) run(ctx context.Context, s *config.Shared, out output) error {
+	c, err := connect(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer c.Stop()
+	broken := make(chan error, 1)
+	_, err = c.Tap(ctx, t.Pattern, func(subject string, h bus.Header, body []byte) {
+		if _, err := fmt.Fprintln(out.stdout, tapLine(time.Now(), s.Prefix, subject, h, body)); err != nil {
+			select {
+			case broken <- err:
+			default:
+			}
+		}
+	})
+	switch {
+	case errors.Is(err, bus.ErrBadSubject):
+		return fmt.Errorf("SUBJECT-PATTERN %s is none: want levels with * for one and > for all that follow, like 'hoshi.chan.>'", clip(t.Pattern))
+	case err != nil && ctx.Err() != nil:
+		return context.Canceled
+	case err != nil:
+		return unreachable(s, err)
+	}
+	fmt.Fprintf(out.stderr, "tapping %s on %s, Ctrl-C ends it\n", t.Pattern, natsName(s))
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-broken:
+		return fmt.Errorf("print: %w", err)
+	}
+}
