@@ -105,7 +105,7 @@ func reasonText(r edn.Reason) string {
 	case edn.ReasonExtra:
 		return "something follows the value"
 	case edn.ReasonEOF:
-		return "it ends inside a value"
+		return "it ends inside the value that begins"
 	case edn.ReasonDelimiter:
 		return "a closing delimiter that nothing opened"
 	case edn.ReasonToken:

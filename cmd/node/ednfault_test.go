@@ -38,7 +38,7 @@ func TestEDNFault(t *testing.T) {
 		},
 		{
 			name: "at the end", text: "[:a/b", at: edn.Error{Line: 1, Column: 6, Reason: edn.ReasonEOF},
-			want: "EVENT is not EDN: it ends inside a value at line 1, column 6\n  [:a/b\n       ^",
+			want: "EVENT is not EDN: it ends inside the value that begins at line 1, column 6\n  [:a/b\n       ^",
 		},
 		{
 			name: "nowhere", text: "", at: edn.Error{Line: 1, Column: 1, Reason: edn.ReasonEmpty},
@@ -46,7 +46,7 @@ func TestEDNFault(t *testing.T) {
 		},
 		{
 			name: "a place outside", text: "x", at: edn.Error{Line: 9, Column: 1, Reason: edn.ReasonEOF},
-			want: "EVENT is not EDN: it ends inside a value",
+			want: "EVENT is not EDN: it ends inside the value that begins",
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,7 +10,6 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/config"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
-	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
 
 // pubTimeout bounds one push, from the first byte to NATS's answer.
@@ -80,19 +79,24 @@ func parseName(what, arg string, isEDN bool) (name bus.Name, text string, err er
 	return name, printable(text), nil
 }
 
-// badName says why a name has no subject, and where it is at fault.
+// badName says why a name has no subject.
 func badName(what, arg string, err error) error {
-	if e, ok := errors.AsType[*edn.Error](err); ok && e.Reason != edn.ReasonNoCanonical {
-		return fmt.Errorf("%s %s names nothing: %s (with --edn it is any EDN value)", what, clip(arg), reasonText(e.Reason))
-	}
-	reason := err.Error()
+	reason := ""
 	if e, ok := errors.AsType[*bus.NameError](err); ok {
-		reason = strings.ReplaceAll(e.Reason, "-", " ")
+		reason = e.Reason
 	}
-	if reason == "empty" {
+	switch reason {
+	case bus.NameEmpty:
 		return fmt.Errorf("%s is empty", what)
+	case bus.NameNil:
+		return fmt.Errorf("%s is nil, which names nothing", what)
+	case bus.NameTooLong:
+		return fmt.Errorf("%s is too long: %d bytes at most, and what a subject cannot hold counts three times", what, bus.MaxToken)
 	}
-	return fmt.Errorf("%s %s names nothing: %s", what, clip(arg), reason)
+	if strings.HasPrefix(arg, ":") {
+		return fmt.Errorf("%s %s begins with a colon and is no legal keyword; as a string it is --edn '\"%s\"'", what, clip(arg), clip(arg))
+	}
+	return fmt.Errorf("%s %s names nothing: %s", what, clip(arg), oneLine(err.Error()))
 }
 
 // publish sends once and says whether anybody is there to hear it.

@@ -1,0 +1,268 @@
+package main_test
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/testkit"
+)
+
+var freePorts = []string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}
+
+// greeting is what a node prints at its start.
+type greeting struct{ clients, backends, admin, paste string }
+
+func greeted(t *testing.T, r *running) greeting {
+	t.Helper()
+	g := greeting{
+		clients:  r.line(t, "clients"),
+		backends: r.line(t, "backends"),
+		admin:    r.line(t, "admin"),
+	}
+	out, _ := r.output()
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, " pub ") && strings.HasSuffix(line, "\n") {
+			g.paste = strings.TrimSpace(line)
+		}
+	}
+	if g.paste == "" {
+		t.Fatal("nothing to paste was printed")
+	}
+	return g
+}
+
+// addr takes host and port, and path with query, out of a ws URL.
+func addr(t *testing.T, clients string) (hostport, path string) {
+	t.Helper()
+	url, _, _ := strings.Cut(clients, " ")
+	rest, ok := strings.CutPrefix(url, "ws://")
+	if !ok {
+		t.Fatalf("no ws URL in %q", clients)
+	}
+	hostport, path, _ = strings.Cut(rest, "/")
+	return hostport, "/" + path
+}
+
+// shell pastes a line.
+func shell(t *testing.T, env []string, dir, line string) result {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
+	cmd.Dir = dir
+	return finish(t, env, cmd)
+}
+
+// TestDev does what a newcomer does: start, connect, paste, Ctrl-C.
+func TestDev(t *testing.T) {
+	node := start(t, nil, exec.Command(hoshi(t), append([]string{"--dev"}, freePorts...)...))
+	g := greeted(t, node)
+	host, path := addr(t, g.clients)
+	alice := testkit.Dial(t, host, path)
+	if alice.UID != `"alice"` {
+		t.Errorf("the URL that was printed connects as %s", alice.UID)
+	}
+	r := shell(t, nil, "", g.paste)
+	if r.code != 0 || r.stderr != "" || r.stdout != "sent to user \"alice\"\n" {
+		t.Errorf("pasting %s: code %d, stdout %q, stderr %q", g.paste, r.code, r.stdout, r.stderr)
+	}
+	alice.Expect("[:chat/hi {:n 1}]")
+
+	alice.Send(`[[:my/question 7] "cb"]`) // --dev echoes
+	alice.Expect(`[7 "cb"]`)
+
+	if out, _ := node.output(); !strings.Contains(out, "anybody can be anybody") {
+		t.Error("no warning about the user id in the query")
+	}
+	resp, err := http.Get(strings.Fields(g.admin)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil || resp.StatusCode != http.StatusOK || len(body) == 0 {
+		t.Errorf("the admin address answers %d, %v", resp.StatusCode, err)
+	}
+
+	node.signal(t, os.Interrupt)
+	alice.ExpectClose(1012)
+	alice.Conn.Close()
+	if code := node.ended(t); code != 0 {
+		t.Errorf("Ctrl-C gives exit code %d", code)
+	}
+}
+
+// TestCommands holds what pub and tap do, against a node without --dev on an
+// external NATS.
+func TestCommands(t *testing.T) {
+	url := testkit.StartNATS(t, 1)[0].ClientURL()
+	node := start(t, []string{"HOSHI_NATS_URL=" + url, "HOSHI_INSECURE_UID_PARAM=who"}, exec.Command(hoshi(t), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"))
+	g := greeted(t, node)
+	if g.backends != url {
+		t.Errorf("backends %q, want %q", g.backends, url)
+	}
+	host, path := addr(t, g.clients)
+	alice := testkit.Dial(t, host, path)
+	alice.Subscribe(":chat/room")
+	alice.Subscribe("[:doc 7]")
+
+	tap := start(t, []string{"HOSHI_NATS_URL=" + url}, exec.Command(hoshi(t), "tap", "hoshi.chan.>"))
+	tap.line(t, "tapping")
+
+	for _, tt := range []struct {
+		name         string
+		args         []string
+		stdout, hear string
+		nobody       bool
+	}{
+		{name: "user", args: []string{"user", "alice", "[:chat/hi {:n 1}]"}, stdout: `user "alice"`, hear: "[:chat/hi {:n 1}]"},
+		{name: "user as edn", args: []string{"user", "--edn", `"alice"`, "[:chat/hi 2]"}, stdout: `user "alice"`, hear: "[:chat/hi 2]"},
+		{name: "conn", args: []string{"conn", alice.ConnID, "[:chat/hi 3]"}, stdout: alice.ConnID, hear: "[:chat/hi 3]"},
+		{name: "all", args: []string{"all", "[:chat/hi ##NaN]"}, stdout: "everyone", hear: "[:chat/hi ##NaN]"},
+		{name: "keyword channel", args: []string{"chan", ":chat/room", "{:n 1}"}, stdout: "channel :chat/room", hear: `[:sente-lite/channel-msg {:channel-id :chat/room, :data {:n 1}`},
+		{name: "edn channel", args: []string{"chan", "--edn", "[:doc, 7]", "5/2"}, stdout: "channel [:doc, 7]", hear: `[:sente-lite/channel-msg {:channel-id [:doc 7], :data 5/2`},
+		{name: "a dash", args: []string{"chan", ":chat/room", "--", "-5"}, stdout: "channel :chat/room", hear: `[:sente-lite/channel-msg {:channel-id :chat/room, :data -5`},
+		{name: "nobody", args: []string{"user", ":bob", "[:chat/hi 4]"}, stdout: "user :bob", nobody: true},
+		{name: "no such conn", args: []string{"conn", "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4", "[:chat/hi 5]"}, stdout: "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4", nobody: true},
+	} {
+		r := runHoshi(t, nil, append([]string{"--nats-url", url, "pub"}, tt.args...)...)
+		stderr := ""
+		if tt.nobody {
+			stderr = "hoshi: nobody hears it, says NATS: nothing is subscribed for " + tt.stdout + "\n"
+		}
+		if r.code != 0 || r.stdout != "sent to "+tt.stdout+"\n" || r.stderr != stderr {
+			t.Errorf("%s: code %d, stdout %q, stderr %q", tt.name, r.code, r.stdout, r.stderr)
+		}
+		if tt.hear == "" {
+			continue
+		}
+		if got := alice.Read(); !strings.HasPrefix(got, tt.hear) {
+			t.Errorf("%s: alice hears %s, want %s", tt.name, got, tt.hear)
+		}
+	}
+
+	// The tap shows what passed, a bad pattern is refused, and both end well.
+	tap.line(t, tapTime(t, tap)+"  chan [:doc 7]  5/2")
+	tap.signal(t, os.Interrupt)
+	if code := tap.ended(t); code != 0 {
+		t.Errorf("tap: Ctrl-C gives exit code %d", code)
+	}
+	r := runHoshi(t, nil, "tap", "a..b", "--nats-url", url)
+	if r.code != 2 || !strings.HasPrefix(r.stderr, "hoshi: SUBJECT-PATTERN a..b is none") {
+		t.Errorf("tap: code %d, stderr %q", r.code, r.stderr)
+	}
+	node.signal(t, syscall.SIGTERM)
+	alice.ExpectClose(1012)
+	alice.Conn.Close()
+	if code := node.ended(t); code != 0 {
+		t.Errorf("SIGTERM gives exit code %d", code)
+	}
+}
+
+// tapTime is the time on tap's line about the channel [:doc 7].
+func tapTime(t *testing.T, tap *running) string {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		out, changed := tap.output()
+		for line := range strings.Lines(out) {
+			if strings.Contains(line, "chan [:doc 7]") {
+				at, _, _ := strings.Cut(line, "  ")
+				return at
+			}
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatal("tap shows nothing")
+		}
+	}
+}
+
+// TestPasteWithoutDev holds that the line is a push to all then, and that port
+// 4222 needs no --nats-url in it.
+func TestPasteWithoutDev(t *testing.T) {
+	node := start(t, nil, exec.Command(hoshi(t), freePorts...))
+	g := greeted(t, node)
+	if !strings.HasPrefix(g.paste, hoshi(t)+" pub all '") || !strings.Contains(g.paste, "--nats-url nats://127.0.0.1:") {
+		t.Errorf("paste %q", g.paste)
+	}
+	host, path := addr(t, g.clients)
+	someone := testkit.Dial(t, host, path)
+	if r := shell(t, nil, "", g.paste); r.code != 0 || r.stderr != "" {
+		t.Errorf("code %d, stderr %q", r.code, r.stderr)
+	}
+	someone.Expect("[:chat/hi {:n 1}]")
+
+	// This client does not answer the close, so it is waited for, but not long.
+	began := time.Now()
+	node.signal(t, os.Interrupt)
+	if code := node.ended(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v to end", took)
+	}
+	someone.ExpectClose(1012)
+}
+
+// TestCredentials holds that the embedded NATS asks for what it was given, that
+// the line to paste works where they are, and that no secret is shown.
+func TestCredentials(t *testing.T) {
+	const secret = "hunter2-swordfish"
+	env := []string{"HOSHI_NATS_USER=ann", "HOSHI_NATS_PASSWORD=" + secret, "HOSHI_LOG_LEVEL=debug", "HOSHI_NATS_CLUSTER_LISTEN=127.0.0.1:0", "HOSHI_NATS_CLUSTER_USER=c", "HOSHI_NATS_CLUSTER_PASSWORD=" + secret}
+	node := start(t, env, exec.Command(hoshi(t), append([]string{"--dev"}, freePorts...)...))
+	g := greeted(t, node)
+	host, path := addr(t, g.clients)
+	alice := testkit.Dial(t, host, path)
+
+	if r := shell(t, []string{"HOSHI_NATS_PASSWORD=" + secret}, "", g.paste); r.code != 0 {
+		t.Errorf("pasted: code %d, stderr %q", r.code, r.stderr)
+	}
+	alice.Expect("[:chat/hi {:n 1}]")
+
+	url := strings.Fields(g.backends)[0]
+	want := "hoshi: NATS at " + url + " refuses us: give --nats-creds, --nats-user and --nats-password, --nats-token or --nats-nkey\n"
+	if r := runHoshi(t, nil, "pub", "all", "[:a/b]", "--nats-url", url); r.code != 2 || r.stderr != want {
+		t.Errorf("without credentials: code %d, stderr %q", r.code, r.stderr)
+	}
+	alice.Conn.Close()
+	node.signal(t, os.Interrupt)
+	if code := node.ended(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if out, _ := node.output(); strings.Contains(out, secret) {
+		t.Error("a secret is in the output")
+	}
+}
+
+// TestGoRun holds that the first command of the README prints a line that works
+// from where it was typed.
+func TestGoRun(t *testing.T) {
+	const root = "../.."
+	cmd := exec.Command("go", append([]string{"run", "./cmd/node", "--dev"}, freePorts...)...)
+	cmd.Dir = root
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	node := start(t, nil, cmd)
+	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	g := greeted(t, node)
+	if !strings.HasPrefix(g.paste, "go run ./cmd/node pub user alice ") {
+		t.Fatalf("paste %q", g.paste)
+	}
+	host, path := addr(t, g.clients)
+	alice := testkit.Dial(t, host, path)
+	if r := shell(t, nil, root, g.paste); r.code != 0 {
+		t.Errorf("pasted: code %d, stderr %q", r.code, r.stderr)
+	}
+	alice.Expect("[:chat/hi {:n 1}]")
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil { // as a terminal does
+		t.Fatal(err)
+	}
+	alice.ExpectClose(1012)
+	alice.Conn.Close()
+	node.ended(t) // go run's own exit code
+}
