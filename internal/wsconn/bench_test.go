@@ -1,0 +1,313 @@
+package wsconn_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/hoshi-ws/hoshi/internal/poller"
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
+	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
+)
+
+// benchServer runs a server without test hooks.
+func benchServer(b *testing.B, o wsconn.Options, newConn func() (wsconn.Handler, *wsconn.Conn)) *wsconn.Server {
+	b.Helper()
+	o.NewConn = newConn
+	o.Loops = 1
+	s, err := wsconn.New(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s.Start()
+	b.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_ = s.Stop(ctx, 1001, "")
+	})
+	return s
+}
+
+// plain is the cheapest owner.
+type plain struct {
+	wsconn.Conn
+	ready   chan<- *plain
+	message func(*plain, []byte)
+}
+
+func (p *plain) OnRequest(*handshake.Request) {
+	p.Accept(wsconn.AcceptOptions{})
+	p.ready <- p
+}
+
+func (p *plain) OnMessage(_ ws.OpCode, msg []byte) wsconn.Verdict {
+	if p.message != nil {
+		p.message(p, msg)
+	}
+	return wsconn.Done
+}
+
+func (p *plain) OnClosed(wsconn.CloseInfo) {}
+
+// sink is a client's socket on a loop of its own: it counts bytes.
+type sink struct {
+	poller.Socket
+	total *atomic.Int64
+	got   func(n int)
+}
+
+type sinkHandler struct{ *sink }
+
+func (h sinkHandler) Socket() *poller.Socket { return &h.sink.Socket }
+func (h sinkHandler) OnRead(p []byte)        { h.got(len(p)) }
+func (h sinkHandler) OnHangup(error)         {}
+func (h sinkHandler) OnWritable()            {}
+func (h sinkHandler) OnTimer()               {}
+
+// clients connects n sinks.
+func clients(b *testing.B, s *wsconn.Server, n int, ready <-chan *plain, got func(int)) (*poller.Loop, []*sink, []*plain) {
+	b.Helper()
+	l, err := poller.New(poller.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	l.Start()
+	b.Cleanup(l.Stop)
+	sinks := make([]*sink, n)
+	conns := make([]*plain, n)
+	for i := range n {
+		c, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := c.Write([]byte(requestHead)); err != nil {
+			b.Fatal(err)
+		}
+		conns[i] = <-ready
+		if _, err := c.Read(make([]byte, 1024)); err != nil {
+			b.Fatal(err)
+		}
+		k := &sink{got: got}
+		sinks[i] = k
+		done := make(chan error)
+		l.Post(func() { done <- l.Attach(poller.AdoptConn(c), sinkHandler{k}) })
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+	return l, sinks, conns
+}
+
+// BenchmarkFanOut delivers each frame to all subscribers, a number of frames in flight; an operation is one delivery.
+func BenchmarkFanOut(b *testing.B) {
+	for _, c := range []struct{ subs, flight int }{{1000, 1}, {1000, 64}, {5000, 16}} {
+		b.Run(fmt.Sprintf("subs=%d/flight=%d/size=128", c.subs, c.flight), func(b *testing.B) {
+			ready := make(chan *plain, 16)
+			s := benchServer(b, wsconn.Options{}, func() (wsconn.Handler, *wsconn.Conn) {
+				p := &plain{ready: ready}
+				return p, &p.Conn
+			})
+			frame := wsconn.NewText(bytes.Repeat([]byte("x"), 128))
+			var received int64 // bytes; on the clients' loop
+			room := make(chan struct{}, c.flight)
+			per := int64(frame.Len() * c.subs)
+			_, _, conns := clients(b, s, c.subs, ready, func(n int) {
+				before := received / per
+				received += int64(n)
+				for range received/per - before {
+					<-room
+				}
+			})
+			batch := s.NewBatch()
+			before := s.Stats()
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				if n%c.subs == 0 {
+					if n > 0 {
+						batch.Flush()
+					}
+					select {
+					case room <- struct{}{}:
+					default:
+						room <- struct{}{}
+					}
+				}
+				batch.Enqueue(&conns[n%c.subs].Conn, frame, nil)
+				n++
+			}
+			batch.Flush()
+			if rest := n % c.subs; rest != 0 { // the last one goes to all, so that it counts
+				for _, p := range conns[rest:] {
+					batch.Enqueue(&p.Conn, frame, nil)
+				}
+				batch.Flush()
+			}
+			for range c.flight {
+				room <- struct{}{}
+			}
+			after := s.Stats()
+			b.ReportMetric(float64(after.FramesOut-before.FramesOut)/float64(max(after.WriteCalls-before.WriteCalls, 1)), "frames/call")
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "deliveries/s")
+		})
+	}
+}
+
+// BenchmarkRawWrite is the ceiling for one frame in flight: a send for each delivery and nothing else.
+func BenchmarkRawWrite(b *testing.B) {
+	ready := make(chan *plain, 16)
+	s := benchServer(b, wsconn.Options{}, func() (wsconn.Handler, *wsconn.Conn) {
+		p := &plain{ready: ready}
+		return p, &p.Conn
+	})
+	const subs = 1000
+	frame := make([]byte, 132)
+	var received int64
+	room := make(chan struct{}, 1)
+	_, _, conns := clients(b, s, subs, ready, func(n int) {
+		before := received / (132 * subs)
+		received += int64(n)
+		for range received/(132*subs) - before {
+			<-room
+		}
+	})
+	n := 0
+	for b.Loop() {
+		if n%subs == 0 {
+			room <- struct{}{}
+		}
+		wsconn.RawWrite(&conns[n%subs].Conn, frame)
+		n++
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "deliveries/s")
+}
+
+// BenchmarkEcho is one message in flight on each of 500 connections.
+func BenchmarkEcho(b *testing.B) {
+	ready := make(chan *plain, 16)
+	s := benchServer(b, wsconn.Options{}, func() (wsconn.Handler, *wsconn.Conn) {
+		p := &plain{ready: ready, message: func(p *plain, msg []byte) { p.Send(wsconn.NewText(msg)) }}
+		return p, &p.Conn
+	})
+	const n = 500
+	msg := masked(true, ws.OpText, bytes.Repeat([]byte("x"), 128))
+	done := make(chan struct{}, 1<<16)
+	l, sinks, _ := clients(b, s, n, ready, func(int) { done <- struct{}{} })
+	for _, k := range sinks {
+		k.got = nil
+	}
+	left := b.N
+	for _, k := range sinks {
+		k.got = func(int) {
+			done <- struct{}{}
+			_, _ = l.Write(&k.Socket, msg)
+		}
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	l.Post(func() {
+		for _, k := range sinks {
+			_, _ = l.Write(&k.Socket, msg)
+		}
+	})
+	for ; left > 0; left-- {
+		<-done
+	}
+	b.StopTimer()
+	stop := make(chan struct{})
+	l.Post(func() {
+		for _, k := range sinks {
+			k.got = func(int) {}
+		}
+		close(stop)
+	})
+	for {
+		select {
+		case <-done:
+		case <-stop:
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "roundtrips/s")
+			return
+		}
+	}
+}
+
+// BenchmarkParse feeds a read of whole frames to the parser.
+func BenchmarkParse(b *testing.B) {
+	for _, size := range []int{16, 128, 4096} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			read := bytes.Repeat(masked(true, ws.OpText, bytes.Repeat([]byte("x"), size)), 8)
+			p := wsconn.NewParser(func([]byte) {})
+			buf := make([]byte, len(read))
+			b.ReportAllocs()
+			b.SetBytes(int64(len(read)))
+			for b.Loop() {
+				copy(buf, read)
+				p.Feed(buf)
+			}
+		})
+	}
+}
+
+// BenchmarkEnqueue appends to a queue and takes from it, without a socket.
+func BenchmarkEnqueue(b *testing.B) {
+	for _, depth := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("depth=%d", depth), func(b *testing.B) {
+			f := wsconn.NewText(make([]byte, 128))
+			q := wsconn.NewQueue()
+			gate := true
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				q.Push(f, &gate)
+				if n++; n%depth == 0 {
+					q.Take()
+				}
+			}
+		})
+	}
+}
+
+// TestIdleConnectionMemory pins what a connection that does nothing holds.
+func TestIdleConnectionMemory(t *testing.T) {
+	if wsconn.ConnSize > 112 {
+		t.Errorf("Conn is %d bytes", wsconn.ConnSize)
+	}
+	const n = 2000
+	s := start(t, wsconn.Options{Loops: 1}, nil)
+	all := make([]*client, n)
+	heap := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	// The clients' own memory is there before the measurement.
+	for i := range all {
+		all[i] = s.dialRaw()
+	}
+	sessions := make([]*session, n)
+	var total time.Duration
+	_ = total
+	first := heap()
+	for i, c := range all {
+		c.send([]byte(requestHead))
+		c.upgraded()
+		sessions[i] = s.next()
+	}
+	for _, se := range sessions {
+		se.on(func() {
+			if !wsconn.Idle(&se.Conn) {
+				t.Error("an idle connection holds a buffer")
+			}
+		})
+	}
+	t.Logf("heap for each connection after its handshake: %d bytes", (int64(heap())-int64(first))/n)
+}
