@@ -57,6 +57,10 @@ func (c *control) begin() {
 func (c *control) subscribeBatch() {
 	n := min(len(c.queue), batchSize)
 	for _, in := range c.queue[:n] {
+		if in.refs == 0 && len(in.waiters) == 0 {
+			c.forget(in) // given back while it waited
+			continue
+		}
 		in.state = interestPending
 		if err := c.subscribe(in); err != nil && !c.nc.IsClosed() {
 			// Subjects are checked before they come here, so this is a limit of
@@ -83,19 +87,34 @@ func (c *control) ask() {
 	}
 	body := b.append(c.scratch[:0])
 	c.scratch = body
+	var err error
+	if c.o.node == "" {
+		// A client's own server may have no node that answers. What comes back
+		// to the client itself has passed through that server behind its SUBs.
+		err = c.nc.Publish(c.question(c.serverID), body)
+	}
 	for server := range c.peers {
-		reply := c.inbox + ".b." + strconv.FormatUint(c.begun, 10) + "-" + strconv.Itoa(len(c.flight.asked))
-		c.flight.asked = append(c.flight.asked, server)
-		c.flight.left++
-		if err := c.nc.PublishRequest(c.syncSubject(server), reply, body); err != nil {
-			// The connection is lost; down voids this barrier.
-			c.log.Debug().Err(err).Msg("barrier on a lost connection")
-			return
+		reply := c.question(server)
+		if err == nil {
+			err = c.nc.PublishRequest(c.syncSubject(server), reply, body)
 		}
 	}
-	if c.flight.left == 0 {
-		c.complete()
+	if err != nil {
+		// The connection is lost; down voids this barrier.
+		c.log.Debug().Err(err).Msg("barrier on a lost connection")
+		return
 	}
+	if c.flight.left == 0 {
+		c.complete() // even the own server was passed over
+	}
+}
+
+// question notes a server that is asked and returns where its answer goes.
+func (c *control) question(server string) string {
+	reply := c.inbox + ".b." + strconv.FormatUint(c.begun, 10) + "-" + strconv.Itoa(len(c.flight.asked))
+	c.flight.asked = append(c.flight.asked, server)
+	c.flight.left++
+	return reply
 }
 
 // answer takes one server's answer, or the 503 that strikes it off.

@@ -286,7 +286,9 @@ func (c *control) up(nc *nats.Conn) {
 	c.serverID = nc.ConnectedServerId()
 	server := c.serverID
 	c.stats.serverID.Store(&server)
-	c.peers[c.serverID] = struct{}{}
+	if c.o.node != "" {
+		c.peers[c.serverID] = struct{}{}
+	}
 	c.phase = phaseDiscovering
 	c.discoveredAt = c.now.Add(c.o.DiscoveryWait)
 	c.helloAt = c.now.Add(c.o.DiscoveryWait * 2 / 3)

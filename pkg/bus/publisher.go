@@ -221,6 +221,7 @@ func (p *publisher) sendBatch(nc *nats.Conn, batch []item) {
 			it.mark()
 		} else if err := p.send(nc, it); err != nil {
 			p.fail(it, err)
+			p.refuseClosed(nc)
 		} else {
 			p.published.Add(1)
 		}
@@ -231,6 +232,19 @@ func (p *publisher) sendBatch(nc *nats.Conn, batch []item) {
 			msgs, bytes = 0, 0
 		}
 	}
+}
+
+// refuseClosed refuses at once when nc is closed, before the control goroutine
+// hears of it.
+func (p *publisher) refuseClosed(nc *nats.Conn) {
+	if nc != nil && !nc.IsClosed() {
+		return
+	}
+	p.mu.Lock()
+	if p.mu.nc == nc {
+		p.mu.nc = nil
+	}
+	p.mu.Unlock()
 }
 
 // release gives room back and tells those who found none, once half is free.

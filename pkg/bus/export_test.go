@@ -1,0 +1,22 @@
+package bus
+
+import (
+	"github.com/nats-io/nats.go"
+
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+)
+
+// ParseMessage makes the inbound parse reachable for the fuzzer.
+func ParseMessage(m *nats.Msg, msg *Message, sc *edn.Scanner) bool {
+	_, ok := parseMessage(msg, DefaultPrefix, m, sc)
+	return ok
+}
+
+// ParseBeat makes the parse of heartbeats reachable for the fuzzer.
+func ParseBeat(p []byte) (node, server string, ok bool) {
+	b, ok := parseBeat(p)
+	return b.node, b.server, ok
+}
+
+// AppendBeat writes a heartbeat.
+func AppendBeat(node, server string) []byte { return beat{node, server}.append(nil) }

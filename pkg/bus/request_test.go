@@ -1,0 +1,166 @@
+package bus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/hoshi-ws/hoshi/internal/natsd"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+func request(t *testing.T, n *bus.Node, key any) {
+	t.Helper()
+	if err := n.Request(&bus.Outgoing{Subject: "hoshi.event.my.app.ask", Body: []byte("[:my.app/ask]"), Conn: "c"}, key); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRequest: the first valid reply is the answer; what is not valid is
+// counted and the wait goes on.
+func TestRequest(t *testing.T) {
+	puback := nats.Msg{Data: []byte(`{"stream":"E","seq":1}`)}
+	tests := []struct {
+		name    string
+		answers []nats.Msg
+		body    string
+		err     error
+		ignored string
+	}{
+		{name: "value", answers: []nats.Msg{{Data: []byte("{:ok 1}")}}, body: "{:ok 1}"},
+		{name: "declared EDN", answers: []nats.Msg{{Data: []byte("1"), Header: nats.Header{"Content-Type": {"application/edn"}}}}, body: "1"},
+		{name: "acknowledgement of a stream first", answers: []nats.Msg{puback, {Data: []byte("1")}}, body: "1", ignored: "invalid"},
+		{name: "empty first", answers: []nats.Msg{{}, {Data: []byte("2")}}, body: "2", ignored: "invalid"},
+		{name: "another format first", answers: []nats.Msg{{Data: []byte("1"), Header: nats.Header{"Content-Type": {"application/json"}}}, {Data: []byte("2")}}, body: "2", ignored: "unsupported-format"},
+		{name: "twice", answers: []nats.Msg{{Data: []byte("1")}, {Data: []byte("2")}}, body: "1", ignored: "late"},
+		{name: "error", answers: []nats.Msg{{Header: nats.Header{"Hoshi-Error": {":my.app/no"}}}}, err: &bus.RemoteError{Keyword: ":my.app/no"}},
+		{name: "error that is none", answers: []nats.Msg{{Header: nats.Header{"Hoshi-Error": {`:x "`}}}, {Data: []byte("3")}}, body: "3", ignored: "bad-error"},
+		{name: "acknowledgement only", answers: []nats.Msg{puback}, err: bus.ErrTimeout, ignored: "invalid"},
+	}
+	s := server(t, natsd.Options{})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var r recorder
+			n := node(t, s, &r, func(o *bus.NodeOptions) {
+				o.RequestTimeout = 10 * time.Second
+				if errors.Is(tt.err, bus.ErrTimeout) {
+					o.RequestTimeout = 100 * time.Millisecond
+				}
+			})
+			back := raw(t, s)
+			sub, err := back.Subscribe("hoshi.event.my.app.>", func(m *nats.Msg) {
+				for i := range tt.answers {
+					if err := m.RespondMsg(&tt.answers[i]); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = sub.Drain() }()
+			if err := back.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			request(t, n, tt.name)
+			eventually(t, "reply", func() bool { return len(r.replied()) == 1 })
+			got := r.replied()[0]
+			if string(got.Body) != tt.body || got.Key != tt.name || fmt.Sprint(got.Err) != fmt.Sprint(tt.err) {
+				t.Errorf("got %q, %v, %v", got.Body, got.Key, got.Err)
+			}
+			if tt.ignored != "" {
+				eventually(t, "counted", func() bool { return n.Stats().RepliesIgnored[tt.ignored] == 1 })
+			}
+			if len(r.replied()) != 1 || n.Stats().RequestsPending != 0 {
+				t.Errorf("%d replies, %d pending", len(r.replied()), n.Stats().RequestsPending)
+			}
+		})
+	}
+}
+
+// TestNoResponders: nobody takes it, and that is known at once; a tap turns it
+// into a timeout.
+func TestNoResponders(t *testing.T) {
+	s := server(t, natsd.Options{})
+	var r recorder
+	n := node(t, s, &r, func(o *bus.NodeOptions) { o.RequestTimeout = 500 * time.Millisecond })
+	start := time.Now()
+	request(t, n, 1)
+	eventually(t, "503", func() bool { return len(r.replied()) == 1 })
+	if err := r.replied()[0].Err; !errors.Is(err, bus.ErrNoResponders) || time.Since(start) > 400*time.Millisecond {
+		t.Errorf("got %v after %v", err, time.Since(start))
+	}
+	if _, err := client(t, s).Tap(t.Context(), "hoshi.>", func(string, bus.Header, []byte) {}); err != nil {
+		t.Fatal(err)
+	}
+	request(t, n, 2)
+	eventually(t, "timeout", func() bool { return len(r.replied()) == 2 })
+	if err := r.replied()[1].Err; !errors.Is(err, bus.ErrTimeout) {
+		t.Errorf("got %v", err)
+	}
+	if got := n.Stats().Replies; got["no-responders"] != 1 || got["timeout"] != 1 {
+		t.Errorf("counted %v", got)
+	}
+}
+
+// TestRequestsEndOnce: over losses and Stop each request gets exactly one Reply.
+func TestRequestsEndOnce(t *testing.T) {
+	s := server(t, natsd.Options{})
+	p := newProxy(t, s)
+	var r recorder
+	n := node(t, s, &r, func(o *bus.NodeOptions) {
+		o.URLs = []string{p.url()}
+		o.ReconnectWait = time.Millisecond
+		o.RequestTimeout = 300 * time.Millisecond
+		o.MaxPendingRequests = 2000
+	})
+	back := raw(t, s)
+	i := 0
+	if _, err := back.Subscribe("hoshi.event.>", func(m *nats.Msg) {
+		if i++; i%3 != 0 { // every third is never answered
+			_ = m.Respond([]byte("1"))
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var keys []int
+	refused := 0
+	for k := 0; k < 6000; k++ {
+		if k%1500 == 700 {
+			p.cut()
+		}
+		if k%1500 == 1400 {
+			eventually(t, "back", n.Ready)
+		}
+		err := n.Request(&bus.Outgoing{Subject: "hoshi.event.my.app.ask", Body: []byte("[:my.app/ask]")}, k)
+		switch {
+		case err == nil:
+			keys = append(keys, k)
+		case errors.Is(err, bus.ErrUnavailable), errors.Is(err, bus.ErrTooManyRequests), errors.Is(err, bus.ErrFull):
+			refused++
+		default:
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := n.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var got []int
+	for _, rep := range r.replied() {
+		got = append(got, rep.Key.(int))
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, keys) {
+		t.Errorf("%d replies for %d accepted requests", len(got), len(keys))
+	}
+	if len(keys) < 1000 {
+		t.Errorf("only %d accepted, %d refused", len(keys), refused)
+	}
+}
