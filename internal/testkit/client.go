@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +26,10 @@ type Client struct {
 	ConnID string // from the handshake
 	UID    string // EDN text, from the handshake
 
+	// SeePings lets the node's own [:chsk/ws-ping] be read; else they are
+	// passed over.
+	SeePings bool
+
 	t  testing.TB
 	in *bufio.Reader
 }
@@ -40,12 +45,36 @@ func Dial(t testing.TB, addr, path string) *Client {
 	return c
 }
 
+// DialSlow is Dial with the smallest receive buffer that the system gives, for
+// readers that freeze.
+func DialSlow(t testing.TB, addr, path string) *Client {
+	t.Helper()
+	var d net.Dialer
+	d.Control = func(_, _ string, raw syscall.RawConn) error {
+		var err error
+		if cerr := raw.Control(func(fd uintptr) { err = setReceiveBuffer(fd, 1) }); cerr != nil {
+			return cerr
+		}
+		return err
+	}
+	c, err := dial(t, ws.Dialer{NetDial: d.DialContext}, addr, path)
+	if err != nil {
+		t.Fatalf("dial %s%s: %v", addr, path, err)
+	}
+	return c
+}
+
 // TryDial is Dial for whom a refusal is no failure.
 func TryDial(t testing.TB, addr, path string) (*Client, error) {
 	t.Helper()
+	return dial(t, ws.Dialer{}, addr, path)
+}
+
+func dial(t testing.TB, d ws.Dialer, addr, path string) (*Client, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
-	conn, buffered, _, err := ws.Dialer{}.Dial(ctx, "ws://"+addr+path)
+	conn, buffered, _, err := d.Dial(ctx, "ws://"+addr+path)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +166,9 @@ func (c *Client) TryRead(patience time.Duration) (string, error) {
 		}
 		switch h.OpCode {
 		case ws.OpText:
-			return string(payload), nil
+			if s := string(payload); c.SeePings || s != "[:chsk/ws-ping]" {
+				return s, nil
+			}
 		case ws.OpPing:
 			c.Write(AppendFrame(nil, ws.OpPong, payload))
 		case ws.OpPong:

@@ -61,6 +61,10 @@ type Cluster struct {
 	NATS  []*natsd.Server
 	Nodes []*edge.Node
 
+	// Process is the NATS server of the last node, where it is a process of its
+	// own; NATS has no entry for it.
+	Process *Process
+
 	addrs []natsAddrs // fixed after StartCluster
 }
 
@@ -72,6 +76,34 @@ type natsAddrs struct{ client, cluster string }
 func StartCluster(t testing.TB, count int, change func(i int, o *edge.Options)) *Cluster {
 	t.Helper()
 	c := &Cluster{NATS: StartNATS(t, count)}
+	c.startNodes(t, change)
+	return c
+}
+
+// StartClusterWithProcess is StartCluster with one more node, the last, whose
+// NATS server is [Cluster.Process].
+func StartClusterWithProcess(t testing.TB, count int, change func(i int, o *edge.Options)) *Cluster {
+	t.Helper()
+	c := &Cluster{NATS: StartNATS(t, count-1)}
+	var routes []string
+	for _, s := range c.NATS {
+		routes = append(routes, "nats://"+s.ClusterAddr().String())
+	}
+	c.Process = StartProcess(t, routes)
+	for i, s := range c.NATS {
+		Eventually(t, fmt.Sprintf("routes of nats server %d", i), func() bool { return s.Routes() == count-1 })
+	}
+	c.startNodes(t, change)
+	o := edge.Options{InsecureUIDParam: "uid", Bus: bus.Options{URLs: []string{"nats://" + c.Process.Addrs.Client}}}
+	if change != nil {
+		change(count-1, &o)
+	}
+	c.Nodes = append(c.Nodes, StartNode(t, o))
+	return c
+}
+
+func (c *Cluster) startNodes(t testing.TB, change func(i int, o *edge.Options)) {
+	t.Helper()
 	for i, s := range c.NATS {
 		a := natsAddrs{client: s.Addr().String()}
 		if ca := s.ClusterAddr(); ca != nil {
@@ -84,7 +116,6 @@ func StartCluster(t testing.TB, count int, change func(i int, o *edge.Options)) 
 		}
 		c.Nodes = append(c.Nodes, StartNode(t, o))
 	}
-	return c
 }
 
 // StartNode starts one node on free ports and ends it with the test.
