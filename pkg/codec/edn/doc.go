@@ -13,6 +13,11 @@
 //   - Its time is proportional to the text, however hostile: hashes are seeded, and big numbers are never converted.
 //   - Positions are byte offsets into the caller's text, and no result keeps the text alive or writes to it.
 //
+// Where it is stricter than Clojure, on texts that Clojure never prints: tags without a namespace are refused whatever readers
+// there are; digits of other scripts in escapes are refused; under a tag 1 and 1N count as one value, as nobody knows what the
+// tag's reader makes of them; a decimal whose trailing zeros carry its exponent out of range is refused in maps and sets of any
+// size. Names of array classes (a/1, since Clojure 1.12) are refused, because older readers and ClojureScript's refuse them.
+//
 // A Scanner is owned by one goroutine at a time, usually an event loop; Check borrows one from a pool. Nothing here starts a
 // goroutine or blocks. Start reading at Scanner.Check in scanner.go, then value.go; the rules for tokens are in token.go
 // and number.go, Clojure's equality is in hash.go, and the canonical text in canonical.go.

@@ -145,9 +145,6 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-// TestHostileTextsInLinearTime has no limit of its own: each text takes some ten milliseconds, and minutes where a cost is
-// quadratic, which the limit on all tests finds.
-
 // hostile returns texts of about a mebibyte that cost much where costs are not linear.
 func hostile() map[string]string {
 	const n = 1 << 20
@@ -186,6 +183,8 @@ func hostile() map[string]string {
 	}
 }
 
+// TestHostileTextsInLinearTime has no limit of its own: each text takes some ten milliseconds, and minutes where a cost is
+// quadratic, which the limit on all tests finds.
 func TestHostileTextsInLinearTime(t *testing.T) {
 	for name, text := range hostile() {
 		t.Run(name, func(t *testing.T) {
