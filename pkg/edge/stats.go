@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"runtime/metrics"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -26,6 +27,19 @@ type Stats struct {
 
 	Sockets wsconn.Stats `json:"sockets"`
 	Bus     bus.Stats    `json:"bus"`
+	Process ProcessStats `json:"process"`
+}
+
+// ProcessStats is about the whole process that the node runs in.
+type ProcessStats struct {
+	Goroutines uint64 `json:"goroutines"`
+	HeapBytes  uint64 `json:"heap_bytes"` // occupied by objects, dead ones included until they are collected
+}
+
+func processStats() ProcessStats {
+	samples := []metrics.Sample{{Name: "/sched/goroutines:goroutines"}, {Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(samples)
+	return ProcessStats{Goroutines: samples[0].Value.Uint64(), HeapBytes: samples[1].Value.Uint64()}
 }
 
 // Stats returns a snapshot. Each part is consistent, the whole need not be.
@@ -41,6 +55,7 @@ func (n *Node) Stats() Stats {
 		MaxMessage:  n.maxMessage.Load(),
 		Sockets:     n.ws.Stats(),
 		Bus:         n.bus.Stats(),
+		Process:     processStats(),
 	}
 	n.counts.fill(&s)
 	return s
