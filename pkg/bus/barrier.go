@@ -193,7 +193,7 @@ func (c *control) message(m *nats.Msg) {
 		return
 	}
 	if m.Subject == c.nodesSubject() {
-		if b, ok := c.meet(m); ok && m.Reply != "" && c.o.node != "" && b.node != c.o.node {
+		if b, ok := c.meet(m); ok && m.Reply != "" && c.o.node != "" && b.node != c.o.node && !c.leaving {
 			c.heartbeat(m.Reply)
 		}
 		return

@@ -98,6 +98,8 @@ type control struct {
 	serverID     string
 	phase        phase
 	rejoin       bool // the connection follows a lost one
+	leaving      bool
+	syncSub      *nats.Subscription
 	now          time.Time
 	helloAt      time.Time // second hello; zero: sent
 	discoveredAt time.Time // discovery ends
@@ -309,9 +311,11 @@ func (c *control) up(nc *nats.Conn) {
 
 func (c *control) subscribeBase() error {
 	if c.o.node != "" {
-		if _, err := c.nc.ChanQueueSubscribe(c.syncSubject(c.serverID), "sync", c.ch); err != nil {
+		sub, err := c.nc.ChanQueueSubscribe(c.syncSubject(c.serverID), "sync", c.ch)
+		if err != nil {
 			return err
 		}
+		c.syncSub = sub
 	}
 	if _, err := c.nc.ChanSubscribe(c.inbox+".b.*", c.ch); err != nil {
 		return err
@@ -320,6 +324,19 @@ func (c *control) subscribeBase() error {
 		return err
 	}
 	return c.o.base(c.nc)
+}
+
+// leave stops answering for the server. The barrier that follows carries that
+// to every other server, where a question gets its 503 at once then; without
+// it, the next barriers of the others would wait for an answer in vain.
+func (c *control) leave() {
+	c.leaving = true
+	if c.nc == nil || c.syncSub == nil {
+		return
+	}
+	if err := c.syncSub.Unsubscribe(); err != nil {
+		c.log.Debug().Err(err).Msg("leave on a lost connection")
+	}
 }
 
 // down ends a connection. Interests are queued for the next one; whoever waits
@@ -366,7 +383,9 @@ func (c *control) tick() {
 	}
 	if c.o.node != "" && !c.now.Before(c.beatAt) {
 		c.beatAt = c.now.Add(c.o.heartbeat)
-		c.heartbeat("")
+		if !c.leaving {
+			c.heartbeat("")
+		}
 	}
 	if c.flight.active && !c.now.Before(c.flight.deadline) {
 		c.passOver()

@@ -150,9 +150,16 @@ func TestStartTogether(t *testing.T) {
 			if got := n.Stats().Servers; got != len(servers) {
 				t.Errorf("node %d knows %d servers at its start", i, got)
 			}
+		}
+		// A node that has stopped is not waited for by the barriers of others.
+		start := time.Now()
+		for _, n := range nodes {
 			if err := n.Stop(t.Context()); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if d := time.Since(start); d > 800*time.Millisecond {
+			t.Errorf("the stops took %v", d)
 		}
 	}
 }

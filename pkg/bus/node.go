@@ -304,6 +304,7 @@ func (n *Node) Stop(ctx context.Context) error {
 	n.stop.Do(func() {
 		n.pub.close()
 		if n.Ready() {
+			n.control.push(command{op: opCall, fn: n.control.leave})
 			if err := n.Barrier(ctx); err != nil && ctx.Err() != nil {
 				n.err = context.Cause(ctx)
 			}
