@@ -6,8 +6,6 @@ import (
 	"github.com/gobwas/ws"
 )
 
-const statusTryAgain = ws.StatusCode(1013) // IANA registry; gobwas/ws does not name it
-
 // CloseReason says how a connection ended. It is a small set, fit for a metric label.
 type CloseReason uint8
 

@@ -4,68 +4,54 @@ import "slices"
 
 // flush writes what c has queued, in one call if the system takes it.
 func (l *loop) flush(c *Conn) {
-	blocked := false
-	for range flushRounds {
-		if c.state == stateClosed || c.state == stateNew || c.flags&flagBroken != 0 {
-			return
-		}
+	if c.state == stateClosed || c.state == stateNew || c.flags&flagBroken != 0 {
+		return
+	}
+	blocked, more := false, true
+	var count, bytes uint32
+	for round := 0; more && !blocked && round < flushRounds; round++ {
 		c.mu.Lock()
 		over := c.mu.bits&queueOver != 0 && c.overflowLocked()
 		var size int
 		var vector bool
 		l.snap, size, vector = c.mu.peekLocked(l.snap[:0])
 		off := int(c.mu.off)
-		if len(l.snap) == 0 {
+		if count = c.mu.count; count == 0 {
 			c.mu.bits &^= queueScheduled
+			more, bytes = false, 0
 		}
 		c.mu.Unlock()
 		if over {
 			c.beginClose()
 		}
-		if len(l.snap) == 0 {
+		if !more {
 			break
 		}
 
 		n, err := l.write(c, off, vector)
 		if err != nil {
-			l.snapDone()
 			c.breakOff()
 			return
 		}
 		c.mu.Lock()
 		l.n.framesOut += uint64(c.mu.advanceLocked(n))
-		empty := c.mu.count == 0 && c.mu.bits&queueOver == 0
-		if empty {
+		count, bytes = c.mu.count, c.mu.bytes
+		more = count > 0 || c.mu.bits&queueOver != 0
+		if !more {
 			c.mu.bits &^= queueScheduled
 		}
 		c.mu.Unlock()
-		l.snapDone()
 		if n > 0 && c.flags&flagBlocked != 0 {
 			c.seen = l.clock() // it takes what we send: that is life
 		}
-		if blocked = n < size-off; blocked || empty {
-			break
-		}
+		blocked = n < size-off
 	}
-	l.flushed(c, blocked)
-}
-
-// flushed settles what follows from the state of the queue after a flush.
-func (l *loop) flushed(c *Conn, blocked bool) {
-	c.mu.Lock()
-	count, bytes := c.mu.count, c.mu.bytes
-	scheduled := c.mu.bits&queueScheduled != 0
-	c.mu.bits &^= queueBlocked
-	if blocked {
-		c.mu.bits |= queueBlocked
-	}
-	c.mu.Unlock()
 	if blocked != (c.flags&flagBlocked != 0) {
 		c.flags ^= flagBlocked
 		l.p.WantWrite(&c.sock, blocked)
 	}
-	if scheduled && !blocked {
-		l.again = append(l.again, c) // more has come in than its share of this turn
+	if more && !blocked {
+		l.again = append(l.again, c) // it has more than its share of this turn
 	}
 	if c.pause&pauseHigh != 0 && count <= l.maxFrames/4 && bytes <= l.maxBytes/4 {
 		c.unpause(pauseHigh)
@@ -74,9 +60,6 @@ func (l *loop) flushed(c *Conn, blocked bool) {
 		c.drain()
 	}
 }
-
-// snapDone forgets the snapshot; joined bytes stay for a neighbour with the same queue until the flush ends.
-func (l *loop) snapDone() { l.snap = l.snap[:0] }
 
 // write hands the frames in snap to the system, the first off bytes left out.
 func (l *loop) write(c *Conn, off int, vector bool) (n int, err error) {
@@ -140,7 +123,7 @@ func (c *Conn) overflowLocked() bool {
 		c.mu.off = off
 	}
 	c.loop.n.overflows++
-	c.closeLocked(statusTryAgain, "", CloseOverflow)
+	c.closeLocked(StatusTryAgainLater, "", CloseOverflow)
 	return true
 }
 

@@ -220,7 +220,8 @@ func (l *loop) flushAll() {
 	}
 	l.current = nil
 	l.dirty, l.dirtyAt = l.dirty[:0], 0
-	clear(l.last)
+	clear(l.snap)
+	clear(l.last) // joined bytes are good for neighbours, not for longer
 	l.last = l.last[:0]
 	if cap(l.dirty) > 1<<14 {
 		l.dirty = slices.Clip(l.dirty[:0:0])

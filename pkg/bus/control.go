@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nuid"
 	"github.com/rs/zerolog"
 )
 
@@ -129,7 +128,7 @@ func newControl(o controlOptions) *control {
 	c := &control{
 		o:         o,
 		log:       o.Logger.With().Str("component", "bus").Logger(),
-		inbox:     "_INBOX." + nuid.Next(),
+		inbox:     nats.NewInbox(),
 		ch:        make(chan *nats.Msg, 8192),
 		wake:      make(chan struct{}, 1),
 		quit:      make(chan struct{}),

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
 )
 
 // maxChannelsListed bounds the answer of /channels.
@@ -109,7 +111,7 @@ func (n *Node) serveOn(s *http.Server, l net.Listener) {
 
 // closeListeners undoes listen where nothing has been served.
 func (n *Node) closeListeners() {
-	n.ws.Stop(context.Background(), statusServiceRestart, "") //nolint:errcheck // nothing was accepted
+	n.ws.Stop(context.Background(), wsconn.StatusServiceRestart, "") //nolint:errcheck // nothing was accepted
 	n.adminListener.Close()
 }
 

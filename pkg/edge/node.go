@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gobwas/ws"
 	"github.com/rs/zerolog"
 
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
@@ -129,7 +128,7 @@ func (n *Node) listen() error {
 			admin.Close()
 		}
 		if mainErr == nil {
-			n.ws.Stop(context.Background(), ws.StatusGoingAway, "") //nolint:errcheck // nothing was accepted
+			n.ws.Stop(context.Background(), wsconn.StatusServiceRestart, "") //nolint:errcheck // nothing was accepted
 		}
 		return errors.Join(mainErr, adminErr)
 	}
@@ -226,7 +225,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		if n.echo != nil {
 			errs = append(errs, n.echo.Drain(ctx))
 		}
-		errs = append(errs, n.ws.Stop(ctx, statusServiceRestart, "node is stopping"))
+		errs = append(errs, n.ws.Stop(ctx, wsconn.StatusServiceRestart, "node is stopping"))
 		if n.bus != nil {
 			errs = append(errs, n.bus.Stop(ctx))
 		}
@@ -236,9 +235,5 @@ func (n *Node) Stop(ctx context.Context) error {
 	})
 	return n.stop.err
 }
-
-// statusServiceRestart (1012, IANA's registry of close codes) tells a client
-// to come back, to any node.
-const statusServiceRestart ws.StatusCode = 1012
 
 func (n *Node) now() time.Time { return time.Now() }

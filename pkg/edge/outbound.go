@@ -1,8 +1,6 @@
 package edge
 
 import (
-	"github.com/gobwas/ws"
-
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -107,10 +105,10 @@ func (n *Node) broadcast(frame *wsconn.Frame, except *session) {
 // everyone is refused before.
 func closeAsked(subs []*subscription, one *session) {
 	for _, sub := range subs {
-		sub.Conn.CloseAsync(ws.StatusNormalClosure, closedByBackend)
+		sub.Conn.CloseAsync(wsconn.StatusNormal, closedByBackend)
 	}
 	if one != nil {
-		one.CloseAsync(ws.StatusNormalClosure, closedByBackend)
+		one.CloseAsync(wsconn.StatusNormal, closedByBackend)
 	}
 }
 

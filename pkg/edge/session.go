@@ -1,8 +1,6 @@
 package edge
 
 import (
-	"github.com/gobwas/ws"
-
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/hub"
 	"github.com/hoshi-ws/hoshi/internal/id"
@@ -108,11 +106,11 @@ func (s *session) OnClosed(info wsconn.CloseInfo) {
 
 // OnMessage takes one message of the client, or asks the connection to hold it
 // back: behind subscribes that wait, or because the bus is full.
-func (s *session) OnMessage(op ws.OpCode, payload []byte) wsconn.Verdict {
+func (s *session) OnMessage(op wsconn.OpCode, payload []byte) wsconn.Verdict {
 	if s.blocked {
 		return wsconn.Hold
 	}
-	if op != ws.OpText {
+	if op != wsconn.OpText {
 		s.node.counts.refused(refusedBinary)
 		return wsconn.Done
 	}

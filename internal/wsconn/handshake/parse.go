@@ -99,7 +99,6 @@ func (r *Request) requestLine(line string) *Error {
 func (r *Request) check() *Error {
 	var hosts, keys, versions int
 	var version string
-	upgrade := false
 	for _, h := range r.headers {
 		switch {
 		case strings.EqualFold(h.name, "Host"):
@@ -113,20 +112,19 @@ func (r *Request) check() *Error {
 		case strings.EqualFold(h.name, "Sec-WebSocket-Version"):
 			versions++
 			version = h.value
-		case strings.EqualFold(h.name, "Upgrade"):
-			upgrade = true
 		}
 	}
 	if hosts != 1 || strings.ContainsAny(r.Host, " \t,/?#@\\") {
 		return refuse(BadHost)
 	}
+	upgrade := r.has("Upgrade", "websocket")
 	if !upgrade && keys == 0 && versions == 0 {
-		return nil // a plain request
+		return nil // a plain request; an offer of another protocol may be ignored (RFC 9110 section 7.8)
 	}
 	switch {
 	case r.Method != "GET":
 		return refuse(BadMethod)
-	case !r.has("Upgrade", "websocket"), !r.has("Connection", "upgrade"):
+	case !upgrade, !r.has("Connection", "upgrade"):
 		return refuse(BadUpgrade)
 	case versions == 0, versions == 1 && version != "13":
 		return refuse(BadVersion)
