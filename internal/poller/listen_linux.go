@@ -35,6 +35,8 @@ func (e *epoll) listen(ln net.Listener, o ListenOptions) error {
 	if err != nil {
 		return fmt.Errorf("poller: listen: %w", err)
 	}
+	// What is written leaves when a turn ends; the system should not hold it back. Accepted sockets inherit this.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	li := &listener{fd: fd, reserve: openReserve(), index: uint32(len(e.listens)), o: o}
 	if err := e.ctl(unix.EPOLL_CTL_ADD, fd, unix.EPOLLIN, slotAux+li.index, 0); err != nil {
 		_ = unix.Close(fd)
@@ -61,8 +63,6 @@ func (e *epoll) accept(li *listener) {
 		fd, _, err := unix.Accept4(li.fd, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 		switch {
 		case err == nil:
-			// Frames leave when a turn ends; the system should not hold them back any longer.
-			_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 			li.o.OnAccept(Endpoint{fd: fd})
 		case err == unix.EAGAIN:
 			return

@@ -34,20 +34,21 @@ func RawWrite(c *Conn, p []byte) { _, _ = c.loop.p.Write(&c.sock, p) }
 type Parser struct{ c Conn }
 
 type parserOwner struct {
-	message func([]byte)
+	message func(ws.OpCode, []byte)
 }
 
 func (o *parserOwner) OnRequest(*handshake.Request) {}
-func (o *parserOwner) OnMessage(_ ws.OpCode, p []byte) Verdict {
-	o.message(p)
+func (o *parserOwner) OnMessage(op ws.OpCode, p []byte) Verdict {
+	o.message(op, p)
 	return Done
 }
 func (o *parserOwner) OnClosed(CloseInfo) {}
 
 // NewParser returns a parser of an open connection.
-func NewParser(message func([]byte)) *Parser {
+func NewParser(message func(ws.OpCode, []byte)) *Parser {
 	opt, _ := Options{NewConn: func() (Handler, *Conn) { return nil, nil }}.withDefaults()
 	l := &loop{srv: &Server{opt: opt, epoch: time.Now()}, maxFrames: 1000, maxBytes: 2 << 20}
+	l.srv.maxMessage.Store(int64(opt.MaxMessage))
 	l.p, _ = poller.New(poller.Options{Portable: true})
 	p := &Parser{}
 	p.c.loop, p.c.h, p.c.state = l, &parserOwner{message}, stateOpen
@@ -62,6 +63,14 @@ func (p *Parser) Feed(b []byte) uint16 {
 		return p.c.code
 	}
 	return 0
+}
+
+// Buffered returns how much memory the parser's buffers have.
+func (p *Parser) Buffered() int {
+	if p.c.in == nil {
+		return 0
+	}
+	return cap(p.c.in.msg) + cap(p.c.in.rest) + cap(p.c.in.ctl)
 }
 
 // Queue is a send queue without a socket.
@@ -117,3 +126,9 @@ func (q *Queue) TakeSome(n int) (took []*Frame) {
 
 // Len returns what is queued.
 func (q *Queue) Len() (frames, bytes int) { return QueueLen(&q.c) }
+
+// OnLoop runs f on a loop with the number of sockets that are attached to it.
+func OnLoop(s *Server, i int, f func(attached int)) {
+	l := s.loops[i]
+	l.p.Post(func() { f(l.p.Len()) })
+}

@@ -340,7 +340,7 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 	frame := wsconn.NewText(make([]byte, 128))
 	gate := true
 	q := wsconn.NewQueue()
-	p := wsconn.NewParser(func([]byte) {})
+	p := wsconn.NewParser(func(ws.OpCode, []byte) {})
 	whole := masked(true, ws.OpText, make([]byte, 128))
 	buf := make([]byte, 2*len(whole))
 	s := start(t, wsconn.Options{Loops: 1}, nil)
