@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/bench"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/rawserver"
 )
@@ -94,7 +95,7 @@ func startRawServer(cpu int) (*rawServer, error) {
 	cmd := exec.Command(self, "raw-server", "--cpu="+strconv.Itoa(cpu))
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = ownGroup() // Ctrl-C is for us: the server is needed to the end
+	cmd.SysProcAttr = bench.OwnGroup()
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start the raw server: %w", err)

@@ -30,6 +30,7 @@ type paceFlags struct {
 	Rate     float64       `short:"r" placeholder:"N" help:"Sends a second on a fixed schedule. Default: as fast as --in-flight allows."`
 	Warmup   time.Duration `default:"1s" help:"Time before the clock starts."`
 	Duration time.Duration `short:"d" default:"10s" help:"Time of sending that counts."`
+	Pause    time.Duration `help:"Silence before the first send and after the last receipt, for counting the server's calls from outside."`
 }
 
 func (f connFlags) options(scenario string) load.Options {
@@ -44,6 +45,7 @@ func (f connFlags) options(scenario string) load.Options {
 
 func (f paceFlags) apply(o *load.Options) {
 	o.InFlight, o.Rate, o.Warmup, o.Duration = f.InFlight, f.Rate, f.Warmup, f.Duration
+	o.Pause = f.Pause
 }
 
 type idleCmd struct {

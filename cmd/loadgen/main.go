@@ -34,6 +34,7 @@ type cli struct {
 	Pingpong  pingpongCmd  `cmd:"" help:"Round trips of [:chsk/ws-ping], one under way on each connection."`
 	Userpush  userpushCmd  `cmd:"" help:"Publish on NATS to users with one socket each."`
 	Ceiling   ceilingCmd   `cmd:"" help:"Fan-out against a raw server of one send for each delivery, started for the occasion on one core."`
+	Bench     benchCmd     `cmd:"" help:"All of the benchmark: a node on one core, this program on another, ratios to the ceiling."`
 	RawServer rawServerCmd `cmd:"" help:"The raw server of ceiling alone, until standard input ends."`
 }
 

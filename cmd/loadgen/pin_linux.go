@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,6 +30,3 @@ func pin(cpu int) error {
 	}
 	return nil
 }
-
-// ownGroup keeps a child out of the terminal's signals.
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -2,11 +2,6 @@
 
 package main
 
-import (
-	"errors"
-	"syscall"
-)
+import "errors"
 
 func pin(int) error { return errors.New("pin to a core: Linux only") }
-
-func ownGroup() *syscall.SysProcAttr { return nil }

@@ -50,6 +50,9 @@ type Options struct {
 	Warmup, Duration time.Duration
 	// Hold is how long idle waits after the last connection.
 	Hold time.Duration
+	// Pause is a time of silence before the first send and after the last receipt,
+	// with the connections open, for whoever counts the server's calls from outside.
+	Pause time.Duration
 	// Timeout is how long any one answer may take; default 10 s.
 	Timeout time.Duration
 	// Connecting is how many connections may be in their handshake at once; default 64.
@@ -68,7 +71,8 @@ type Options struct {
 
 // Progress is a glimpse of a run.
 type Progress struct {
-	// Phase is "connect", "probe", "warm up", "measure" or "hold".
+	// Phase is "connect", "probe", "ready", "warm up", "measure", "finished" or
+	// "hold"; "ready" and "finished" are the pauses.
 	Phase string
 	// Done of Total is in connections for connect and probe, else in milliseconds.
 	Done, Total int64

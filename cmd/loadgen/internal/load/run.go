@@ -50,14 +50,25 @@ func (r *run) phases(ctx context.Context) error {
 		return err
 	}
 	if r.opt.Scenario == Idle {
-		return r.hold(ctx)
+		began := time.Now()
+		if err := r.silence(ctx, "hold", r.opt.Hold); err != nil {
+			return err
+		}
+		r.res.Seconds = time.Since(began).Seconds()
+		return r.serverFull()
+	}
+	if err := r.silence(ctx, "ready", r.opt.Pause); err != nil {
+		return err
 	}
 	if r.opt.Warmup > 0 {
 		if err := r.phase(ctx, "warm up", r.opt.Warmup); err != nil {
 			return err
 		}
 	}
-	return r.measure(ctx)
+	if err := r.measure(ctx); err != nil {
+		return err
+	}
+	return r.silence(ctx, "finished", r.opt.Pause)
 }
 
 // connect makes the scenario and opens what it needs.
@@ -142,26 +153,21 @@ func (r *run) probe(ctx context.Context, u *userpush) error {
 	}
 }
 
-// hold keeps the connections open and then looks at the server's memory.
-func (r *run) hold(ctx context.Context) error {
+// silence keeps the connections open for d and sends nothing.
+func (r *run) silence(ctx context.Context, name string, d time.Duration) error {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	start := time.Now()
-	for {
+	for start := time.Now(); time.Since(start) < d; {
+		r.opt.Progress(Progress{Phase: name, Done: time.Since(start).Milliseconds(), Total: d.Milliseconds()})
 		select {
 		case <-tick.C:
-			gone := time.Since(start)
-			r.opt.Progress(Progress{Phase: "hold", Done: min(gone, r.opt.Hold).Milliseconds(), Total: r.opt.Hold.Milliseconds()})
-			if gone >= r.opt.Hold {
-				r.res.Seconds = gone.Seconds()
-				return r.serverFull()
-			}
 		case <-r.client.failed:
 			return r.client.failure()
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
 
 // measure runs the counted phase and takes its numbers, however it ends.

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/bench"
+)
+
+type benchCmd struct {
+	Node          string        `default:"./hoshi" env:"BENCH_NODE" help:"The server's program."`
+	NodeArg       []string      `placeholder:"ARG" sep:"none" help:"One more argument of the node, for example --node-arg=--log-level=warn."`
+	Rounds        int           `default:"3" env:"BENCH_ROUNDS" help:"Runs of each case; medians are reported."`
+	Duration      time.Duration `short:"d" default:"5s" env:"BENCH_DURATION" help:"Counted time of a run."`
+	CountDuration time.Duration `default:"2s" env:"BENCH_COUNT_DURATION" help:"Time of the run whose write calls are counted."`
+	Hold          time.Duration `default:"20s" env:"BENCH_HOLD" help:"Wait before memory is read."`
+	Quick         bool          `env:"BENCH_QUICK" help:"One round of 2 s, a hold of 5 s."`
+	ServerCPU     int           `name:"server-cpu" default:"0" env:"BENCH_SERVER_CPU" help:"Core of the server."`
+	LoadCPU       int           `name:"load-cpu" default:"1" env:"BENCH_LOAD_CPU" help:"Core of the load."`
+	Counter       string        `enum:"auto,perf,strace" default:"auto" env:"BENCH_COUNTER" help:"What counts write calls: auto, perf or strace."`
+	Only          string        `env:"BENCH_ONLY" placeholder:"TEXT" help:"Only cases whose name contains it."`
+	JSON          string        `name:"json" placeholder:"FILE" env:"BENCH_JSON" help:"Write all numbers there."`
+	Check         bool          `env:"BENCH_CHECK" help:"Fail when a bar is not reached."`
+}
+
+// Run is for kong.
+func (c *benchCmd) Run(ctx context.Context) (err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("benchmark: %w", err)
+	}
+	dir, err := bench.MakeDir()
+	if err != nil {
+		return fmt.Errorf("benchmark: %w", err)
+	}
+	defer func() {
+		if err == nil { // else the node's log may say why
+			err = os.RemoveAll(dir)
+		}
+	}()
+	o := bench.Options{
+		Node: c.Node, Self: self, NodeArgs: c.NodeArg, ServerCPU: c.ServerCPU, LoadCPU: c.LoadCPU,
+		Rounds: c.Rounds, Duration: c.Duration, CountDuration: c.CountDuration, Hold: c.Hold,
+		Counter: c.Counter, Only: c.Only, Dir: dir, Log: os.Stderr,
+	}
+	if c.Quick {
+		o.Rounds, o.Duration, o.CountDuration, o.Hold = 1, 2*time.Second, time.Second, 5*time.Second
+	}
+	lines, err := bench.Run(ctx, o)
+	fmt.Fprintln(os.Stderr)
+	err = errors.Join(err, bench.WriteTable(os.Stdout, lines), c.write(lines))
+	for _, l := range lines {
+		if err == nil && (l.Error != "" || c.Check && !l.OK()) {
+			err = fmt.Errorf("benchmark: %s: short of its bar, or failed", l.Name)
+		}
+	}
+	return err
+}
+
+func (c *benchCmd) write(lines []bench.Line) error {
+	if c.JSON == "" {
+		return nil
+	}
+	b, err := json.MarshalIndent(lines, "", "  ")
+	if err == nil {
+		err = os.WriteFile(c.JSON, append(b, '\n'), 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("write the results: %w", err)
+	}
+	return nil
+}
