@@ -138,6 +138,8 @@ func (c *Conn) drain() {
 		return
 	}
 	c.loop.p.SetTimer(&c.sock, c.loop.srv.opt.CloseTimeout)
+	// Nothing will be sent or heard any more, so the owner need not wait until the peer has closed its side.
+	c.loop.closed(c, CloseInfo{Code: c.code, Reason: c.reason, Discarded: int(c.discarded)})
 }
 
 // onHangup is OnHangup of the poller: all that was received has been handled.

@@ -19,7 +19,8 @@ type Handler interface {
 	// OnMessage receives a whole message, unmasked; a text message is valid UTF-8. payload is valid until the
 	// call returns and may be changed if the message is not held.
 	OnMessage(op ws.OpCode, payload []byte) Verdict
-	// OnClosed is the last call, exactly once for each connection that was accepted.
+	// OnClosed is the last call, exactly once for each connection that was accepted: when the close frame has been
+	// given to the system, or the connection has broken. The peer may take a moment to close its side.
 	OnClosed(info CloseInfo)
 }
 
