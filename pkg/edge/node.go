@@ -46,6 +46,7 @@ type Node struct {
 	counts     *counts
 	held       heldBack
 	maxMessage atomic.Int64 // bytes; lowered by a NATS server with a smaller limit
+	connected  atomic.Bool // bus is set: its goroutines may use it
 	ready      atomic.Bool
 	stopping   atomic.Bool
 
@@ -164,6 +165,7 @@ func (n *Node) connect(ctx context.Context) error {
 		return err
 	}
 	n.bus = b
+	n.connected.Store(true)
 	n.fitToPayload()
 	n.ready.Store(b.Ready())
 	return nil
@@ -190,7 +192,7 @@ func (n *Node) State(up bool) {
 		n.log.Warn().Msg("nats is away, clients stay connected")
 		return
 	}
-	if n.bus != nil {
+	if n.connected.Load() {
 		n.fitToPayload()
 	}
 	n.log.Info().Msg("nats is connected, node is ready")

@@ -22,6 +22,9 @@ const maxScratch = 64 << 10
 // Deliver hands one message from NATS to the connections that it is for. It
 // runs on the goroutine of the shard.
 func (n *Node) Deliver(shard int, m *bus.Message) {
+	if !n.connected.Load() {
+		return // nobody is here yet
+	}
 	o := &n.outbound[shard]
 	if m.Kind == bus.KindChan {
 		n.deliverChannel(o, m)
