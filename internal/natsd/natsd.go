@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/rs/zerolog"
 )
 
 // Server is a running embedded nats-server. All methods are safe for
@@ -32,7 +33,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure nats-server: %w", err)
 	}
-	s.SetLoggerV2(logger{o.Logger}, o.Logger.Debug().Enabled(), false, false)
+	s.SetLoggerV2(logger{o.Logger}, o.Logger.GetLevel() <= zerolog.DebugLevel, false, false)
 	s.Start()
 	if !s.ReadyForConnections(o.ReadyWait) {
 		stop(s)

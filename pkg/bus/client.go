@@ -146,7 +146,7 @@ func (c *Client) conn() (*nats.Conn, error) {
 type publishOptions struct {
 	exclude     string
 	contentType string
-	heardCtx    context.Context //nolint:containedctx // lives for one call
+	heardCtx    context.Context
 	heard       *bool
 }
 

@@ -3,7 +3,6 @@ package bus_test
 import (
 	"context"
 	"fmt"
-	"log"
 
 	"github.com/hoshi-ws/hoshi/internal/natsd"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -16,13 +15,15 @@ func Example() {
 	// connect to nats://127.0.0.1:4222.
 	server, err := natsd.Start(ctx, natsd.Options{Listen: "127.0.0.1:0"})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer server.Shutdown()
 
 	client, err := bus.Connect(ctx, bus.Options{URLs: []string{server.ClientURL()}, Name: "orders"})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer client.Stop()
 
@@ -32,12 +33,13 @@ func Example() {
 		fmt.Printf("%s from %s\n", e.ID, e.UID)
 		if e.WantsReply() {
 			if err := e.Reply([]byte(`{:ok true}`)); err != nil {
-				log.Print(err)
+				fmt.Println(err)
 			}
 		}
 	})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 
 	// Every socket of alice, on every node.
@@ -50,7 +52,8 @@ func Example() {
 	fmt.Println(client.PublishChannel(bus.Keyword("chat/room"), []byte(`{:text}`)) != nil)
 
 	if err := client.Drain(ctx); err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	// Output:
 	// somebody hears it: false <nil>

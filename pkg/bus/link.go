@@ -149,11 +149,14 @@ func (l *link) dial(ctx context.Context) (*nats.Conn, <-chan struct{}, error) {
 	l.mu.Lock()
 	l.mu.dialErr = nil
 	l.mu.Unlock()
-	d := dialer{ctx: ctx, l: l}
+	servers := l.servers()
+	// One server that is silent must leave time for the others.
+	each := max(l.o.ConnectTimeout/time.Duration(len(servers)), time.Millisecond)
+	d := dialer{ctx: ctx, l: l, timeout: each}
 	opts = append(opts,
 		nats.NoReconnect(),
 		nats.ReconnectBufSize(-1),
-		nats.Timeout(l.o.ConnectTimeout),
+		nats.Timeout(each),
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(pingsOut),
 		nats.FlusherTimeout(writeDeadline),
@@ -167,7 +170,7 @@ func (l *link) dial(ctx context.Context) (*nats.Conn, <-chan struct{}, error) {
 	}
 	// The handshake reads without a context: the connection is closed under it.
 	stop := context.AfterFunc(ctx, l.cut)
-	nc, err := nats.Connect(strings.Join(l.servers(), ","), opts...)
+	nc, err := nats.Connect(strings.Join(servers, ","), opts...)
 	if !stop() && err == nil {
 		nc.Close()
 		<-closed
@@ -215,6 +218,9 @@ func (l *link) explain(ctx context.Context, err error) error {
 	case why != nil && errors.Is(err, nats.ErrNoServers):
 		err = why
 	}
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+		err = fmt.Errorf("no answer within %v", l.o.ConnectTimeout)
+	}
 	if l.o.InProcess != nil {
 		return fmt.Errorf("connect to the embedded NATS server: %w", err)
 	}
@@ -260,13 +266,14 @@ func (l *link) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 
 // dialer dials with a context, for sockets and in process, and remembers.
 type dialer struct {
-	ctx context.Context
-	l   *link
+	ctx     context.Context
+	l       *link
+	timeout time.Duration
 }
 
 // Dial implements nats.CustomDialer.
 func (d dialer) Dial(network, address string) (net.Conn, error) {
-	var nd net.Dialer
+	nd := net.Dialer{Timeout: d.timeout}
 	return d.keep(nd.DialContext(d.ctx, network, address))
 }
 

@@ -2,9 +2,7 @@ package bus_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -173,18 +171,4 @@ func client(t testing.TB, s *natsd.Server) *bus.Client {
 	}
 	t.Cleanup(c.Stop)
 	return c
-}
-
-func sameStrings(t *testing.T, what string, got, want []string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("%s: got %d %s, want %d %s", what, len(got), clip(got), len(want), clip(want))
-	}
-}
-
-func clip(s []string) string {
-	if len(s) > 8 {
-		return fmt.Sprint(s[:8]) + "…"
-	}
-	return strings.Join(s, " ")
 }

@@ -229,7 +229,8 @@ func TestStopStalled(t *testing.T) {
 	n := node(t, s, &recorder{}, func(o *bus.NodeOptions) { o.URLs = []string{p.url()}; o.BarrierTimeout = time.Minute })
 	p.setStall(true)
 	body := []byte(`"` + strings.Repeat(" ", 1<<20) + `"`)
-	for n.Publish(&bus.Outgoing{Subject: "hoshi.chan.x", Body: body}) == nil { //nolint:revive // until it is full
+	for n.Publish(&bus.Outgoing{Subject: "hoshi.chan.x", Body: body}) == nil {
+		continue // until it is full
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

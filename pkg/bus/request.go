@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -193,16 +194,17 @@ func (r *requests) complete(id uint64, rep Reply) {
 }
 
 func outcomeOf(err error) outcome {
-	switch err { //nolint:errorlint // values of this package, never wrapped
-	case nil:
+	if err == nil {
 		return outcomeReply
-	case ErrNoResponders:
-		return outcomeNoResponders
-	case ErrTimeout:
-		return outcomeTimeout
 	}
-	if _, ok := err.(*RemoteError); ok { //nolint:errorlint // as above
+	if _, ok := errors.AsType[*RemoteError](err); ok {
 		return outcomeRemoteError
+	}
+	switch {
+	case errors.Is(err, ErrNoResponders):
+		return outcomeNoResponders
+	case errors.Is(err, ErrTimeout):
+		return outcomeTimeout
 	}
 	return outcomeOther
 }

@@ -130,7 +130,7 @@ func TestRequestsEndOnce(t *testing.T) {
 	}
 	var keys []int
 	refused := 0
-	for k := 0; k < 6000; k++ {
+	for k := range 6000 {
 		if k%1500 == 700 {
 			p.cut()
 		}

@@ -83,10 +83,7 @@ func parseSubject(prefix, subject string) (Kind, string) {
 		return KindNone, ""
 	}
 	rest := subject[len(prefix)+1:]
-	level, token := rest, ""
-	if i := strings.IndexByte(rest, '.'); i >= 0 {
-		level, token = rest[:i], rest[i+1:]
-	}
+	level, token, dotted := strings.Cut(rest, ".")
 	k := KindNone
 	switch level {
 	case "chan":
@@ -96,7 +93,7 @@ func parseSubject(prefix, subject string) (Kind, string) {
 	case "client":
 		k = KindClient
 	case "all":
-		if token == "" && len(rest) == len(level) {
+		if !dotted {
 			return KindAll, ""
 		}
 		return KindNone, ""
