@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -265,4 +266,41 @@ func TestGoRun(t *testing.T) {
 	alice.ExpectClose(1012)
 	alice.Conn.Close()
 	node.ended(t) // go run's own exit code
+}
+
+// TestSecretInFile holds that the line to paste names the file that has the
+// secret, so that it works without one being typed or shown.
+func TestSecretInFile(t *testing.T) {
+	const secret = "hunter2-swordfish"
+	file := filepath.Join(t.TempDir(), "my hoshi.edn")
+	text := `{:nats-token "` + secret + `" :listen "127.0.0.1:0" :admin-listen "127.0.0.1:0" :nats-listen "127.0.0.1:0" :dev true}`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	node := start(t, nil, exec.Command(hoshi(t), "--config", file))
+	g := greeted(t, node)
+	host, path := addr(t, g.clients)
+	alice := testkit.Dial(t, host, path)
+	if r := shell(t, nil, "", g.paste); r.code != 0 || strings.Contains(g.paste, secret) {
+		t.Errorf("pasted %s: code %d, stderr %q", g.paste, r.code, r.stderr)
+	}
+	alice.Expect("[:chat/hi {:n 1}]")
+}
+
+// TestInterruptedStart holds that Ctrl-C is no fault while NATS is waited for.
+func TestInterruptedStart(t *testing.T) {
+	mute := listen(t)
+	node := start(t, nil, exec.Command(hoshi(t), "--nats-url", "nats://"+mute.Addr().String(), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"))
+	conn, err := mute.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	node.signal(t, os.Interrupt)
+	if code := node.ended(t); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if out, _ := node.output(); out != "" {
+		t.Errorf("it says %q", out)
+	}
 }
