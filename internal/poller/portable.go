@@ -202,8 +202,7 @@ func (c *pconn) read() {
 		ev := pevent{kind: evRead, c: c, p: buf[:n], err: err}
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
-				var ne *net.OpError
-				if errors.As(err, &ne) {
+				if ne, ok := errors.AsType[*net.OpError](err); ok {
 					ev.err = ne.Err
 				}
 			}

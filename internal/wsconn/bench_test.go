@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"runtime"
-	"sync/atomic"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -58,8 +57,7 @@ func (p *plain) OnClosed(wsconn.CloseInfo) {}
 // sink is a client's socket on a loop of its own: it counts bytes.
 type sink struct {
 	poller.Socket
-	total *atomic.Int64
-	got   func(n int)
+	got func(n int)
 }
 
 type sinkHandler struct{ *sink }
@@ -133,11 +131,7 @@ func BenchmarkFanOut(b *testing.B) {
 					if n > 0 {
 						batch.Flush()
 					}
-					select {
-					case room <- struct{}{}:
-					default:
-						room <- struct{}{}
-					}
+					room <- struct{}{}
 				}
 				batch.Enqueue(&conns[n%c.subs].Conn, frame, nil)
 				n++
@@ -199,9 +193,6 @@ func BenchmarkEcho(b *testing.B) {
 	msg := masked(true, ws.OpText, bytes.Repeat([]byte("x"), 128))
 	done := make(chan struct{}, 1<<16)
 	l, sinks, _ := clients(b, s, n, ready, func(int) { done <- struct{}{} })
-	for _, k := range sinks {
-		k.got = nil
-	}
 	left := b.N
 	for _, k := range sinks {
 		k.got = func(int) {

@@ -289,8 +289,6 @@ func TestRequestAnsweredLater(t *testing.T) {
 			se.Accept(wsconn.AcceptOptions{First: wsconn.NewText([]byte("first"))})
 			se.Accept(wsconn.AcceptOptions{}) // a second answer does nothing
 		})
-		before := s.Stats().WriteCalls
-		_ = before
 		c.upgraded()
 		c.wantText("first")
 		c.wantText("early")
@@ -441,6 +439,21 @@ func TestPanic(t *testing.T) {
 			if n := s.Stats().Panics; n != uint64(i+1) {
 				t.Errorf("panics counted: %d", n)
 			}
+		}
+	})
+}
+
+func TestSetMaxMessage(t *testing.T) {
+	both(t, func(t *testing.T, portable bool) {
+		s := start(t, wsconn.Options{Portable: portable}, nil)
+		before, _ := s.pair()
+		s.SetMaxMessage(1000)
+		after, _ := s.pair()
+		for _, c := range []*client{before, after} {
+			c.text(strings.Repeat("x", 1000))
+			c.wantText(strings.Repeat("x", 1000))
+			c.send(masked(true, ws.OpText, make([]byte, 1001))[:14])
+			c.wantClose(1009)
 		}
 	})
 }

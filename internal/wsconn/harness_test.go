@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -240,7 +239,14 @@ func (c *client) read() ws.Frame {
 	return f
 }
 
-func (c *client) tryRead() (ws.Frame, error) { return ws.ReadFrame(c.r) }
+func (c *client) tryRead() (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(c.r); err != nil {
+		return f, err
+	}
+	f.Payload = make([]byte, f.Header.Length)
+	_, err = io.ReadFull(c.r, f.Payload)
+	return f, err
+}
 
 func (c *client) wantText(want string) {
 	c.t.Helper()
@@ -298,9 +304,4 @@ func fdCount(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(d)
-}
-
-type counter struct {
-	sync.Mutex
-	n map[string]int
 }

@@ -310,6 +310,7 @@ func TestAcceptLeavesInOneCall(t *testing.T) {
 	if err != nil || resp.Header.Get("Sec-WebSocket-Protocol") != "a" {
 		t.Fatalf("%v %v", resp, err)
 	}
+	_ = resp.Body.Close()
 	c.wantText("first")
 	c.wantText("second")
 	eventually(t, "write calls", func() bool { return s.Stats().FramesOut == 3 })

@@ -70,6 +70,7 @@ func refuse(r Reason) *Error {
 		status = http.StatusRequestEntityTooLarge
 	case BadVersion:
 		status = http.StatusUpgradeRequired
+	default:
 	}
 	return &Error{Reason: r, Status: status}
 }

@@ -244,12 +244,16 @@ func FuzzParse(f *testing.F) {
 		if _, uerr := ws.Upgrade(other); uerr != nil {
 			t.Fatalf("gobwas/ws: %v for %q", uerr, r.Raw())
 		}
-		ours, _ := http.ReadResponse(bufio.NewReader(bytes.NewReader(r.AppendSwitch(nil, ""))), nil)
-		theirs, _ := http.ReadResponse(bufio.NewReader(&other.out), nil)
-		if a, b := ours.Header.Get("Sec-WebSocket-Accept"), theirs.Header.Get("Sec-WebSocket-Accept"); a != b {
+		if a, b := acceptKey(r.AppendSwitch(nil, "")), acceptKey(other.out.Bytes()); a == "" || a != b {
 			t.Fatalf("accept %q, gobwas/ws %q", a, b)
 		}
 	})
+}
+
+func acceptKey(response []byte) string {
+	_, rest, _ := strings.Cut(string(response), "\r\nSec-WebSocket-Accept: ")
+	key, _, _ := strings.Cut(rest, "\r\n")
+	return key
 }
 
 func BenchmarkParse(b *testing.B) {
