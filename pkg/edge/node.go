@@ -46,7 +46,7 @@ type Node struct {
 	counts     *counts
 	held       heldBack
 	maxMessage atomic.Int64 // bytes; lowered by a NATS server with a smaller limit
-	connected  atomic.Bool // bus is set: its goroutines may use it
+	connected  atomic.Bool  // bus is set: its goroutines may use it
 	ready      atomic.Bool
 	stopping   atomic.Bool
 
