@@ -22,7 +22,7 @@ import (
 func TestCapacity(t *testing.T) {
 	const conns = 5000
 	c := newCluster(t)
-	bin := filepath.Join(c.dir, "hoshi-plain")
+	bin := filepath.Join(t.TempDir(), "hoshi")
 	if err := build(bin, "github.com/hoshi-ws/hoshi/cmd/node"); err != nil {
 		t.Fatal(err)
 	}

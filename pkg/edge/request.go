@@ -21,11 +21,6 @@ var (
 		body:   "This node has no NATS connection at the moment. Try again.\n",
 		header: []string{"Retry-After", "1"},
 	}
-	refuseBusy = &refusal{
-		status: http.StatusServiceUnavailable, reason: "bus-full",
-		body:   "This node is behind with publishing. Try again.\n",
-		header: []string{"Retry-After", "1"},
-	}
 	refusePath = &refusal{
 		status: http.StatusNotFound, reason: "path",
 		body: "There is no WebSocket here. Connect to / or /ws.\n",
