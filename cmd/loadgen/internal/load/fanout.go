@@ -19,7 +19,6 @@ type publish struct {
 	text        []byte
 	number      int // where in text the number stands
 	subscribers int
-	frame       []byte // scratch
 }
 
 func newFanout(c *client) *fanout {

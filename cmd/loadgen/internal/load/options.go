@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
@@ -126,7 +127,7 @@ func (o *Options) validate() error {
 	bad(o.Scenario == UserPush && o.NATS == "", "nats: no address to publish on")
 	urls := o.URLs
 	if o.PublishURL != "" {
-		urls = append(urls[:len(urls):len(urls)], o.PublishURL)
+		urls = append(slices.Clip(urls), o.PublishURL)
 	}
 	for _, u := range urls {
 		if _, err := parseTarget(u); err != nil {

@@ -173,7 +173,9 @@ func (r *run) silence(ctx context.Context, name string, d time.Duration) error {
 // measure runs the counted phase and takes its numbers, however it ends.
 func (r *run) measure(ctx context.Context) error {
 	before, errBefore := r.serverCPU()
+	self := selfCPU()
 	err := r.phase(ctx, "measure", r.opt.Duration)
+	r.res.ClientCPU = (selfCPU() - self).Seconds()
 	after, errAfter := r.serverCPU()
 	c, p := r.client, r.client.pump
 	c.call(func() {

@@ -40,6 +40,10 @@ type Result struct {
 	// Latency runs from the intended send time to the receipt of each delivery.
 	Latency Quantiles `json:"latency"`
 
+	// ClientCPU is the load generator's own CPU time in the counted part. Near
+	// Seconds (its loop is one thread) it is the client that was measured.
+	ClientCPU float64 `json:"client_cpu_seconds"`
+
 	Server *Server `json:"server,omitempty"`
 
 	// Interrupted marks a run that was ended early, Error one that failed; both
@@ -92,6 +96,9 @@ func (r *Result) WriteSummary(w io.Writer) error {
 		}
 		q := r.Latency
 		line("latency", "p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f ms", q.P50, q.P90, q.P99, q.P999, q.Max)
+	}
+	if r.ClientCPU > 0 {
+		line("client cpu", "%.2f s, %.0f %% of a core", r.ClientCPU, 100*r.ClientCPU/max(r.Seconds, 1e-9))
 	}
 	if s := r.Server; s != nil {
 		if s.RSSFull > 0 {
