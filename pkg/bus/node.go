@@ -28,7 +28,8 @@ type Node struct {
 // StartNode connects to NATS and returns when the node's own first barrier has
 // gone through, so that it may take clients. It fails when NATS cannot be
 // reached within ConnectTimeout; later losses are repaired. ctx bounds only the
-// start. Handler.State(true) has been called when it returns.
+// start. Handler.State(true) has been called when it returns, and Deliver may
+// have been: pushes to everyone do not wait for the first client.
 func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
@@ -127,7 +128,7 @@ func (n *Node) Subjects() *Subjects { return &n.subjects }
 // with ErrUnavailable when the node is not ready, ErrBadSubject, or ErrStopped;
 // on an error nothing was counted, so no Unwant must follow. A wait that was
 // accepted outlasts a lost connection. done must not block; it may call Want
-// and Unwant. Want never blocks.
+// and Unwant. After Stop it is called within Want. Want never blocks.
 func (n *Node) Want(k Kind, token string, done func(error)) {
 	cmd := command{op: opWant, subject: n.subjects.want(k, token), done: done}
 	if cmd.subject == "" || !goodToken(token) {
