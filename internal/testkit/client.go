@@ -110,8 +110,11 @@ func (c *Client) Send(texts ...string) {
 // Write sends raw bytes.
 func (c *Client) Write(p []byte) {
 	c.t.Helper()
-	c.Conn.SetWriteDeadline(time.Now().Add(Patience))
-	if _, err := c.Conn.Write(p); err != nil {
+	err := c.Conn.SetWriteDeadline(time.Now().Add(Patience))
+	if err == nil {
+		_, err = c.Conn.Write(p)
+	}
+	if err != nil {
 		c.t.Fatalf("write: %v", err)
 	}
 }
@@ -148,7 +151,9 @@ func (e *Closed) Error() string { return fmt.Sprintf("closed with %d %q: %v", e.
 // TryRead returns the next text message; a *Closed error at the end of the
 // connection, os.ErrDeadlineExceeded when nothing came in time.
 func (c *Client) TryRead(patience time.Duration) (string, error) {
-	c.Conn.SetReadDeadline(time.Now().Add(patience))
+	if err := c.Conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return "", &Closed{Code: 1006, Err: err}
+	}
 	for {
 		h, err := ws.ReadHeader(c.in)
 		if err != nil {

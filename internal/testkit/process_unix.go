@@ -90,7 +90,7 @@ func StartProcess(t testing.TB, routes []string) *Process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		p.cmd.Process.Signal(syscall.SIGCONT)
+		_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may have ended
 		in.Close()
 		if err := p.cmd.Wait(); err != nil {
 			t.Errorf("nats process: %v", err)

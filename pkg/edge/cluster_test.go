@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -143,12 +144,15 @@ func TestEventsForBackends(t *testing.T) {
 	c := testkit.StartCluster(t, 2, func(_ int, o *edge.Options) { o.RequestTimeout = 500 * time.Millisecond })
 	backend := c.Backend(t, 1)
 	events := hear(t, backend, "shop.>", "shop", func(e *bus.Event) {
+		var err error
 		switch string(e.ID) {
 		case ":shop/buy":
-			e.Reply([]byte(`{:sold "` + e.Conn + `"}`))
-			e.Reply([]byte(`"late"`))
+			err = errors.Join(e.Reply([]byte(`{:sold "`+e.Conn+`"}`)), e.Reply([]byte(`"late"`)))
 		case ":shop/refuse":
-			e.ReplyError(":shop/closed")
+			err = e.ReplyError(":shop/closed")
+		}
+		if err != nil {
+			t.Errorf("reply to %s: %v", e.ID, err)
 		}
 	})
 	cl := c.Dial(t, 0, "/ws?uid=alice")

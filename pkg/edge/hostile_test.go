@@ -117,7 +117,10 @@ func TestBackpressureInward(t *testing.T) {
 	process.Stop(t)
 	stopped := time.Now()
 	go func() {
-		pub.Conn.SetWriteDeadline(time.Now().Add(2 * testkit.Patience))
+		if err := pub.Conn.SetWriteDeadline(time.Now().Add(2 * testkit.Patience)); err != nil {
+			done <- err
+			return
+		}
 		for i := range count {
 			frame := testkit.AppendFrame(nil, ws.OpText, fmt.Appendf(nil, `[:sente-lite/publish {:channel-id "in" :data [%d "%s"]}]`, i, payload))
 			if _, err := pub.Conn.Write(frame); err != nil {

@@ -55,12 +55,11 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 		subs []*subscription
 		one  *session
 	)
-	switch m.Kind {
-	case bus.KindUser:
+	if m.Kind == bus.KindUser {
 		if subs = n.users.Snapshot(m.Token); len(subs) == 0 {
 			return
 		}
-	case bus.KindConn:
+	} else if m.Kind == bus.KindConn {
 		if one = n.session(m.Token); one == nil {
 			return
 		}
@@ -76,13 +75,13 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 	}
 	o.scratch = sentelite.AppendEvent(o.scratch[:0], env.Event, n.opts.WrapRecv)
 	frame := wsconn.NewText(o.scratch)
-	switch m.Kind {
-	case bus.KindUser:
-		n.fanOut(o, subs, frame, n.excluded(m))
-	case bus.KindConn:
-		o.batch.Enqueue(&one.Conn, frame, nil)
-	case bus.KindAll:
+	switch {
+	case m.Kind == bus.KindAll:
 		n.broadcast(frame, n.excluded(m))
+	case one != nil:
+		o.batch.Enqueue(&one.Conn, frame, nil)
+	default:
+		n.fanOut(o, subs, frame, n.excluded(m))
 	}
 }
 

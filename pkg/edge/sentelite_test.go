@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -70,7 +71,7 @@ func TestUpgradeRefused(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := testkit.TryDial(t, c.Nodes[0].Addr().String(), tt.path)
-			if status, ok := err.(ws.StatusError); !ok || int(status) != tt.status {
+			if status, ok := errors.AsType[ws.StatusError](err); !ok || int(status) != tt.status {
 				t.Errorf("got %v, want status %d", err, tt.status)
 			}
 		})

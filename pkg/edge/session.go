@@ -139,6 +139,7 @@ func (n *Node) joinUser(s *session, token string) {
 	switch joined {
 	case hub.Confirmed:
 		s.accept()
+	case hub.Pending, hub.Full: // somebody has asked; and there is no limit here
 	case hub.Created:
 		n.bus.Want(bus.KindUser, token, func(err error) { n.userAnswered(sub.Topic(), err) })
 	}

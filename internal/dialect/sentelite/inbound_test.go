@@ -193,7 +193,12 @@ func TestParseDoesNotAllocate(t *testing.T) {
 				p   sentelite.Parser
 				cmd dialect.Command
 			)
-			if n := testing.AllocsPerRun(100, func() { p.Parse(msg, &cmd) }); n != 0 {
+			n := testing.AllocsPerRun(100, func() {
+				if err := p.Parse(msg, &cmd); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if n != 0 {
 				t.Errorf("%v allocations", n)
 			}
 		})
@@ -209,7 +214,9 @@ func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(msg)))
 	for b.Loop() {
-		p.Parse(msg, &cmd)
+		if err := p.Parse(msg, &cmd); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
