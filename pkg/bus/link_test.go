@@ -32,7 +32,7 @@ func TestConnectFails(t *testing.T) {
 		{name: "wrong password", o: bus.Options{URLs: []string{locked.ClientURL()}, Username: "u", Password: "s3cret"}, want: "Authorization"},
 		{name: "wrong password in the URL", o: bus.Options{URLs: []string{strings.Replace(locked.ClientURL(), "//", "//u:s3cret@", 1)}}, want: "u:xxxxx@"},
 		{name: "silent", o: bus.Options{URLs: []string{mute.url()}, ConnectTimeout: 100 * time.Millisecond}, want: "no answer within 100ms"},
-		{name: "not a server", o: bus.Options{URLs: []string{"nats://"}}, want: "connect to NATS"},
+		{name: "not an address", o: bus.Options{URLs: []string{"nats://127.0.0.1:x"}}, want: "connect to NATS"},
 		{name: "missing credentials file", o: bus.Options{CredentialsFile: "/nonexistent"}, want: "/nonexistent"},
 		{name: "missing nkey file", o: bus.Options{NKeyFile: "/nonexistent"}, want: "/nonexistent"},
 		{name: "missing CA", o: bus.Options{TLSCAFile: "/nonexistent"}, want: "/nonexistent"},
