@@ -14,8 +14,12 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/poller"
 )
 
-// closeWait is how long the server gets to end connections after our close frames.
-const closeWait = 3 * time.Second
+// How long the server gets to end connections after our close frames: less when
+// the run has failed, since it may be the server that is stuck.
+const (
+	closeWait       = 3 * time.Second
+	closeWaitFailed = 200 * time.Millisecond
+)
 
 // upgradeKey is the Sec-WebSocket-Key of every upgrade: it need not be random to
 // tell a server from a proxy that repeats old answers.
@@ -52,6 +56,7 @@ type client struct {
 	pump     *pump
 	pacer    *pacer // nil without a rate
 	conns    []*conn
+	backend  *backend // nil but for user pushes
 	dirty    []flusher
 	ready    int
 	lastOpen int64
@@ -281,6 +286,13 @@ func (c *client) close() {
 	posted := c.loop.Post(func() {
 		c.pump.sending = false
 		c.closed = done
+		if c.backend != nil {
+			c.loop.Close(&c.backend.sock)
+		}
+		wait := closeWait
+		if c.err != nil {
+			wait = closeWaitFailed
+		}
 		for _, cn := range c.conns {
 			if !cn.sock.Attached() {
 				continue
@@ -290,7 +302,7 @@ func (c *client) close() {
 				continue
 			}
 			cn.state = stClosing
-			c.loop.SetTimer(&cn.sock, closeWait)
+			c.loop.SetTimer(&cn.sock, wait)
 			cn.write(func(dst []byte) []byte { return wsclient.AppendClose(dst, 1000) })
 		}
 		if c.loop.Len() == 0 && c.closed != nil {

@@ -46,7 +46,7 @@ func (c *client) dialNATS(ctx context.Context, address string) (*backend, error)
 	}
 	up := make(chan struct{})
 	b := &backend{link: link{client: c}, user: u.User, up: up}
-	if !c.call(func() { err = c.loop.Attach(ep, b) }) || err != nil {
+	if !c.call(func() { c.backend, err = b, c.loop.Attach(ep, b) }) || err != nil {
 		return nil, fmt.Errorf("nats: attach: %w", err)
 	}
 	select {

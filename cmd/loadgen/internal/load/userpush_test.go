@@ -49,7 +49,10 @@ func (n *pushNode) listen(t *testing.T, f func(c net.Conn)) string {
 			n.mu.Lock()
 			n.mu.conns = append(n.mu.conns, c)
 			n.mu.Unlock()
-			wg.Go(func() { f(c) })
+			wg.Go(func() {
+				defer func() { _ = c.Close() }()
+				f(c)
+			})
 		}
 	})
 	t.Cleanup(func() {
@@ -77,7 +80,13 @@ func (n *pushNode) client(c net.Conn) {
 	n.mu.sockets[uid] = c
 	n.mu.Unlock()
 	_, _ = io.WriteString(c, accepted+wsclient.Accept(req.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n"+text(`[:chsk/handshake ["`+uid+`" nil {} true]]`))
-	_, _ = io.Copy(io.Discard, c)
+	buf := make([]byte, 4096)
+	for {
+		// The client says nothing but goodbye.
+		if k, err := c.Read(buf); err != nil || k > 0 && buf[0] == 0x88 {
+			return
+		}
+	}
 }
 
 func (n *pushNode) nats(c net.Conn) {
