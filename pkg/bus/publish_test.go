@@ -44,8 +44,13 @@ func TestPublishFull(t *testing.T) {
 	if !errors.Is(err, bus.ErrFull) {
 		t.Fatalf("got %v after %d messages", err, accepted)
 	}
+	// A socket's end is told all the same, in its place.
+	if err := n.Publish(&bus.Outgoing{Subject: "hoshi.chan.x", Body: fmt.Appendf(nil, `"%d"`, accepted), Urgent: true}); err != nil {
+		t.Errorf("urgent: %v", err)
+	}
+	accepted++
 	st := n.Stats()
-	if st.PublishQueueMessages > 100 || st.PublishQueueBytes > 4<<20 || st.PublishRefused["full"] != 1 {
+	if st.PublishQueueMessages > 101 || st.PublishQueueBytes > 4<<20 || st.PublishRefused["full"] != 1 {
 		t.Errorf("queue holds %d messages, %d bytes, refused %v", st.PublishQueueMessages, st.PublishQueueBytes, st.PublishRefused)
 	}
 	if r.rooms != 0 {

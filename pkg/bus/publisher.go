@@ -134,7 +134,7 @@ func (p *publisher) put(it item) error {
 		why, err = refusedUnavailable, ErrUnavailable
 	case len(it.Body)+head > p.mu.limit:
 		why, err = refusedTooLarge, ErrTooLarge
-	case p.mu.msgs > 0 && (p.mu.msgs >= p.maxMsgs || p.mu.bytes+size > p.maxBytes):
+	case !it.Urgent && p.mu.msgs > 0 && (p.mu.msgs >= p.maxMsgs || p.mu.bytes+size > p.maxBytes):
 		err = ErrFull
 		if it.err == "" {
 			p.mu.starved = true
