@@ -436,9 +436,7 @@ func TestPanic(t *testing.T) {
 			}
 			bystander.text("still here")
 			bystander.wantText("still here")
-			if n := s.Stats().Panics; n != uint64(i+1) {
-				t.Errorf("panics counted: %d", n)
-			}
+			eventually(t, "panic is counted", func() bool { return s.Stats().Panics == uint64(i+1) })
 		}
 	})
 }
