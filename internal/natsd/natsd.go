@@ -19,8 +19,8 @@ type Server struct {
 }
 
 // Start checks the options, probes the ports and starts a server. It returns
-// when the server takes connections and, with routes, when the first route is
-// up or RouteWait has passed. Everything wrong with the options, busy ports
+// when the server takes connections and, with routes, when the cluster has been
+// joined or RouteWait has passed. Everything wrong with the options, busy ports
 // included, is reported at once, joined: [PortError], [CredentialsError],
 // [AddrError]. On an error nothing is left running.
 func Start(ctx context.Context, o Options) (*Server, error) {
@@ -41,7 +41,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	srv := &Server{s: s}
 	if len(so.Routes) > 0 {
-		if err := srv.waitRoute(ctx, o.RouteWait); err != nil {
+		if err := srv.waitRoutes(ctx, o.RouteWait); err != nil {
 			stop(s)
 			return nil, fmt.Errorf("start nats-server: %w", err)
 		}
@@ -114,14 +114,26 @@ func probe(l Listener, addr string) (string, int, error) {
 	return host, port, nil
 }
 
-// waitRoute waits for the first route. That none comes up is no error: the
-// first server of a cluster has nobody to find.
-func (s *Server) waitRoute(ctx context.Context, d time.Duration) error {
+// routesSettle is how long no further server must have come for the cluster to
+// count as complete: servers tell a new one of each other within milliseconds.
+const routesSettle = 100 * time.Millisecond
+
+// waitRoutes waits for the first route, and then until no further server
+// comes. That none comes up is no error: the first server of a cluster has
+// nobody to find.
+func (s *Server) waitRoutes(ctx context.Context, d time.Duration) error {
 	deadline := time.NewTimer(d)
 	defer deadline.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for s.s.NumRoutes() == 0 {
+	known, since := 0, time.Now()
+	for {
+		if n := s.Routes(); n != known {
+			known, since = n, time.Now()
+		}
+		if known > 0 && time.Since(since) >= routesSettle {
+			return nil
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -130,7 +142,6 @@ func (s *Server) waitRoute(ctx context.Context, d time.Duration) error {
 		case <-tick.C:
 		}
 	}
-	return nil
 }
 
 // InProcessConn opens a connection to the server without a socket. It is what

@@ -53,7 +53,7 @@ type Options struct {
 	MaxPayload int
 	// ReadyWait bounds Start. Default 10 s.
 	ReadyWait time.Duration
-	// RouteWait is how long Start waits for the first route when Routes are
+	// RouteWait is how long Start waits for the other servers when Routes are
 	// given, so that a node's first barrier sees the cluster. A server that
 	// finds no other within that time starts all the same. Default 1 s.
 	RouteWait time.Duration
