@@ -143,7 +143,7 @@ func convert(t reflect.Type, raw any) (reflect.Value, error) {
 			v.SetString(s)
 			break
 		}
-		return v, problem("is no string")
+		return v, problem("is no string: put it in double quotes")
 	}
 	return v, nil
 }

@@ -14,14 +14,15 @@ import (
 // maxFile bounds a configuration file: beyond it something else was named.
 const maxFile = 1 << 20
 
-// entry is one key of a file, in the order written.
+// entry is one key of a file, in the order written, or what is wrong there.
 type entry struct {
-	key   string // without the colon
-	value any
+	key     string // without the colon
+	value   any
+	problem string
 }
 
 // readFile reads the options from an EDN file.
-func readFile(path string) ([]entry, error) {
+func (s *session) readFile(path string) ([]entry, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		if pe, ok := errors.AsType[*os.PathError](err); ok {
@@ -39,6 +40,11 @@ func readFile(path string) ([]entry, error) {
 	}
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("larger than %v", Size(maxFile))
+	}
+	if s.checkEDN != nil {
+		if err := s.checkEDN(text); err != nil {
+			return nil, err
+		}
 	}
 	return parseFile(text)
 }
@@ -58,6 +64,7 @@ func parseFile(text []byte) (entries []entry, err error) {
 	}
 	d := edn.NewDecoder(bytes.NewReader(body))
 	seen := map[string]bool{}
+	last := "the opening brace"
 	for {
 		var key, value any
 		if err := d.Decode(&key); err != nil {
@@ -68,17 +75,24 @@ func parseFile(text []byte) (entries []entry, err error) {
 		}
 		keyword, ok := key.(edn.Keyword)
 		if !ok {
-			return nil, fmt.Errorf("wants keywords as keys, not %s", quote(key))
+			// Not quoted: where a value was forgotten this may be a secret.
+			if err := d.Decode(&value); err != nil {
+				return nil, fmt.Errorf("no value that can be read behind the key after %s", last)
+			}
+			entries = append(entries, entry{problem: "wants keywords as keys: the one after " + last + " is none"})
+			continue
 		}
 		name := string(keyword)
 		if err := d.Decode(&value); err != nil {
 			return nil, fmt.Errorf("no value that can be read behind :%s", name)
 		}
+		last = "the value of :" + name
 		if seen[name] {
-			return nil, fmt.Errorf("holds :%s twice", name)
+			entries = append(entries, entry{problem: "holds :" + name + " twice"})
+			continue
 		}
 		seen[name] = true
-		entries = append(entries, entry{name, value})
+		entries = append(entries, entry{key: name, value: value})
 	}
 }
 

@@ -19,6 +19,11 @@ type Invocation struct {
 	Exit   func(int) // called after help was printed
 
 	Summary, About string // what help says of the program: a line, and more
+
+	// CheckEDN, where set, says what of a file is not EDN and where, and is
+	// nil for what can be read. The error begins with a verb and quotes
+	// nothing, since a file may hold secrets.
+	CheckEDN func(text []byte) error
 }
 
 // Checker is implemented by a grammar whose options depend on each other. Check
@@ -37,7 +42,7 @@ type Report func(option, problem string)
 //
 // Help is printed to Stdout and ends in Exit(0); Parse then returns no error.
 func Parse(grammar any, in Invocation) (command string, err error) {
-	s := &session{env: map[string]string{}, source: map[string]string{}, blamed: map[string]bool{}}
+	s := &session{env: map[string]string{}, source: map[string]string{}, blamed: map[string]bool{}, checkEDN: in.CheckEDN}
 	for _, pair := range in.Env {
 		if name, value, ok := strings.Cut(pair, "="); ok && strings.HasPrefix(name, envPrefix) {
 			s.env[name] = value
@@ -147,18 +152,30 @@ func (s *session) strip(root *kong.Node, args []string) (rest []string, unknown 
 			continue
 		}
 		unknown = true
-		hint := didYouMean(name, names, func(n string) string { return "--" + n })
-		if hint == "" {
-			hint = " (put -- before an argument that begins with a dash)"
-		}
 		given, _, _ := strings.Cut(arg, "=")
-		s.faults = append(s.faults, Fault{Problem: "unknown option " + given + hint})
+		s.faults = append(s.faults, Fault{Problem: "unknown option " + given + optionHint(root, name, args[:i], names)})
 		// What follows is most likely the value.
 		if !hasValue && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") && !isCommand(root, args[i+1]) {
 			i++
 		}
 	}
 	return rest, unknown
+}
+
+// optionHint says what an unknown option may have been meant for. before is
+// what stands before it on the command line.
+func optionHint(root *kong.Node, name string, before, names []string) string {
+	if hint := didYouMean(name, names, func(n string) string { return "--" + n }); hint != "" {
+		return hint
+	}
+	inCommand := slices.ContainsFunc(before, func(arg string) bool { return isCommand(root, arg) })
+	switch {
+	case inCommand: // where an argument may begin with a dash, -5 for one
+		return " (put -- before an argument that begins with a dash)"
+	case isCommand(root, name):
+		return ", did you mean hoshi " + name + "?"
+	}
+	return ", hoshi --help-all shows those there are"
 }
 
 func isCommand(root *kong.Node, word string) bool {
@@ -188,6 +205,12 @@ func (s *session) reword(root *kong.Node, err error) string {
 			return fmt.Sprintf("%s does not take a further argument %s; quote an event that holds spaces", node.FullPath(), word)
 		}
 		hint := didYouMean(word, names, func(n string) string { return node.FullPath() + " " + n })
+		if _, known := s.known[word]; known {
+			hint = ", did you mean --" + word + "?"
+		}
+		if word == "true" || word == "false" {
+			hint = ": a switch takes its value like --echo=" + word
+		}
 		if hint == "" {
 			hint = ": want one of " + strings.Join(names, ", ")
 		}

@@ -19,6 +19,8 @@ type session struct {
 	file   map[string]any        // its values, by key
 	loaded bool
 
+	checkEDN func(text []byte) error // may be nil
+
 	source map[string]string // option -> where its value came from, where that is no flag
 	blamed map[string]bool   // options that have a fault, so that one cause gives one fault
 	faults []Fault
@@ -84,13 +86,17 @@ func (s *session) load(ctx *kong.Context) error {
 	if s.path == "" {
 		return nil
 	}
-	entries, err := readFile(s.path)
+	entries, err := s.readFile(s.path)
 	if err != nil {
 		s.fault("config", s.path+": "+err.Error())
 		return nil
 	}
 	s.file = make(map[string]any, len(entries))
 	for _, e := range entries {
+		if e.problem != "" {
+			s.faults = append(s.faults, Fault{s.path, e.problem})
+			continue
+		}
 		if !slices.Contains(keys, e.key) {
 			hint := didYouMean(strings.ToLower(e.key), keys, func(k string) string { return ":" + k })
 			s.faults = append(s.faults, Fault{s.path + " :" + e.key, "unknown key" + hint})

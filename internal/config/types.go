@@ -41,6 +41,25 @@ func (a Addr) Port() int {
 	return n
 }
 
+// overlaps reports whether listening on a leaves nothing of b. Names of hosts are
+// not looked up.
+func (a Addr) overlaps(b Addr) bool {
+	if a == "" || b == "" || a.Port() == 0 || a.Port() != b.Port() {
+		return false
+	}
+	ha, hb := a.Host(), b.Host()
+	return ha == hb || covers(ha, hb) || covers(hb, ha)
+}
+
+// covers reports whether host means every interface, that of other included.
+func covers(host, other string) bool {
+	if host == "" || host == "::" {
+		return true
+	}
+	ip, err := netip.ParseAddr(other)
+	return host == "0.0.0.0" && (err != nil || ip.Is4())
+}
+
 var errAddr = errors.New("want host:port, like 127.0.0.1:8080")
 
 func parseAddr(s string) (Addr, error) {

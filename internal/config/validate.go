@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -41,19 +42,13 @@ func (s *Shared) Check(report Report) {
 	if len(ways) > 1 {
 		report(ways[1], "only one way to log in, but --"+ways[0]+" is given too")
 	}
-	if s.Prefix == "" || strings.ContainsAny(s.Prefix, ".*> \t\r\n") || len(s.Prefix) > 32 || !printable(s.Prefix) {
-		report("prefix", quote(s.Prefix)+" is no level of a subject: want a short word without dots, spaces and wildcards")
+	if !prefixWord.MatchString(s.Prefix) {
+		report("prefix", quote(s.Prefix)+" is no prefix: want up to 32 letters, digits, dashes and underscores")
 	}
 }
 
-func printable(s string) bool {
-	for _, b := range []byte(s) {
-		if b <= ' ' || b > '~' {
-			return false
-		}
-	}
-	return true
-}
+// prefixWord is what pkg/bus takes as the first level of its subjects.
+var prefixWord = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
 // Check reports relations between the options of a node, and between those and
 // the shared ones.
@@ -107,7 +102,7 @@ func (n *Node) checkPorts(s *Shared, report Report) {
 	}
 	for i, b := range all {
 		for _, a := range all[:i] {
-			if a.addr != "" && a.addr == b.addr && a.addr.Port() != 0 {
+			if a.addr.overlaps(b.addr) {
 				report(b.option, fmt.Sprintf("%s is taken by --%s already", b.addr, a.option))
 			}
 		}
@@ -181,6 +176,9 @@ func natsURLProblem(raw string) string {
 	switch u.Scheme {
 	case "nats", "tls", "ws", "wss":
 	default:
+		return quote(Redact(raw)) + " is no NATS URL" + want
+	}
+	if strings.Contains(u.Hostname(), ":") && !strings.HasPrefix(u.Host, "[") { // two ports, or a bare IPv6 address
 		return quote(Redact(raw)) + " is no NATS URL" + want
 	}
 	if port := u.Port(); port != "" {
