@@ -17,7 +17,11 @@ func TestFaults(t *testing.T) {
 	if err := os.WriteFile(config, []byte(`{:lisen "127.0.0.1:0" :queue-bytes "much"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	dead := "nats://" + freeAddr(t)
+	broken := filepath.Join(t.TempDir(), "broken.edn")
+	if err := os.WriteFile(broken, []byte(";; mine\n{:listen \"127.0.0.1:0\"\n :nats-routes [\"a\"]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dead, live := "nats://"+freeAddr(t), testkit.StartNATS(t, 1)[0].ClientURL()
 	for _, tt := range []struct {
 		name string
 		env  []string
@@ -38,7 +42,10 @@ func TestFaults(t *testing.T) {
 		{name: "nats is away", args: []string{"--nats-url", dead, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, want: []string{"hoshi: NATS at " + dead + " cannot be reached (connection refused): is it up? --nats-url names another"}},
 		{name: "nats is away for pub", args: []string{"pub", "all", "[:a/b]", "--nats-url", dead}, want: []string{"hoshi: NATS at " + dead + " cannot be reached (connection refused): is it up? --nats-url names another"}},
 		{name: "nats is away for tap", args: []string{"tap", ">", "--nats-url", strings.Replace(dead, "//", "//ann:hunter2@", 1)}, want: []string{"hoshi: NATS at " + dead + " cannot be reached (connection refused): is it up? --nats-url names another"}},
-		{name: "no credentials file", args: []string{"pub", "all", "[:a/b]", "--nats-creds", "/does/not/exist"}, want: []string{"hoshi: credentials for NATS: /does/not/exist: no such file or directory"}},
+		{name: "no credentials file", args: []string{"pub", "all", "[:a/b]", "--nats-creds", "/does/not/exist"}, want: []string{"hoshi: --nats-creds: /does/not/exist: no such file or directory"}},
+		{name: "no credentials in the file", args: []string{"pub", "all", "[:a/b]", "--nats-creds", config, "--nats-url", live}, want: []string{"hoshi: --nats-creds: " + config + " holds no credentials (nkeys: no nkey seed found)"}},
+		{name: "no certificate in the file", args: []string{"pub", "all", "[:a/b]", "--nats-tls-ca", config, "--nats-url", dead}, want: []string{"hoshi: --nats-tls-ca: " + config + " holds no certificates in PEM (nats: failed to parse root certificate from \"" + config + "\")"}},
+		{name: "file that ends early", args: []string{"--config", broken}, want: []string{"hoshi: --config: " + broken + ": is not EDN: it ends inside the value that begins at line 2, column 1"}},
 		{
 			name: "bad edn", args: []string{"pub", "user", "alice", "[:chat/hi {:n }]"}, want: []string{
 				"hoshi: EVENT is not EDN: a map with a key but no value at line 1, column 11",
@@ -58,6 +65,7 @@ func TestFaults(t *testing.T) {
 		{name: "with a callback", args: []string{"pub", "all", `[[:a/b 1] "cb"]`}, want: []string{`hoshi: EVENT is no event: want [:namespace/name data], not [[:a/b 1] "cb"]`}},
 		{name: "of the protocol", args: []string{"pub", "all", `[:chsk/state 1]`}, want: []string{"hoshi: EVENT :chsk/state is in a namespace of the protocol, which nodes do not take from backends"}},
 		{name: "no conn-id", args: []string{"pub", "conn", "alice", "[:a/b]"}, want: []string{"hoshi: CONN-ID alice is none: want one like conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4"}},
+		{name: "empty event", args: []string{"pub", "all", " "}, want: []string{"hoshi: EVENT is empty"}},
 		{name: "empty uid", args: []string{"pub", "user", "", "[:a/b]"}, want: []string{"hoshi: UID is empty"}},
 		{name: "bad keyword", args: []string{"pub", "user", ":a b", "[:a/b]"}, want: []string{"hoshi: UID :a b begins with a colon and is no legal keyword; as a string it is --edn '\":a b\"'"}},
 		{

@@ -83,11 +83,13 @@ func (pubAllCmd) Help() string { return `  hoshi pub all '[:news/flash "hello"]'
 
 // Help implements kong.HelpProvider.
 func (tapCmd) Help() string {
-	return `  hoshi tap 'hoshi.>'              everything
+	return `  hoshi tap 'hoshi.>'              everything but the nodes' heartbeats
   hoshi tap 'hoshi.event.>'        what clients send
   hoshi tap 'hoshi.chan.lobby'     one channel
+  hoshi tap hoshi.nodes            the heartbeats
 
-NATS counts a tap as somebody who listens: while it runs, an event that no backend takes ends in a timeout, not at once.`
+NATS counts a tap as somebody who listens: while it runs, an event
+that no backend takes ends in a timeout, not at once, and a push to nobody does not say so.`
 }
 
 // Check implements config.Checker.

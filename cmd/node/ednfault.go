@@ -23,7 +23,25 @@ func checkValue(what, text string) error {
 	if !ok {
 		return fmt.Errorf("%s is not EDN: %s", what, oneLine(err.Error()))
 	}
+	if fault.Reason == edn.ReasonEmpty && strings.TrimSpace(text) == "" {
+		return fmt.Errorf("%s is empty", what)
+	}
 	return ednFault(what, text, fault)
+}
+
+// checkFile reports why the text of a configuration file is no EDN. The line at
+// fault is not shown: it may hold a secret.
+func checkFile(text []byte) error {
+	fault, ok := errors.AsType[*edn.Error](edn.Check(text))
+	if !ok {
+		return nil
+	}
+	switch fault.Reason {
+	case edn.ReasonEmpty, edn.ReasonExtra, edn.ReasonDuplicate:
+		return nil // which internal/config words better, with the key
+	default:
+	}
+	return fmt.Errorf("is not EDN: %s at line %d, column %d", reasonText(fault.Reason), fault.Line, fault.Column)
 }
 
 // checkEvent reports why text is no event that can be pushed: [id] or [id data]

@@ -28,7 +28,7 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	var c cli
 	command, err := config.Parse(&c, config.Invocation{
 		Args: args, Env: env, Stdout: stdout, Exit: os.Exit,
-		Summary: summary, About: about,
+		Summary: summary, About: about, CheckEDN: checkFile,
 	})
 	if err != nil {
 		return complain(stderr, err)

@@ -64,16 +64,74 @@ func unreachable(s *config.Shared, err error) error {
 		return err
 	}
 	if file, ok := errors.AsType[*os.PathError](err); ok {
-		return fmt.Errorf("credentials for NATS: %s: %w", file.Path, file.Err)
+		return fmt.Errorf("%s: %s: %w", optionOfFile(s, file.Path), file.Path, file.Err)
 	}
-	if strings.Contains(strings.ToLower(err.Error()), "authorization") {
-		return fmt.Errorf("NATS at %s refuses us: give --nats-creds, --nats-user and --nats-password, --nats-token or --nats-nkey", natsName(s))
+	text := strings.ToLower(err.Error())
+	if strings.Contains(text, "authorization") {
+		return fmt.Errorf("NATS at %s refuses us: %s", natsName(s), loginHint(s))
+	}
+	for _, f := range credentialFiles(s) {
+		// These come from reading the file, before anything is dialled.
+		if f.path != "" && f.sign != "" && strings.Contains(text, f.sign) {
+			return fmt.Errorf("--%s: %s holds no %s (%s)", f.option, f.path, f.what, oneLine(cause(err)))
+		}
+	}
+	switch {
+	case strings.Contains(text, "secure connection not available"):
+		return fmt.Errorf("NATS at %s speaks no TLS: name it with nats:// and leave the --nats-tls options out", natsName(s))
+	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):
+		return fmt.Errorf("NATS at %s and we do not agree on TLS (%s): check --nats-tls-ca, --nats-tls-cert and --nats-tls-key", natsName(s), oneLine(cause(err)))
 	}
 	hint := ": is it up? --nats-url names another"
 	if len(s.NATSURL) == 0 {
 		hint = ": start a node with `hoshi`, or name another server with --nats-url"
 	}
 	return fmt.Errorf("NATS at %s cannot be reached (%s)%s", natsName(s), oneLine(cause(err)), hint)
+}
+
+// credentialFile is a file that an option names, and how an error of reading it
+// is told from one of the network, "" where another file's error says it.
+type credentialFile struct{ option, path, what, sign string }
+
+func credentialFiles(s *config.Shared) []credentialFile {
+	return []credentialFile{
+		{option: "nats-creds", path: s.NATSCreds, what: "credentials", sign: "nkeys:"},
+		{option: "nats-nkey", path: s.NATSNKey, what: "nkey seed", sign: "nkeys:"},
+		{option: "nats-tls-ca", path: s.NATSTLSCA, what: "certificates in PEM", sign: "root certificate"},
+		{option: "nats-tls-cert", path: s.NATSTLSCert, what: "certificate in PEM that goes with --nats-tls-key", sign: "client certificate"},
+		{option: "nats-tls-key", path: s.NATSTLSKey},
+	}
+}
+
+// optionOfFile is the option that named the file.
+func optionOfFile(s *config.Shared, path string) string {
+	for _, f := range credentialFiles(s) {
+		if f.path == path {
+			return "--" + f.option
+		}
+	}
+	return "credentials for NATS"
+}
+
+// loginHint says what to look at when NATS refuses a login: what was given, or
+// else what can be.
+func loginHint(s *config.Shared) string {
+	switch {
+	case s.NATSCreds != "":
+		return "check --nats-creds " + s.NATSCreds
+	case s.NATSUser != "":
+		return "check --nats-user " + s.NATSUser + " and its --nats-password"
+	case s.NATSToken != "":
+		return "check --nats-token"
+	case s.NATSNKey != "":
+		return "check --nats-nkey " + s.NATSNKey
+	}
+	for _, u := range s.NATSURL {
+		if u != config.Redact(u) {
+			return "check user and password in --nats-url"
+		}
+	}
+	return "give --nats-creds, --nats-user and --nats-password, --nats-token or --nats-nkey"
 }
 
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }

@@ -118,7 +118,7 @@ func TestCommands(t *testing.T) {
 		name         string
 		args         []string
 		stdout, hear string
-		nobody       bool
+		nobody       string
 	}{
 		{name: "user", args: []string{"user", "alice", "[:chat/hi {:n 1}]"}, stdout: `user "alice"`, hear: "[:chat/hi {:n 1}]"},
 		{name: "user as edn", args: []string{"user", "--edn", `"alice"`, "[:chat/hi 2]"}, stdout: `user "alice"`, hear: "[:chat/hi 2]"},
@@ -127,13 +127,13 @@ func TestCommands(t *testing.T) {
 		{name: "keyword channel", args: []string{"chan", ":chat/room", "{:n 1}"}, stdout: "channel :chat/room", hear: `[:sente-lite/channel-msg {:channel-id :chat/room, :data {:n 1}`},
 		{name: "edn channel", args: []string{"chan", "--edn", "[:doc, 7]", "5/2"}, stdout: "channel [:doc, 7]", hear: `[:sente-lite/channel-msg {:channel-id [:doc 7], :data 5/2`},
 		{name: "a dash", args: []string{"chan", ":chat/room", "--", "-5"}, stdout: "channel :chat/room", hear: `[:sente-lite/channel-msg {:channel-id :chat/room, :data -5`},
-		{name: "nobody", args: []string{"user", ":bob", "[:chat/hi 4]"}, stdout: "user :bob", nobody: true},
-		{name: "no such conn", args: []string{"conn", "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4", "[:chat/hi 5]"}, stdout: "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4", nobody: true},
+		{name: "nobody", args: []string{"user", ":bob", "[:chat/hi 4]"}, stdout: "user :bob", nobody: "it has no socket on any node"},
+		{name: "no such conn", args: []string{"conn", "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4", "[:chat/hi 5]"}, stdout: "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4", nobody: "its node is gone"},
 	} {
 		r := runHoshi(t, nil, append([]string{"--nats-url", url, "pub"}, tt.args...)...)
 		stderr := ""
-		if tt.nobody {
-			stderr = "hoshi: nobody hears it, says NATS: nothing is subscribed for " + tt.stdout + "\n"
+		if tt.nobody != "" {
+			stderr = "hoshi: nobody hears it, says NATS: " + tt.nobody + "\n"
 		}
 		if r.code != 0 || r.stdout != "sent to "+tt.stdout+"\n" || r.stderr != stderr {
 			t.Errorf("%s: code %d, stdout %q, stderr %q", tt.name, r.code, r.stdout, r.stderr)
@@ -227,9 +227,19 @@ func TestCredentials(t *testing.T) {
 	alice.Expect("[:chat/hi {:n 1}]")
 
 	url := strings.Fields(g.backends)[0]
-	want := "hoshi: NATS at " + url + " refuses us: give --nats-creds, --nats-user and --nats-password, --nats-token or --nats-nkey\n"
-	if r := runHoshi(t, nil, "pub", "all", "[:a/b]", "--nats-url", url); r.code != 2 || r.stderr != want {
-		t.Errorf("without credentials: code %d, stderr %q", r.code, r.stderr)
+	for _, tt := range []struct{ name, url, user, hint string }{
+		{name: "nothing", url: url, hint: "give --nats-creds, --nats-user and --nats-password, --nats-token or --nats-nkey"},
+		{name: "a wrong password", url: url, user: "ann", hint: "check --nats-user ann and its --nats-password"},
+		{name: "a wrong password in the URL", url: strings.Replace(url, "//", "//ann:wrong@", 1), hint: "check user and password in --nats-url"},
+	} {
+		args := []string{"pub", "all", "[:a/b]", "--nats-url", tt.url}
+		if tt.user != "" {
+			args = append(args, "--nats-user", tt.user, "--nats-password", "wrong")
+		}
+		want := "hoshi: NATS at " + url + " refuses us: " + tt.hint + "\n"
+		if r := runHoshi(t, nil, args...); r.code != 2 || r.stderr != want {
+			t.Errorf("with %s: code %d, stderr %q, want %q", tt.name, r.code, r.stderr, want)
+		}
 	}
 	alice.Conn.Close()
 	node.signal(t, os.Interrupt)

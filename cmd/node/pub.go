@@ -20,7 +20,7 @@ func (p *pubUserCmd) run(ctx context.Context, s *config.Shared, out output) erro
 	if err := errors.Join(errName, checkEvent(p.Event)); err != nil {
 		return err
 	}
-	return publish(ctx, s, out, "user "+text, func(c *bus.Client, heard bus.PublishOption) error {
+	return publish(ctx, s, out, recipient{"user " + text, "it has no socket on any node"}, func(c *bus.Client, heard bus.PublishOption) error {
 		return c.PublishUser(uid, []byte(p.Event), heard)
 	})
 }
@@ -33,7 +33,7 @@ func (p *pubConnCmd) run(ctx context.Context, s *config.Shared, out output) erro
 	if err := errors.Join(errID, checkEvent(p.Event)); err != nil {
 		return err
 	}
-	return publish(ctx, s, out, p.ConnID, func(c *bus.Client, heard bus.PublishOption) error {
+	return publish(ctx, s, out, recipient{p.ConnID, "its node is gone"}, func(c *bus.Client, heard bus.PublishOption) error {
 		return c.PublishConn(p.ConnID, []byte(p.Event), heard)
 	})
 }
@@ -43,7 +43,7 @@ func (p *pubChanCmd) run(ctx context.Context, s *config.Shared, out output) erro
 	if err := errors.Join(errName, checkValue("DATA", p.Data)); err != nil {
 		return err
 	}
-	return publish(ctx, s, out, "channel "+text, func(c *bus.Client, heard bus.PublishOption) error {
+	return publish(ctx, s, out, recipient{"channel " + text, "it has no subscribers on any node"}, func(c *bus.Client, heard bus.PublishOption) error {
 		return c.PublishChannel(channel, []byte(p.Data), heard)
 	})
 }
@@ -52,7 +52,7 @@ func (p *pubAllCmd) run(ctx context.Context, s *config.Shared, out output) error
 	if err := checkEvent(p.Event); err != nil {
 		return err
 	}
-	return publish(ctx, s, out, "everyone", func(c *bus.Client, heard bus.PublishOption) error {
+	return publish(ctx, s, out, recipient{"everyone", "no node is there"}, func(c *bus.Client, heard bus.PublishOption) error {
 		return c.PublishAll([]byte(p.Event), heard)
 	})
 }
@@ -99,8 +99,12 @@ func badName(what, arg string, err error) error {
 	return fmt.Errorf("%s %s names nothing: %s", what, clip(arg), oneLine(err.Error()))
 }
 
+// recipient is whom a push is for, and what it means when NATS knows nobody who
+// takes it.
+type recipient struct{ name, nobody string }
+
 // publish sends once and says whether anybody is there to hear it.
-func publish(ctx context.Context, s *config.Shared, out output, to string, send func(*bus.Client, bus.PublishOption) error) error {
+func publish(ctx context.Context, s *config.Shared, out output, to recipient, send func(*bus.Client, bus.PublishOption) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
 	defer cancel()
 	c, err := connect(ctx, s)
@@ -121,9 +125,9 @@ func publish(ctx context.Context, s *config.Shared, out output, to string, send 
 	case err != nil:
 		return errors.New(oneLine(err.Error()))
 	}
-	fmt.Fprintf(out.stdout, "sent to %s\n", to)
+	fmt.Fprintf(out.stdout, "sent to %s\n", to.name)
 	if !heard {
-		fmt.Fprintf(out.stderr, "hoshi: nobody hears it, says NATS: nothing is subscribed for %s\n", to)
+		fmt.Fprintf(out.stderr, "hoshi: nobody hears it, says NATS: %s\n", to.nobody)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/config"
@@ -17,8 +18,12 @@ func (t *tapCmd) run(ctx context.Context, s *config.Shared, out output) error {
 		return err
 	}
 	defer c.Stop()
+	beats := isBeat(s.Prefix, t.Pattern)
 	broken := make(chan error, 1)
 	_, err = c.Tap(ctx, t.Pattern, func(subject string, h bus.Header, body []byte) {
+		if !beats && isBeat(s.Prefix, subject) {
+			return
+		}
 		if _, err := fmt.Fprintln(out.stdout, tapLine(time.Now(), s.Prefix, subject, h, body)); err != nil {
 			select {
 			case broken <- err:
@@ -34,11 +39,19 @@ func (t *tapCmd) run(ctx context.Context, s *config.Shared, out output) error {
 	case err != nil:
 		return unreachable(s, err)
 	}
-	fmt.Fprintf(out.stderr, "tapping %s on %s, Ctrl-C ends it\n", t.Pattern, natsName(s))
+	fmt.Fprintf(out.stderr, "tapping %s on %s, Ctrl-C ends it\n", printable(t.Pattern), natsName(s))
 	select {
 	case <-ctx.Done():
 		return nil
 	case err := <-broken:
 		return fmt.Errorf("print: %w", err)
 	}
+}
+
+// isBeat reports whether a subject, or a pattern, is of what nodes tell each
+// other: several lines a second that would bury everything else, so they are
+// shown to those alone who ask for them.
+func isBeat(prefix, subject string) bool {
+	rest, ok := strings.CutPrefix(subject, prefix+".")
+	return ok && (rest == "nodes" || strings.HasPrefix(rest, "sync."))
 }

@@ -6,6 +6,17 @@ import (
 	"time"
 )
 
+func TestIsBeat(t *testing.T) {
+	for subject, want := range map[string]bool{
+		"hoshi.nodes": true, "hoshi.sync.NABC": true, "hoshi.sync.*": true, "other.nodes": false,
+		"hoshi.>": false, "hoshi.*": false, "hoshi.chan.nodes": false, "hoshi.user.sync": false, "hoshi.node.aabbccddeeff.x": false,
+	} {
+		if got := isBeat("hoshi", subject); got != want {
+			t.Errorf("isBeat(%q) = %v", subject, got)
+		}
+	}
+}
+
 func TestTapLine(t *testing.T) {
 	at := time.Date(2026, 11, 24, 12, 0, 1, 5e6, time.UTC)
 	for _, tt := range []struct {
