@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/rs/zerolog"
 
 	"github.com/hoshi-ws/hoshi/internal/config"
@@ -48,7 +46,8 @@ func runNode(ctx context.Context, c *cli, out output) error {
 	if err := n.greet(out.stdout); err != nil {
 		return errors.Join(fmt.Errorf("print the addresses: %w", err), n.stop())
 	}
-	<-ctx.Done()
+	// Ends with ctx.
+	giveBack(ctx, memoryTick, n.edge.Connections, freeMemory)
 	log.Info().Msg("node is stopping")
 	if err := n.stop(); err != nil {
 		// Asked to end, it has ended: what was cut short is no fault of the caller.
@@ -69,18 +68,6 @@ func newLog(c *cli, out output) (zerolog.Logger, error) {
 	}
 	obs.TakeStandard(log)
 	return log, nil
-}
-
-// limitMemory tells the runtime what the control group allows, which it does
-// not find out itself. GOMEMLIMIT, where it is set, stays in force.
-func limitMemory(log zerolog.Logger) {
-	limit, err := memlimit.Set(memlimit.WithRatio(0.9), memlimit.WithProvider(memlimit.FromCgroup))
-	switch {
-	case err != nil:
-		log.Debug().Err(err).Msg("memory is not limited")
-	case limit < math.MaxInt64:
-		log.Info().Int64("limit_bytes", limit).Msg("memory limit follows the control group")
-	}
 }
 
 // node is what runs, in the order it was started.

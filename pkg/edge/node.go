@@ -23,6 +23,8 @@ import (
 type Node struct {
 	// Fixed after Start.
 	opts          Options
+	maxCalls      int32 // callbacks of one connection that wait for backends at once
+	maxOwed       int   // subscribes of one connection that wait for interests at once
 	log           zerolog.Logger
 	started       time.Time
 	ids           *id.Generator
@@ -83,6 +85,11 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n.badPush = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	n.large = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	n.maxMessage.Store(int64(o.MaxMessage))
+	// All may be answered in one moment, when NATS goes away, and then they
+	// must fit the send queue.
+	n.maxCalls = int32(max(o.QueueMessages/2, 1))
+	// A connection can have so many channels, and may ask for each twice.
+	n.maxOwed = max(min(o.QueueMessages/2, 2*o.Channels.MaxSubscriptionsPerConn), 1)
 	if err := n.listen(); err != nil {
 		return nil, err
 	}
@@ -167,7 +174,6 @@ func (n *Node) connect(ctx context.Context) error {
 	n.bus = b
 	n.connected.Store(true)
 	n.fitToPayload()
-	n.ready.Store(b.Ready())
 	return nil
 }
 
@@ -184,6 +190,9 @@ func (n *Node) ID() id.Node { return n.opts.ID }
 // Ready reports whether the node takes clients: NATS is there, its barrier has
 // gone through, and nobody has asked it to stop.
 func (n *Node) Ready() bool { return n.ready.Load() && !n.stopping.Load() }
+
+// Connections returns how many connections are open, their handshake done.
+func (n *Node) Connections() int { return n.conns.Len() }
 
 // State follows the bus. It runs on its control goroutine.
 func (n *Node) State(up bool) {
@@ -223,11 +232,17 @@ func (n *Node) fitToPayload() {
 func (n *Node) Stop(ctx context.Context) error {
 	n.stop.Do(func() {
 		n.stopping.Store(true)
-		var errs []error
-		if n.echo != nil {
-			errs = append(errs, n.echo.Drain(ctx))
+		var (
+			errs    []error
+			echoErr error
+			echo    sync.WaitGroup
+		)
+		if n.echo != nil { // not first: where NATS stands still it takes all the time there is
+			echo.Go(func() { echoErr = n.echo.Drain(ctx) })
 		}
 		errs = append(errs, n.ws.Stop(ctx, wsconn.StatusServiceRestart, "node is stopping"))
+		echo.Wait()
+		errs = append(errs, echoErr)
 		if n.bus != nil {
 			errs = append(errs, n.bus.Stop(ctx))
 		}
