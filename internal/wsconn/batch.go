@@ -9,6 +9,9 @@ type Batch struct {
 	srv   *Server
 	lists [][]*Conn     // by loop
 	turn  chan struct{} // awaitTurn's
+
+	// Broadcasts since the loops have last flushed.
+	frames, bytes int
 }
 
 // NewBatch returns an empty batch for one delivering goroutine, to be used again and again.
@@ -43,6 +46,22 @@ func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 		c.loop.awaitTurn(b.turn)
 	}
 	return r
+}
+
+// Broadcast is Server.Broadcast at the pace of the loops: after every quarter of a send queue it waits until they have
+// flushed, so that a burst neither overflows the queues of readers who are well nor piles up before the loops.
+func (b *Batch) Broadcast(f *Frame, except func(*Conn) bool) {
+	b.srv.Broadcast(f, except)
+	b.frames++
+	b.bytes += len(f.wire)
+	if o := &b.srv.opt; b.frames < o.QueueMessages/4 && b.bytes < o.QueueBytes/4 {
+		return
+	}
+	b.frames, b.bytes = 0, 0
+	b.Flush()
+	for _, l := range b.srv.loops {
+		l.awaitTurn(b.turn)
+	}
 }
 
 // Flush hands over what is collected and wakes the loops.

@@ -48,6 +48,9 @@ func (l *loop) flush(c *Conn) {
 	}
 	if blocked != (c.flags&flagBlocked != 0) {
 		c.flags ^= flagBlocked
+		c.mu.Lock()
+		c.mu.bits ^= queueBlocked // Batch.Enqueue waits for a loop, never for a peer
+		c.mu.Unlock()
 		l.p.WantWrite(&c.sock, blocked)
 	}
 	if more && !blocked {
