@@ -42,7 +42,8 @@ const ContentTypeEDN = "application/edn"
 
 // Message is what a node is handed by the bus: a push to a user, a
 // connection, a client or everyone, whose body is an event, or a message of a
-// channel, whose body is the data alone. The body is one valid EDN value.
+// channel, whose body is the data alone. The body is one valid EDN value, with
+// nothing around it.
 type Message struct {
 	Kind Kind
 	// Token is the last token of the subject: the uid, conn-id, client-id or
@@ -65,7 +66,8 @@ type Message struct {
 // Reply ends one [Node.Request].
 type Reply struct {
 	Key any // as given to Request
-	// Body is one valid EDN value when Err is nil. The receiver may keep it.
+	// Body is one valid EDN value, with nothing around it, when Err is nil. The
+	// receiver may keep it.
 	Body []byte
 	// Err is nil, ErrNoResponders, ErrTimeout, a *RemoteError, ErrUnavailable
 	// (the connection to NATS was lost while waiting: nobody knows whether the

@@ -309,10 +309,11 @@ func (r *requests) read(m *nats.Msg) (rep Reply, why int) {
 			return rep, int(ignoredFormat)
 		}
 	}
-	if r.scanner.Check(m.Data) != nil {
+	form, _, err := r.scanner.Split(m.Data, nil)
+	if err != nil {
 		return rep, int(ignoredInvalid)
 	}
-	return Reply{Body: m.Data}, -1
+	return Reply{Body: m.Data[form.Start:form.End]}, -1
 }
 
 func (r *requests) stop() {

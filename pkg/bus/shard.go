@@ -107,7 +107,8 @@ func (s *shard) deliver(m *nats.Msg) {
 
 // parseMessage checks m and fills msg, without a copy of anything. Bodies come
 // from anybody who may publish: one that Clojure's reader refuses would cost
-// every subscriber a frame.
+// every subscriber a frame, and so would a comment at the end, which would
+// swallow what the node writes behind it.
 func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *edn.Scanner) (drop, bool) {
 	*msg = Message{Body: m.Data, ReplyTo: m.Reply}
 	msg.Kind, msg.Token = parseSubject(prefix, m.Subject)
@@ -132,9 +133,11 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *edn.Scanner) (dr
 	if msg.Kind != KindChan && len(m.Data) > 1 && m.Data[0] == '[' && m.Data[1] == '"' {
 		return dropFormat, false
 	}
-	if sc.Check(m.Data) != nil {
+	form, _, err := sc.Split(m.Data, nil)
+	if err != nil {
 		return dropInvalid, false
 	}
+	msg.Body = m.Data[form.Start:form.End]
 	return 0, true
 }
 
