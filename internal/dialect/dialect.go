@@ -31,14 +31,19 @@ type Command struct {
 	ExcludeSender bool
 }
 
+// MaxCallback bounds Command.Callback, in bytes: it is kept for as long as the
+// answer takes. Clients use some ten to forty.
+const MaxCallback = 1024
+
 // Refusal is why a message of a client is not taken. The set is bounded: it
 // labels a counter.
 type Refusal string
 
 // The reasons that dialects give.
 const (
-	ReservedID Refusal = "reserved-event-id" // a namespace that clients cannot speak in
-	Binary     Refusal = "binary-message"    // the format has text messages only
+	ReservedID   Refusal = "reserved-event-id" // a namespace that clients cannot speak in
+	LongCallback Refusal = "callback-too-long" // beyond MaxCallback
+	Binary       Refusal = "binary-message"    // the format has text messages only
 )
 
 // Error makes a Refusal an error.

@@ -18,7 +18,8 @@ type Parser struct {
 // Parse reads one text message into cmd. It allocates nothing; cmd borrows
 // from msg. A message that is no event, or that Clojure's reader would refuse,
 // is a *codec.Error; an id in a reserved namespace that this dialect does not
-// know is [dialect.ReservedID], and then cmd.Callback is still set.
+// know is [dialect.ReservedID], a callback that is too long
+// [dialect.LongCallback], and for these two cmd.Callback is still set.
 func (p *Parser) Parse(msg []byte, cmd *dialect.Command) error {
 	*cmd = dialect.Command{}
 	var env codec.Envelope
@@ -26,6 +27,9 @@ func (p *Parser) Parse(msg []byte, cmd *dialect.Command) error {
 		return err
 	}
 	cmd.Event, cmd.ID, cmd.Callback = env.Event, env.ID, env.Callback
+	if len(cmd.Callback) > dialect.MaxCallback {
+		return dialect.LongCallback
+	}
 	if !Reserved(env.ID) {
 		return nil
 	}
