@@ -14,7 +14,7 @@ import (
 // codec and dialect. They label a counter, so the set is bounded.
 const (
 	refusedBinary      = string(dialect.Binary)
-	refusedPublish     = "publish-bad-request"
+	refusedPublish     = "publish-refused"
 	refusedSubscribe   = "subscribe-refused"
 	refusedUnsubscribe = "unsubscribe-refused"
 	refusedEventID     = "event-subject"

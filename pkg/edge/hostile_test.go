@@ -106,7 +106,7 @@ func TestBackpressureInward(t *testing.T) {
 	node := testkit.StartNode(t, edge.Options{
 		Bus:          bus.Options{URLs: []string{"nats://" + process.Addrs.Client}},
 		PingInterval: 500 * time.Millisecond,
-		IdleTimeout:  time.Second,
+		IdleTimeout:  2 * time.Second,
 	})
 	sub := testkit.Dial(t, node.Addr().String(), "/")
 	sub.Subscribe(`"in"`)
@@ -142,6 +142,9 @@ func TestBackpressureInward(t *testing.T) {
 	}
 	process.Continue(t)
 	for i := range count {
+		if i%10 == 0 {
+			sub.Send("[:chsk/ws-pong]") // its sign of life
+		}
 		if got, want := sub.Read(), testkit.Message(`"in"`, fmt.Sprintf(`[%d "%s"]`, i, payload), pub.ConnID); got != want {
 			t.Fatalf("message %d: got %.100s", i, got)
 		}

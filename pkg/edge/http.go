@@ -10,6 +10,7 @@ import (
 	"net/http/pprof"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -24,11 +25,19 @@ type handoff struct {
 	conns chan net.Conn
 	done  chan struct{}
 	addr  net.Addr
+	open  atomic.Int32 // connections in conns or with net/http, at most maxPlain
 }
 
-// handoffQueue bounds the plain requests that wait for net/http; beyond it
-// they are closed and counted.
-const handoffQueue = 256
+// state follows the connections of the server.
+func (h *handoff) state(_ net.Conn, s http.ConnState) {
+	if s == http.StateClosed || s == http.StateHijacked {
+		h.open.Add(-1)
+	}
+}
+
+// maxPlain bounds the plain requests that are with net/http at once, where each
+// costs a goroutine and buffers; beyond it they are refused.
+const maxPlain = 1024
 
 func (h *handoff) Accept() (net.Conn, error) {
 	select {
@@ -53,17 +62,18 @@ func (h *handoff) Addr() net.Addr { return h.addr }
 // detach gives a connection that asks for plain HTTP to net/http. It runs on
 // the loop and never comes back.
 func (n *Node) detach(s *session) {
+	if n.handoff.open.Add(1) > maxPlain {
+		n.handoff.open.Add(-1)
+		n.refuse(s, refuseBusy)
+		return
+	}
 	conn, err := s.Detach()
 	if err != nil {
+		n.handoff.open.Add(-1)
 		n.counts.refusedRequest("detach")
 		return
 	}
-	select {
-	case n.handoff.conns <- conn:
-	default:
-		n.counts.refusedRequest("http-busy")
-		conn.Close()
-	}
+	n.handoff.conns <- conn // never full: see open
 }
 
 func (n *Node) setUpHTTP(admin net.Listener) {
@@ -79,8 +89,13 @@ func (n *Node) setUpHTTP(admin net.Listener) {
 	n.health(main)
 	main.HandleFunc("GET /{$}", n.serveHint)
 	main.HandleFunc("GET /ws", n.serveHint)
-	n.handoff = &handoff{conns: make(chan net.Conn, handoffQueue), done: make(chan struct{}), addr: n.ws.Addr()}
+	n.handoff = &handoff{conns: make(chan net.Conn, maxPlain), done: make(chan struct{}), addr: n.ws.Addr()}
 	n.mainHTTP = server(main)
+	// One request for each connection, in bounded time: nobody can sit here, and
+	// a proxy cannot send an upgrade down a connection that has left its loop.
+	n.mainHTTP.SetKeepAlivesEnabled(false)
+	n.mainHTTP.ReadTimeout, n.mainHTTP.WriteTimeout = n.opts.HandshakeTimeout, n.opts.HandshakeTimeout
+	n.mainHTTP.ConnState = n.handoff.state
 
 	mux := http.NewServeMux()
 	n.health(mux)

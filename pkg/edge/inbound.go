@@ -28,7 +28,7 @@ func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
 	}
 	// Frames of one connection take effect in order: while a subscribe waits
 	// for its interest only further subscribes join it.
-	if s.wait != nil && (cmd.Op != dialect.Subscribe || s.wait.full(n.opts.Channels.MaxSubscriptionsPerConn)) {
+	if s.wait != nil && (cmd.Op != dialect.Subscribe || s.wait.full(n.maxOwed)) {
 		return wsconn.Hold
 	}
 	switch cmd.Op {
@@ -50,6 +50,9 @@ func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
 // publish hands a channel message to the bus.
 func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 	token, keyword := n.channelToken(cmd)
+	if keyword == "" && !n.opts.Channels.exists(token) {
+		keyword = sentelite.ChannelNotFound
+	}
 	if keyword != "" {
 		n.counts.refused(refusedPublish)
 		n.answerResult(s, cmd.Callback, keyword)
@@ -91,8 +94,14 @@ func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
 	if cmd.Callback == nil {
 		err = n.handOver(s, func() error { return n.bus.Publish(out) })
 	} else {
+		if !s.mayCall(n.maxCalls) {
+			return wsconn.Hold
+		}
 		call := &pendingCall{session: s, callback: bytes.Clone(cmd.Callback)}
-		err = n.handOver(s, func() error { return n.bus.Request(out, call) })
+		s.calls.Add(1)
+		if err = n.handOver(s, func() error { return n.bus.Request(out, call) }); err != nil {
+			s.calls.Add(-1)
+		}
 	}
 	switch {
 	case err == nil:
@@ -111,6 +120,24 @@ type pendingCall struct {
 	callback []byte // EDN text
 }
 
+// mayCall reports whether s may have one more callback waiting for a backend.
+// If not, the end of one that waits resumes the session.
+func (s *session) mayCall(max int32) bool {
+	if s.calls.Load() < max {
+		return true
+	}
+	s.starved.Store(true)
+	return s.calls.Load() < max // again: the last one may have ended in between
+}
+
+// called ends one callback's wait. Any goroutine.
+func (s *session) called() {
+	s.calls.Add(-1)
+	if s.starved.CompareAndSwap(true, false) {
+		s.Post(s.resume)
+	}
+}
+
 // Reply gives a backend's answer to the client's callback. It runs on a
 // goroutine of the bus.
 func (n *Node) Reply(r bus.Reply) {
@@ -123,6 +150,7 @@ func (n *Node) Reply(r bus.Reply) {
 		value = []byte(errorValue(r.Err))
 	}
 	call.session.Enqueue(wsconn.NewText(sentelite.AppendReply(nil, value, call.callback)))
+	call.session.called()
 }
 
 // errorValue is what a callback gets instead of an answer.

@@ -70,14 +70,14 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 		return
 	}
 	if string(env.ID) == ":chsk/close" {
-		closeAsked(subs, one)
+		closeAsked(subs, one, n.excluded(m))
 		return
 	}
 	o.scratch = sentelite.AppendEvent(o.scratch[:0], env.Event, n.opts.WrapRecv)
 	frame := wsconn.NewText(o.scratch)
 	switch {
 	case m.Kind == bus.KindAll:
-		n.broadcast(frame, n.excluded(m))
+		o.broadcast(frame, n.excluded(m))
 	case one != nil:
 		o.batch.Enqueue(&one.Conn, frame, nil)
 	default:
@@ -95,19 +95,21 @@ func (n *Node) fanOut(o *outbound, subs []*subscription, frame *wsconn.Frame, ex
 	}
 }
 
-func (n *Node) broadcast(frame *wsconn.Frame, except *session) {
+func (o *outbound) broadcast(frame *wsconn.Frame, except *session) {
 	if except == nil {
-		n.ws.Broadcast(frame, nil)
+		o.batch.Broadcast(frame, nil)
 		return
 	}
-	n.ws.Broadcast(frame, func(c *wsconn.Conn) bool { return c == &except.Conn })
+	o.batch.Broadcast(frame, func(c *wsconn.Conn) bool { return c == &except.Conn })
 }
 
 // closeAsked ends the sockets that a backend wants closed: a :chsk/close to
 // everyone is refused before.
-func closeAsked(subs []*subscription, one *session) {
+func closeAsked(subs []*subscription, one, except *session) {
 	for _, sub := range subs {
-		sub.Conn.CloseAsync(wsconn.StatusNormal, closedByBackend)
+		if sub.Conn != except {
+			sub.Conn.CloseAsync(wsconn.StatusNormal, closedByBackend)
+		}
 	}
 	if one != nil {
 		one.CloseAsync(wsconn.StatusNormal, closedByBackend)

@@ -14,11 +14,16 @@ type upgradeRequest struct {
 	uidToken string // empty where nobody vouches for a uid
 }
 
-// Refusals of an upgrade that need nothing of the request.
+// Refusals that need nothing of the request.
 var (
 	refuseUnavailable = &refusal{
 		status: http.StatusServiceUnavailable, reason: "unavailable",
 		body:   "This node has no NATS connection at the moment. Try again.\n",
+		header: []string{"Retry-After", "1"},
+	}
+	refuseBusy = &refusal{
+		status: http.StatusServiceUnavailable, reason: "http-busy",
+		body:   "This node has too many plain requests at the moment. Try again.\n",
 		header: []string{"Retry-After", "1"},
 	}
 	refusePath = &refusal{

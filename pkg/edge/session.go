@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"sync/atomic"
+
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/hub"
 	"github.com/hoshi-ws/hoshi/internal/id"
@@ -11,7 +13,7 @@ import (
 
 // session is one connection: the socket's state machine and what the node
 // knows about who is behind it. One heap object for each connection, so fields
-// are few. All methods run on the connection's loop.
+// are few. All methods but called run on the connection's loop.
 type session struct {
 	wsconn.Conn
 
@@ -27,6 +29,10 @@ type session struct {
 	open    bool          // accepted, conn-open handed over
 	closed  bool
 	blocked bool // held back because the bus is full
+
+	// Any goroutine.
+	starved atomic.Bool  // held back because so many callbacks wait
+	calls   atomic.Int32 // callbacks that wait for a backend
 }
 
 type subscription = hub.Sub[*session]

@@ -6,8 +6,13 @@ import "bytes"
 // answers that are owed, in the order of the frames. Owned by the loop. A nil
 // *waiting is one that waits for nothing.
 type waiting struct {
-	owed []answer
+	owed  []answer
+	bytes int // of the texts kept in owed
 }
+
+// maxOwedBytes bounds the texts kept for answers that are owed; the last one
+// may go beyond it.
+const maxOwedBytes = 64 << 10
 
 // answer is what one subscribe will be told.
 type answer struct {
@@ -24,13 +29,19 @@ func (s *session) owe(a answer) {
 	if s.wait == nil {
 		s.wait = &waiting{}
 	}
+	if a.sub != nil {
+		a.channel = nil // it has its name from there
+	}
 	a.channel, a.callback = bytes.Clone(a.channel), bytes.Clone(a.callback)
+	s.wait.bytes += len(a.channel) + len(a.callback)
 	s.wait.owed = append(s.wait.owed, a)
 }
 
-// full reports whether so many answers are owed that reading should stop: the
-// connection can have max channels, and may have asked for each twice.
-func (w *waiting) full(max int) bool { return w != nil && len(w.owed) >= 2*max }
+// full reports whether so many answers are owed that reading should stop: max
+// of them, or many bytes.
+func (w *waiting) full(max int) bool {
+	return w != nil && (len(w.owed) >= max || w.bytes >= maxOwedBytes)
+}
 
 // has reports whether an answer about sub is owed and not ready.
 func (w *waiting) has(sub *subscription) bool {
