@@ -58,6 +58,9 @@ func (o *Options) server() (*server.Options, error) {
 		Username:   o.Username,
 		Password:   o.Password,
 		NoSigs:     true,
+		// Counted in attempts, one a second: by default each is an error in the
+		// log, on each of a route's connections, as long as a server is gone.
+		ReconnectErrorReports: 60,
 	}
 	if o.Username == "" {
 		so.Authorization = o.Token
