@@ -301,8 +301,8 @@ func (c *control) up(nc *nats.Conn) {
 		return
 	}
 	c.hello()
-	c.log.Info().Str("server_id", c.serverID).Str("server_name", nc.ConnectedServerName()).
-		Int64("max_payload", nc.MaxPayload()).Msg("connected to nats")
+	// The server's name is its id where it was given none.
+	c.log.Info().Str("server", nc.ConnectedServerName()).Int64("max_payload", nc.MaxPayload()).Msg("connected to nats")
 	if c.o.early {
 		c.current.Store(nc)
 	}
