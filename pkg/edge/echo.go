@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rs/zerolog"
+
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
@@ -18,7 +20,8 @@ const echoGroup = "echo"
 func (n *Node) startEcho(ctx context.Context) error {
 	o := n.opts.Bus
 	o.Name = "hoshi-echo-" + n.opts.ID.String()
-	o.Logger = n.opts.Logger
+	quiet := n.opts.Logger.Level(zerolog.ErrorLevel) // the node's own connection tells of NATS
+	o.Logger = &quiet
 	c, err := bus.Connect(ctx, o)
 	if err != nil {
 		return fmt.Errorf("echo: %w", err)
