@@ -48,7 +48,7 @@ func printHelp(_ kong.HelpOptions, ctx *kong.Context) error {
 	return nil
 }
 
-const helpWidth = 100
+const helpWidth = 80
 
 // groupOrder is the order of groups in help and in docs/config.md. A group that
 // is not in it (options of one call) comes first.
@@ -84,7 +84,7 @@ func writeHelp(w io.Writer, node *kong.Node, all bool) {
 		fmt.Fprintf(w, "\n%s\n", strings.TrimRight(node.Detail, "\n"))
 	}
 	tuned := writeFlags(w, flags, all)
-	fmt.Fprint(w, "\nAn option is also a variable (--nats-url: HOSHI_NATS_URL) and a key of the EDN file (:nats-url).\n")
+	fmt.Fprint(w, "\nAn option is also a variable, HOSHI_NATS_URL, and a key of the file, :nats-url.\n")
 	if tuned {
 		rest := "credentials"
 		if root {

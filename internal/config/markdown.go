@@ -63,6 +63,14 @@ HOSHI_LISTEN=0.0.0.0:8080 HOSHI_ECHO=true hoshi
 hoshi --config hoshi.edn
 ` + "```" + `
 
+Two nodes on one machine, each with a NATS server inside, as one cluster:
+
+` + "```" + `
+hoshi --nats-cluster-listen 127.0.0.1:6222
+hoshi --nats-cluster-listen 127.0.0.1:0 --nats-routes 127.0.0.1:6222 \
+      --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --nats-listen 127.0.0.1:0
+` + "```" + `
+
 ` + "```clojure" + `
 ;; hoshi.edn
 {:listen       "0.0.0.0:8080"

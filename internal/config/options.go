@@ -13,9 +13,9 @@ import "time"
 
 // Shared is what every command understands.
 type Shared struct {
-	Config string `name:"config" placeholder:"FILE" help:"Read options from an EDN file: {:listen \"0.0.0.0:8080\" :echo true}." group:"General"`
+	Config string `name:"config" placeholder:"FILE" help:"Read options from an EDN file, like {:echo true}." group:"General"`
 
-	NATSURL      []string `name:"nats-url" placeholder:"URL,..." help:"Use this NATS. Without it a node embeds one." more:"Commands dial nats://127.0.0.1:4222 without it." group:"NATS"`
+	NATSURL      []string `name:"nats-url" placeholder:"URL,..." help:"Use this NATS. Without it a node embeds one, and commands dial nats://127.0.0.1:4222." group:"NATS"`
 	NATSCreds    string   `name:"nats-creds" placeholder:"FILE" help:"Credentials file (JWT and seed) for --nats-url." group:"NATS" tune:""`
 	NATSUser     string   `name:"nats-user" placeholder:"NAME" help:"User for NATS. An embedded NATS asks its clients for it." group:"NATS" tune:""`
 	NATSPassword string   `name:"nats-password" placeholder:"SECRET" help:"Password of --nats-user. Better given as a variable or in the file: flags show in ps." group:"NATS" secret:"" tune:""`
@@ -49,7 +49,7 @@ type Node struct {
 	IdleTimeout      time.Duration `name:"idle-timeout" default:"60s" min:"200ms" max:"24h" placeholder:"TIME" help:"Silence after which a client is taken for dead. Must exceed --ping-interval." group:"Connections" tune:""`
 	HandshakeTimeout time.Duration `name:"handshake-timeout" default:"10s" min:"100ms" max:"10m" placeholder:"TIME" help:"Time from accept to a complete request." group:"Connections" tune:""`
 	CloseTimeout     time.Duration `name:"close-timeout" default:"5s" min:"10ms" max:"10m" placeholder:"TIME" help:"Time for a closing handshake before the connection is reset." group:"Connections" tune:""`
-	WrapRecv         bool          `name:"wrap-recv" help:"Send events of backends as [:chsk/recv [id data]], for clients with wrap-recv-evs?." group:"Connections" tune:""`
+	WrapRecv         bool          `name:"wrap-recv" help:"Send every event but :chsk/... as [:chsk/recv [id data]], for clients with wrap-recv-evs?." group:"Connections" tune:""`
 
 	ChannelAutoCreate bool     `name:"channel-auto-create" default:"true" help:"A subscribe creates the channel. When false, only channels of --channel-patterns exist." group:"Channels" tune:""`
 	ChannelPatterns   []string `name:"channel-patterns" placeholder:"PATTERN,..." help:"Channels that exist when --channel-auto-create is false; * stands for any run of characters." group:"Channels" tune:""`
