@@ -55,8 +55,8 @@ const (
 
 	about = `Try it, in two shells:
 
-  hoshi --dev                                  a node with NATS inside
-  hoshi pub user alice '[:chat/hi {:n 1}]'     reaches ws://127.0.0.1:8080/?uid=alice`
+  hoshi --dev                                 a node with NATS inside
+  hoshi pub user alice '[:chat/hi {:n 1}]'    to ws://127.0.0.1:8080/?uid=alice`
 )
 
 // Help implements kong.HelpProvider.
@@ -88,8 +88,9 @@ func (tapCmd) Help() string {
   hoshi tap 'hoshi.chan.lobby'     one channel
   hoshi tap hoshi.nodes            the heartbeats
 
-NATS counts a tap as somebody who listens: while it runs, an event
-that no backend takes ends in a timeout, not at once, and a push to nobody does not say so.`
+NATS counts a tap as somebody who listens: while it runs, an event that no
+backend takes ends in a timeout, not at once, and a push to nobody does not
+say so.`
 }
 
 // Check implements config.Checker.

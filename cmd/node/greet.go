@@ -37,6 +37,21 @@ func (n *node) greet(w io.Writer) error {
 	return err
 }
 
+// logStart says in one line of the log what greet says to a person.
+func (n *node) logStart() {
+	e := n.log.Info().Str("version", versionText()).Stringer("node", n.edge.ID()).
+		Stringer("listen", n.edge.Addr()).Stringer("admin_listen", n.edge.AdminAddr())
+	if n.nats == nil {
+		e = e.Str("nats_url", natsName(&n.cli.Shared))
+	} else {
+		e = e.Stringer("nats_listen", n.nats.Addr())
+		if a := n.nats.ClusterAddr(); a != nil {
+			e = e.Stringer("nats_cluster_listen", a)
+		}
+	}
+	e.Msg("node is started")
+}
+
 func reachNote(a net.Addr) string {
 	if everywhere(a.String()) {
 		return ", on every interface"

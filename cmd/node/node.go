@@ -24,10 +24,12 @@ const (
 // runNode runs a node until ctx ends.
 func runNode(ctx context.Context, c *cli, out output) error {
 	c.Run.ApplyDev()
-	log, err := newLog(c, out)
+	logging := logOptions(c, out)
+	log, err := obs.New(logging)
 	if err != nil {
 		return err
 	}
+	obs.TakeStandard(log)
 	if err := probePorts(ctx, c); err != nil {
 		return err
 	}
@@ -46,6 +48,9 @@ func runNode(ctx context.Context, c *cli, out output) error {
 	if err := n.greet(out.stdout); err != nil {
 		return errors.Join(fmt.Errorf("print the addresses: %w", err), n.stop())
 	}
+	if logging.JSON() {
+		n.logStart() // whoever collects the log has not seen the greeting
+	}
 	// Ends with ctx.
 	giveBack(ctx, memoryTick, n.edge.Connections, freeMemory)
 	log.Info().Msg("node is stopping")
@@ -56,18 +61,13 @@ func runNode(ctx context.Context, c *cli, out output) error {
 	return nil
 }
 
-// newLog makes the log of the node and leads the standard library's into it.
-func newLog(c *cli, out output) (zerolog.Logger, error) {
+// logOptions says how the node logs.
+func logOptions(c *cli, out output) obs.Options {
 	format := obs.Format(c.Run.LogFormat)
 	if c.Run.Dev && format == obs.Auto {
 		format = obs.Console
 	}
-	log, err := obs.New(obs.Options{Writer: out.stderr, Format: format, Level: c.Run.LogLevel})
-	if err != nil {
-		return log, err
-	}
-	obs.TakeStandard(log)
-	return log, nil
+	return obs.Options{Writer: out.stderr, Format: format, Level: c.Run.LogLevel}
 }
 
 // node is what runs, in the order it was started.

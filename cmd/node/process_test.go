@@ -146,22 +146,34 @@ func start(t *testing.T, env []string, cmd *exec.Cmd) *running {
 // follows.
 func (r *running) line(t *testing.T, prefix string) string {
 	t.Helper()
+	line := r.find(t, prefix, strings.HasPrefix)
+	return strings.TrimSpace(strings.TrimPrefix(line, prefix))
+}
+
+// lineWith waits for a line that holds part and returns it.
+func (r *running) lineWith(t *testing.T, part string) string {
+	t.Helper()
+	return r.find(t, part, strings.Contains)
+}
+
+func (r *running) find(t *testing.T, text string, fits func(line, text string) bool) string {
+	t.Helper()
 	deadline := time.After(patience)
 	for {
 		out, changed := r.output()
 		for line := range strings.Lines(out) {
-			if rest, ok := strings.CutPrefix(strings.TrimSpace(line), prefix); ok && strings.HasSuffix(line, "\n") {
-				return strings.TrimSpace(rest)
+			if trimmed := strings.TrimSpace(line); fits(trimmed, text) && strings.HasSuffix(line, "\n") {
+				return trimmed
 			}
 		}
 		select {
 		case <-changed:
 		case <-r.done:
 			if again, _ := r.output(); again == out {
-				t.Fatalf("ended without a line %q", prefix)
+				t.Fatalf("ended without a line %q", text)
 			}
 		case <-deadline:
-			t.Fatalf("no line %q", prefix)
+			t.Fatalf("no line %q", text)
 		}
 	}
 }

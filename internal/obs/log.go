@@ -49,20 +49,24 @@ func New(o Options) (zerolog.Logger, error) {
 	if err != nil {
 		return zerolog.Nop(), fmt.Errorf("log level %q: want debug, info, warn or error", o.Level)
 	}
-	terminal := IsTerminal(o.Writer)
 	w := o.Writer
 	switch o.Format {
-	case Console:
-		w = console(w, terminal)
-	case Auto, "":
-		if terminal {
-			w = console(w, terminal)
+	case Console, Auto, "", JSON:
+		if !o.JSON() {
+			w = console(w, IsTerminal(w))
 		}
-	case JSON:
 	default:
 		return zerolog.Nop(), fmt.Errorf("log format %q: want auto, console or json", o.Format)
 	}
 	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+}
+
+// JSON reports whether New writes JSON, for programs to read.
+func (o Options) JSON() bool {
+	if o.Writer == nil {
+		o.Writer = os.Stderr
+	}
+	return o.Format == JSON || o.Format != Console && !IsTerminal(o.Writer)
 }
 
 func console(w io.Writer, terminal bool) io.Writer {
