@@ -196,3 +196,104 @@ func TestPlainRequests(t *testing.T) {
 		t.Error("net/http keeps the connection")
 	}
 }
+
+// upgrade sends an upgrade and does not wait for its answer.
+func upgrade(t *testing.T, addr, path string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	must(t, err)
+	t.Cleanup(func() { conn.Close() })
+	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", path)
+	must(t, err)
+	return conn
+}
+
+// standStill starts a node whose NATS server then stands still, so that every
+// interest waits.
+func standStill(t *testing.T) (*testkit.Process, *edge.Node) {
+	t.Helper()
+	process := testkit.StartProcess(t, nil)
+	node, err := edge.Start(t.Context(), edge.Options{
+		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0",
+		InsecureUIDParam: "uid",
+		Bus:              bus.Options{URLs: []string{"nats://" + process.Addrs.Client}},
+		BarrierTimeout:   time.Minute,
+		Linger:           50 * time.Millisecond,
+	})
+	must(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), testkit.Patience)
+		defer cancel()
+		node.Stop(ctx) //nolint:errcheck // NATS may stand still
+	})
+	process.Stop(t)
+	return process, node
+}
+
+// Whoever leaves while an interest is on its way leaves nothing behind.
+func TestLeavingWhileAnInterestWaits(t *testing.T) {
+	process, node := standStill(t)
+	addr := node.Addr().String()
+	var (
+		anonymous []*testkit.Client
+		users     []net.Conn
+	)
+	for i := range 10 {
+		cl := testkit.Dial(t, addr, "/")
+		cl.Send(fmt.Sprintf(`[:sente-lite/subscribe {:channel-id "c%d"}]`, i%3), `[:sente-lite/subscribe {:channel-id "d"}]`, "[:my/held]")
+		anonymous = append(anonymous, cl)
+		conn := upgrade(t, addr, fmt.Sprintf("/ws?uid=u%d", i%3))
+		if i%2 == 0 {
+			conn.Close()
+		} else {
+			users = append(users, conn)
+		}
+	}
+	testkit.Eventually(t, "all wait", func() bool { s := node.Stats(); return s.Users == 3 && s.Channels == 4 })
+	for i, cl := range anonymous {
+		if i%2 == 0 {
+			cl.Conn.Close()
+		}
+	}
+	process.Continue(t)
+	testkit.Eventually(t, "those who stayed", func() bool { return node.Stats().Connections == 10 })
+	for i, cl := range anonymous {
+		if i%2 == 1 {
+			cl.Conn.Close()
+		}
+	}
+	testkit.Eventually(t, "users who stayed", func() bool { return node.Stats().Connections == 5 && node.Stats().Channels == 0 })
+	for _, conn := range users {
+		conn.Close()
+	}
+	testkit.Eventually(t, "nothing left", func() bool {
+		s := node.Stats()
+		return s.Connections == 0 && s.Users == 0 && s.Bus.Interests == 0 && s.Sockets.Open == 0
+	})
+}
+
+// A node stops while uids and subscribes wait, and NATS says nothing.
+func TestStopWhileInterestsWait(t *testing.T) {
+	_, node := standStill(t)
+	addr := node.Addr().String()
+	cl := testkit.Dial(t, addr, "/")
+	cl.Send(`[:sente-lite/subscribe {:channel-id "c"}]`, "[:my/held]")
+	waits := upgrade(t, addr, "/ws?uid=u")
+	testkit.Eventually(t, "both wait", func() bool { s := node.Stats(); return s.Users == 1 && s.Channels == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	stopped := make(chan error, 1)
+	go func() { stopped <- node.Stop(ctx) }()
+	cl.ExpectClose(1012)
+	cl.Conn.Close()
+	waits.SetReadDeadline(time.Now().Add(testkit.Patience))
+	if n, err := waits.Read(make([]byte, 1)); n != 0 || err == nil {
+		t.Errorf("got %d bytes, %v", n, err)
+	}
+	select {
+	case <-stopped:
+	case <-time.After(testkit.Patience):
+		t.Error("does not stop")
+	}
+}
