@@ -16,22 +16,22 @@ const (
 
 // Stats are counters since the start, and Open, which is a gauge.
 type Stats struct {
-	Accepted     uint64            // upgrades
-	Detached     uint64            // plain requests handed over
-	Refused      map[string]uint64 // requests, by reason
-	Open         int64             // accepted and not closed
-	Closed       map[string]uint64 // accepted connections, by CloseReason
-	FramesIn     uint64
-	BytesIn      uint64 // as read, requests included
-	FramesOut    uint64 // given to the system whole, HTTP responses included
-	BytesOut     uint64
-	WriteCalls   uint64
-	Overflows    uint64 // queues that were full
-	Discarded    uint64 // frames that were queued and not sent
-	Unsent       uint64 // bytes that resets destroyed in the system's buffers
-	AcceptErrors uint64
-	AcceptShed   uint64 // connections closed at once because no descriptor was left
-	Panics       uint64 // recovered
+	Accepted     uint64            `json:"accepted"` // upgrades
+	Detached     uint64            `json:"detached"` // plain requests handed over
+	Refused      map[string]uint64 `json:"refused"`  // requests, by reason
+	Open         int64             `json:"open"`     // accepted and not closed
+	Closed       map[string]uint64 `json:"closed"`   // accepted connections, by CloseReason
+	FramesIn     uint64            `json:"frames_in"`
+	BytesIn      uint64            `json:"bytes_in"`   // as read, requests included
+	FramesOut    uint64            `json:"frames_out"` // given to the system whole, HTTP responses included
+	BytesOut     uint64            `json:"bytes_out"`
+	WriteCalls   uint64            `json:"write_calls"`
+	Overflows    uint64            `json:"overflows"` // queues that were full
+	Discarded    uint64            `json:"discarded"` // frames that were queued and not sent
+	Unsent       uint64            `json:"unsent"`    // bytes that resets destroyed in the system's buffers
+	AcceptErrors uint64            `json:"accept_errors"`
+	AcceptShed   uint64            `json:"accept_shed"` // connections closed at once because no descriptor was left
+	Panics       uint64            `json:"panics"`      // recovered
 }
 
 // counters are a loop's own, and published once each turn.

@@ -99,6 +99,10 @@ func (n *Node) setUpHTTP(admin net.Listener) {
 
 	mux := http.NewServeMux()
 	n.health(mux)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprint(w, "/health\n/health/ready\n/stats\n/channels\n/debug/pprof/\n")
+	})
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, n.Stats()) })
 	mux.HandleFunc("GET /channels", n.serveChannels)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -177,17 +181,21 @@ func (n *Node) serveHint(w http.ResponseWriter, r *http.Request) {
 	if host == "" || strings.ContainsAny(host, " \"<>") {
 		host = n.Addr().String()
 	}
+	query := ""
+	if n.opts.InsecureUIDParam != "" {
+		query = "?" + n.opts.InsecureUIDParam + "=alice"
+	}
 	fmt.Fprintf(w, `This is Hoshi %s, a WebSocket pub/sub node.
 
 Connect a sente-lite client, or any WebSocket client, to
 
-  ws://%s/ws
+  ws://%s/%s
 
 Messages are EDN, one event each. To hear a channel, and to speak in it, send
 
   [:sente-lite/subscribe {:channel-id "lobby"}]
   [:sente-lite/publish {:channel-id "lobby" :data {:text "hello"}}]
-`, n.opts.Version, host)
+`, n.opts.Version, host, query)
 }
 
 // serveChannels lists the channels with subscribers on this node.
