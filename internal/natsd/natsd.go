@@ -58,6 +58,9 @@ func (o *Options) server() (*server.Options, error) {
 		Username:   o.Username,
 		Password:   o.Password,
 		NoSigs:     true,
+		// The cache holds a thousand subjects: pushes to more users than that
+		// only churn it, and a channel's match takes a few hundred nanoseconds.
+		NoSublistCache: true,
 		// Counted in attempts, one a second: by default each is an error in the
 		// log, on each of a route's connections, as long as a server is gone.
 		ReconnectErrorReports: 60,
