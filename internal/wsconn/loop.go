@@ -16,7 +16,7 @@ const (
 	flushRounds = 4         // calls for one connection in one turn; then the others come first
 
 	gatherMax = time.Millisecond
-	gatherMin = 20 * time.Microsecond // a shorter sleep gathers nothing
+	gatherMin = 20 * time.Microsecond // a shorter wait gathers nothing
 
 	spareInbound = 64      // kept for reuse by each loop
 	spareBytes   = 4 << 10 // largest buffer that is kept with one
@@ -51,7 +51,10 @@ type loop struct {
 	emptied  bool // srv.empty is told
 	n        counters
 
-	waiters []chan struct{} // of awaitTurn, to be told at the end of this turn
+	waiters []chan struct{} // of awaitTurn, to be told after the next flush
+
+	gatherUntil time.Time // zero: flush each turn
+	gatherTimer bool      // a turn is ordered for when gathering ends
 
 	inbox struct {
 		sync.Mutex
@@ -137,14 +140,11 @@ func (l *loop) onTurn() {
 	}
 	l.resumes, l.resumeAt = l.resumes[:0], 0
 	l.current = nil
-	l.flushAll()
-	for _, ch := range l.waiters {
-		select {
-		case ch <- struct{}{}:
-		default: // its owner has seen the loop end
-		}
+	gathering := l.gathering()
+	if !gathering {
+		l.flushAll()
+		l.tellWaiters()
 	}
-	l.waiters = l.waiters[:0]
 	for len(l.broken) > 0 {
 		c := l.broken[len(l.broken)-1]
 		l.broken = l.broken[:len(l.broken)-1]
@@ -153,7 +153,7 @@ func (l *loop) onTurn() {
 	}
 	l.current = nil
 	l.dirty, l.again = append(l.dirty, l.again...), l.again[:0]
-	if len(l.dirty) > 0 || len(l.resumes) > 0 || len(l.broken) > 0 {
+	if len(l.dirty) > 0 && !gathering || len(l.resumes) > 0 || len(l.broken) > 0 {
 		l.p.Wake() // what has come up since its step of this turn
 	}
 	if l.stopping && !l.emptied && l.p.Len() == 0 {
@@ -229,16 +229,47 @@ func (l *loop) flushAll() {
 	l.gather(time.Since(begin), l.n.writeCalls-calls, l.n.framesOut-frames)
 }
 
-// gather waits after a flush that averaged two or more frames a call, for a quarter of what it took: a write call
-// costs microseconds and another frame in it almost nothing, so under load waiting makes the whole faster. With one
-// frame in flight it never happens. (Always waiting a millisecond coalesces the same and costs a fifth then.)
+// gather puts the next flush off after one that averaged two or more frames a call, for a quarter of what it took: a
+// write call costs microseconds and another frame in it almost nothing, so under load waiting makes the whole faster.
+// Meanwhile the loop goes on reading, so that what it gathers can come. With one frame in flight it never happens.
+// (Always waiting a millisecond coalesces the same and costs a fifth then.)
 func (l *loop) gather(took time.Duration, calls, frames uint64) {
 	if calls == 0 || frames < 2*calls {
 		return
 	}
 	if d := min(gatherMax, took/4); d >= gatherMin {
-		time.Sleep(d)
+		l.gatherUntil = time.Now().Add(d)
 	}
+}
+
+// gathering reports whether the flush of this turn is put off, and sees to it that a turn comes when it is due. Whoever
+// waits for a flush ends the gathering.
+func (l *loop) gathering() bool {
+	if l.gatherUntil.IsZero() || len(l.dirty) == 0 {
+		return false
+	}
+	left := time.Until(l.gatherUntil)
+	if left <= 0 || len(l.waiters) > 0 || l.stopping {
+		l.gatherUntil = time.Time{}
+		return false
+	}
+	if !l.gatherTimer {
+		l.gatherTimer = true
+		l.p.After(left, l.gathered)
+	}
+	return true
+}
+
+func (l *loop) gathered() { l.gatherTimer = false }
+
+func (l *loop) tellWaiters() {
+	for _, ch := range l.waiters {
+		select {
+		case ch <- struct{}{}:
+		default: // its owner has seen the loop end
+		}
+	}
+	l.waiters = l.waiters[:0]
 }
 
 // recovered closes the connection whose work in onTurn panicked.
