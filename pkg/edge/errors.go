@@ -1,12 +1,6 @@
 package edge
 
-import (
-	"errors"
-	"fmt"
-)
-
-// ErrStopped is returned by calls on a node that has been stopped.
-var ErrStopped = errors.New("node is stopped")
+import "fmt"
 
 // Listener names one of the two addresses that a node listens on.
 type Listener string

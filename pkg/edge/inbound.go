@@ -138,9 +138,9 @@ func (s *session) called() {
 	}
 }
 
-// Reply gives a backend's answer to the client's callback. It runs on a
+// reply gives a backend's answer to the client's callback. It runs on a
 // goroutine of the bus.
-func (n *Node) Reply(r bus.Reply) {
+func (n *Node) reply(r bus.Reply) {
 	call, ok := r.Key.(*pendingCall)
 	if !ok {
 		return
@@ -180,9 +180,9 @@ func (n *Node) handOver(s *session, try func() error) error {
 	return err
 }
 
-// Room resumes everyone who was held back because the bus was full. It runs on
+// room resumes everyone who was held back because the bus was full. It runs on
 // the publisher goroutine of the bus.
-func (n *Node) Room() {
+func (n *Node) room() {
 	for _, s := range n.held.take() {
 		s.Post(func() {
 			s.blocked = false

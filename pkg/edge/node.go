@@ -18,8 +18,8 @@ import (
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
 
-// Node is a running edge node. Its exported methods but the [bus.Handler] ones
-// are safe for concurrent use; those are called by package bus alone.
+// Node is a running edge node. Make it with [Start]. All methods are safe for
+// concurrent use.
 type Node struct {
 	// Fixed after Start.
 	opts          Options
@@ -59,7 +59,18 @@ type Node struct {
 	}
 }
 
-var _ bus.Handler = (*Node)(nil)
+// fromBus is Node as package bus sees it: these methods stay out of Node's,
+// which programs see.
+type fromBus Node
+
+var _ bus.Handler = (*fromBus)(nil)
+
+// The five of [bus.Handler].
+func (h *fromBus) Deliver(shard int, m *bus.Message) { (*Node)(h).deliver(shard, m) }
+func (h *fromBus) Flush(shard int)                   { h.outbound[shard].batch.Flush() }
+func (h *fromBus) Reply(r bus.Reply)                 { (*Node)(h).reply(r) }
+func (h *fromBus) State(up bool)                     { (*Node)(h).state(up) }
+func (h *fromBus) Room()                             { (*Node)(h).room() }
 
 // Start listens, connects to NATS and serves. It returns when the node takes
 // clients, after its first barrier; ctx bounds that. Both addresses in use are
@@ -163,7 +174,7 @@ func (n *Node) connect(ctx context.Context) error {
 	b, err := bus.StartNode(ctx, bus.NodeOptions{
 		Options:        o,
 		ID:             n.opts.ID,
-		Handler:        n,
+		Handler:        (*fromBus)(n),
 		Shards:         shards,
 		RequestTimeout: n.opts.RequestTimeout,
 		Linger:         n.opts.Linger,
@@ -194,8 +205,8 @@ func (n *Node) Ready() bool { return n.ready.Load() && !n.stopping.Load() }
 // Connections returns how many connections are open, their handshake done.
 func (n *Node) Connections() int { return n.conns.Len() }
 
-// State follows the bus. It runs on its control goroutine.
-func (n *Node) State(up bool) {
+// state follows the bus. It runs on its control goroutine.
+func (n *Node) state(up bool) {
 	n.ready.Store(up)
 	if !up {
 		n.log.Warn().Msg("nats is away, clients stay connected")

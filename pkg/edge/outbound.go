@@ -19,9 +19,10 @@ type outbound struct {
 // maxScratch bounds what a shard keeps between messages.
 const maxScratch = 64 << 10
 
-// Deliver hands one message from NATS to the connections that it is for. It
-// runs on the goroutine of the shard.
-func (n *Node) Deliver(shard int, m *bus.Message) {
+// deliver hands one message from NATS to the connections that it is for. It
+// runs on the goroutine of the shard. The loops are woken for it when the shard
+// flushes the batch.
+func (n *Node) deliver(shard int, m *bus.Message) {
 	if !n.connected.Load() {
 		return // nobody is here yet
 	}
@@ -35,10 +36,6 @@ func (n *Node) Deliver(shard int, m *bus.Message) {
 		o.scratch = nil
 	}
 }
-
-// Flush wakes the loops for what was delivered. It runs on the goroutine of
-// the shard.
-func (n *Node) Flush(shard int) { n.outbound[shard].batch.Flush() }
 
 func (n *Node) deliverChannel(o *outbound, m *bus.Message) {
 	subs := n.channels.Snapshot(m.Token)
