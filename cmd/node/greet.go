@@ -30,7 +30,7 @@ func (n *node) greet(w io.Writer) error {
 	if n.nats != nil && n.nats.ClusterAddr() != nil {
 		fmt.Fprintf(&b, "  routes    %s\n", n.nats.ClusterAddr())
 	}
-	fmt.Fprintf(&b, "  admin     http://%s/stats\n", local(n.edge.AdminAddr().String()))
+	fmt.Fprintf(&b, "  admin     http://%s/stats%s\n", local(n.edge.AdminAddr().String()), reachNote(n.edge.AdminAddr()))
 	fmt.Fprintf(&b, "Connect any WebSocket client, then push to it from another shell:\n")
 	fmt.Fprintf(&b, "  %s\n", n.paste(event+` '[:chat/hi {:n 1}]'`))
 	_, err := io.WriteString(w, b.String())

@@ -93,6 +93,9 @@ func (n *node) start(ctx context.Context) error {
 			n.log.Warn().Stringer("addr", nats.Addr()).Msg("nats takes anybody from the network, set --nats-user and --nats-password")
 		}
 	}
+	if !o.AdminListen.Loopback() {
+		n.log.Warn().Str("addr", string(o.AdminListen)).Msg("statistics and profiling are open to the network")
+	}
 	e, err := edge.Start(ctx, edge.Options{
 		Listen:           string(o.Listen),
 		AdminListen:      string(o.AdminListen),
