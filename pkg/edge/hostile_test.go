@@ -107,6 +107,7 @@ func TestBackpressureInward(t *testing.T) {
 		Bus:          bus.Options{URLs: []string{"nats://" + process.Addrs.Client}},
 		PingInterval: 500 * time.Millisecond,
 		IdleTimeout:  2 * time.Second,
+		QueueBytes:   64 << 20, // what was held back comes in a burst
 	})
 	sub := testkit.Dial(t, node.Addr().String(), "/")
 	sub.Subscribe(`"in"`)
