@@ -24,6 +24,20 @@ var reasonNames = [reasonCount]string{
 	"", "malformed", "head-too-large", "too-many-headers", "method", "http-version", "host", "body", "upgrade", "key", "ws-version",
 }
 
+// reasonTexts say to whoever sent the request what to do.
+var reasonTexts = [reasonCount]string{
+	Malformed:  "The request head is malformed or ambiguous: RFC 9112 says what it may hold.",
+	TooLarge:   "The request head is too large: shorten the URL, the cookies or the headers.",
+	TooMany:    "The request has too many header lines.",
+	BadMethod:  "Only GET and HEAD are taken here.",
+	BadHTTP:    "Only HTTP/1.1 is taken here.",
+	BadHost:    "The request needs exactly one Host header.",
+	HasBody:    "A request with a body is not taken here.",
+	BadUpgrade: "The upgrade is incomplete: it needs the headers Upgrade: websocket and Connection: Upgrade.",
+	BadKey:     "The upgrade needs exactly one Sec-WebSocket-Key, 16 bytes in base64.",
+	BadVersion: "Only version 13 of WebSocket is spoken here.",
+}
+
 // String returns a short name, for logs and metrics.
 func (r Reason) String() string {
 	if r < reasonCount {
@@ -54,7 +68,7 @@ func (e *Error) AppendResponse(dst []byte) []byte {
 	case http.StatusMethodNotAllowed:
 		headers = []string{"Allow", "GET, HEAD"}
 	}
-	return AppendRefusal(dst, e.Status, "", e.Reason.String()+"\n", true, headers...)
+	return AppendRefusal(dst, e.Status, "", reasonTexts[e.Reason]+"\n", true, headers...)
 }
 
 func refuse(r Reason) *Error {
