@@ -1,14 +1,28 @@
 package wsconn
 
+import "time"
+
 // batchPost is how many connections of one loop are collected before they are posted, so that another loop can begin
 // while the rest is being queued.
 const batchPost = 256
+
+// What a batch waits for peers that take nothing at the moment: they may just be busy. It comes out of a credit that
+// grows by a tenth of the time, so that frozen peers, however many, cost a shard no more than that.
+const (
+	graceStep  = time.Millisecond
+	graceMax   = 20 * time.Millisecond
+	graceShare = 10
+)
 
 // Batch queues frames for many connections and wakes each loop once. It belongs to one goroutine.
 type Batch struct {
 	srv   *Server
 	lists [][]*Conn     // by loop
 	turn  chan struct{} // awaitTurn's
+
+	// Of waitForPeer.
+	credit   time.Duration
+	creditAt time.Time
 
 	// Broadcasts since the loops have last flushed.
 	frames, bytes int
@@ -24,7 +38,7 @@ func (s *Server) NewBatch() *Batch {
 //
 // A queue that is half full although its peer takes what it is given means that the batch is faster than the loop:
 // then Enqueue waits for the loop's next turn, so that a burst does not overflow the queues of readers who are well.
-// For a peer that is slow it never waits.
+// For peers that take nothing it waits too, but for a tenth of its time at most.
 func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 	c.mu.Lock()
 	if gate != nil && !*gate {
@@ -32,7 +46,7 @@ func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 		return Shut
 	}
 	r, wake := c.pushLocked(f)
-	crowded := c.crowdedLocked()
+	crowded, blocked := c.crowdedLocked(), c.mu.bits&queueBlocked != 0
 	c.mu.Unlock()
 	if wake {
 		i := c.loop.index
@@ -41,11 +55,28 @@ func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 			b.post(i)
 		}
 	}
-	if crowded {
+	switch {
+	case !crowded:
+	case blocked:
+		b.waitForPeer()
+	default:
 		b.Flush()
 		c.loop.awaitTurn(b.turn)
 	}
 	return r
+}
+
+// waitForPeer gives peers that take nothing at the moment some time, if there is credit.
+func (b *Batch) waitForPeer() {
+	now := time.Now()
+	b.credit = min(b.credit+now.Sub(b.creditAt)/graceShare, graceMax)
+	b.creditAt = now
+	if b.credit < graceStep {
+		return
+	}
+	b.credit -= graceStep
+	b.Flush()
+	time.Sleep(graceStep)
 }
 
 // Broadcast is Server.Broadcast at the pace of the loops: after every quarter of a send queue it waits until they have

@@ -169,10 +169,10 @@ func (c *Conn) pushLocked(f *Frame) (r Result, wake bool) {
 	return r, wake
 }
 
-// crowdedLocked reports whether the queue is half full although the peer takes what it is given: whoever fills it is
-// faster than the loop, and can wait for it.
+// crowdedLocked reports whether the queue is half full: whoever fills it is faster than the loop, or, with queueBlocked,
+// than the peer.
 func (c *Conn) crowdedLocked() bool {
-	return c.mu.bits&(queueBlocked|queueOpen) == queueOpen && (c.mu.count > c.loop.maxFrames/2 || c.mu.bytes > c.loop.maxBytes/2)
+	return c.mu.bits&queueOpen != 0 && (c.mu.count > c.loop.maxFrames/2 || c.mu.bytes > c.loop.maxBytes/2)
 }
 
 func (c *Conn) gated(gate *bool, open bool, f *Frame) (r Result, wake bool) {
