@@ -13,7 +13,7 @@ import (
 
 const (
 	portableRead  = 4 << 10
-	portableWrite = 64 << 10        // what stands in for the system's send buffer
+	portableWrite = 256 << 10       // what stands in for the system's send buffer; of a quarter readers who are well overflowed
 	portableDrain = 2 * time.Second // how long Close lets the writer finish
 	acceptRetry   = 100 * time.Millisecond
 )
