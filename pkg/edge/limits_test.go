@@ -195,6 +195,11 @@ func TestPlainRequests(t *testing.T) {
 	if !resp.Close {
 		t.Error("net/http keeps the connection")
 	}
+	for range 1100 { // whoever has gone is not counted
+		if got := status(t, "http://"+addr+"/health"); got != http.StatusOK {
+			t.Fatalf("status %d", got)
+		}
+	}
 }
 
 // upgrade sends an upgrade and does not wait for its answer.
