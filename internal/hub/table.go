@@ -1,9 +1,6 @@
 package hub
 
-import (
-	"iter"
-	"sync"
-)
+import "sync"
 
 // Table finds a connection by the 64 bits of its conn-id. All methods are
 // safe for concurrent use.
@@ -60,26 +57,4 @@ func (t *Table[C]) Len() int {
 		s.mu.RUnlock()
 	}
 	return n
-}
-
-// All ranges over the connections in no order. No lock is held while the body
-// runs; a connection that comes or goes meanwhile may or may not be seen.
-func (t *Table[C]) All() iter.Seq[C] {
-	return func(yield func(C) bool) {
-		var batch []C
-		for i := range t.shards {
-			s := &t.shards[i]
-			batch = batch[:0]
-			s.mu.RLock()
-			for _, c := range s.mu.conns {
-				batch = append(batch, c)
-			}
-			s.mu.RUnlock()
-			for _, c := range batch {
-				if !yield(c) {
-					return
-				}
-			}
-		}
-	}
 }
