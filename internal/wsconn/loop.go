@@ -53,8 +53,9 @@ type loop struct {
 
 	waiters []chan struct{} // of awaitTurn, to be told after the next flush
 
-	gatherUntil time.Time // zero: flush each turn
-	gatherTimer bool      // a turn is ordered for when gathering ends
+	gatherFor   time.Duration // how long to put the next flush off; 0: not at all
+	gatherUntil time.Time     // when that ends, once there is something to flush
+	gatherTimer bool          // a turn is ordered for then
 
 	inbox struct {
 		sync.Mutex
@@ -229,28 +230,31 @@ func (l *loop) flushAll() {
 	l.gather(time.Since(begin), l.n.writeCalls-calls, l.n.framesOut-frames)
 }
 
-// gather puts the next flush off after one that averaged two or more frames a call, for a quarter of what it took: a
-// write call costs microseconds and another frame in it almost nothing, so under load waiting makes the whole faster.
-// Meanwhile the loop goes on reading, so that what it gathers can come. With one frame in flight it never happens.
-// (Always waiting a millisecond coalesces the same and costs a fifth then.)
+// gather puts the next flush off after one that averaged two or more frames a call, for a quarter of what it took,
+// from when there is something to flush: a write call costs microseconds and another frame in it almost nothing, so
+// under load waiting makes the whole faster. Meanwhile the loop goes on reading, so that what it gathers can come.
+// With one frame in flight it never happens. (Always waiting a millisecond coalesces the same and costs a fifth then.)
 func (l *loop) gather(took time.Duration, calls, frames uint64) {
 	if calls == 0 || frames < 2*calls {
 		return
 	}
 	if d := min(gatherMax, took/4); d >= gatherMin {
-		l.gatherUntil = time.Now().Add(d)
+		l.gatherFor = d
 	}
 }
 
 // gathering reports whether the flush of this turn is put off, and sees to it that a turn comes when it is due. Whoever
 // waits for a flush ends the gathering.
 func (l *loop) gathering() bool {
-	if l.gatherUntil.IsZero() || len(l.dirty) == 0 {
+	if l.gatherFor == 0 || len(l.dirty) == 0 {
 		return false
+	}
+	if l.gatherUntil.IsZero() {
+		l.gatherUntil = time.Now().Add(l.gatherFor)
 	}
 	left := time.Until(l.gatherUntil)
 	if left <= 0 || len(l.waiters) > 0 || l.stopping {
-		l.gatherUntil = time.Time{}
+		l.gatherFor, l.gatherUntil = 0, time.Time{}
 		return false
 	}
 	if !l.gatherTimer {
