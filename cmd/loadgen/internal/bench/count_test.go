@@ -58,8 +58,9 @@ func TestTableJudges(t *testing.T) {
 	t.Parallel()
 	round := func(rate, ceiling float64) Round {
 		return Round{
-			Ceiling: &report.Result{Rate: ceiling, Server: &report.Server{CPUPerMillion: 6}},
-			Run:     &report.Result{Rate: rate, Server: &report.Server{CPUPerMillion: 3}},
+			Before: &report.Result{Rate: ceiling - 20, Server: &report.Server{CPUPerMillion: 7}},
+			Run:    &report.Result{Rate: rate, Server: &report.Server{CPUPerMillion: 3}},
+			After:  &report.Result{Rate: ceiling + 20, Server: &report.Server{CPUPerMillion: 5}},
 		}
 	}
 	lines := summed([]Line{

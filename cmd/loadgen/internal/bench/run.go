@@ -41,7 +41,7 @@ type Options struct {
 // Line is a case and what was measured.
 type Line struct {
 	Name string `json:"name"`
-	// Rounds holds each round's run beside the ceiling's of the same minute.
+	// Rounds holds each round's run between the ceiling's.
 	Rounds []Round `json:"rounds,omitempty"`
 	// Ratio is the median of the rounds' ratios of deliveries a second; CPURatio the
 	// same of the server's CPU time for a delivery, which a busy machine spoils less.
@@ -59,15 +59,19 @@ type Line struct {
 	Error string  `json:"error,omitempty"`
 }
 
-// Round is one run and its ceiling.
+// Round is one run between two of its ceiling, since a shared machine does not
+// keep its speed from one minute to the next.
 type Round struct {
-	Ceiling *report.Result `json:"ceiling"`
-	Run     *report.Result `json:"run"`
+	Before *report.Result `json:"ceiling_before"`
+	Run    *report.Result `json:"run"`
+	After  *report.Result `json:"ceiling_after"`
 }
 
-func (r Round) ratio() float64 { return r.Run.Rate / r.Ceiling.Rate }
+func (r Round) rate() float64    { return r.Run.Rate }
+func (r Round) ceiling() float64 { return (r.Before.Rate + r.After.Rate) / 2 }
+func (r Round) ratio() float64   { return r.rate() / r.ceiling() }
 func (r Round) cpuRatio() float64 {
-	return r.Ceiling.Server.CPUPerMillion / r.Run.Server.CPUPerMillion
+	return (r.Before.Server.CPUPerMillion + r.After.Server.CPUPerMillion) / 2 / r.Run.Server.CPUPerMillion
 }
 
 // OK tells whether the line reaches its bars.
@@ -112,7 +116,7 @@ func Run(ctx context.Context, o Options) ([]Line, error) {
 				continue
 			}
 			l.Rounds = append(l.Rounds, r)
-			o.say("  %.0f a second, ceiling %.0f: %.2f (cpu %.2f)", r.Run.Rate, r.Ceiling.Rate, r.ratio(), r.cpuRatio())
+			o.say("  %.0f a second, ceiling %.0f: %.2f (cpu %.2f)", r.rate(), r.ceiling(), r.ratio(), r.cpuRatio())
 		}
 	}
 	for i, c := range cases {
@@ -156,13 +160,18 @@ func median(rounds []Round, of func(Round) float64) float64 {
 	return (v[len(v)/2] + v[(len(v)-1)/2]) / 2
 }
 
-// round runs the ceiling and then the case.
+// round runs the case, and the ceiling for half as long before and after it.
 func (o *Options) round(ctx context.Context, c benchCase) (r Round, err error) {
-	r.Ceiling, err = o.load(ctx, nil, "ceiling", "-n", fmt.Sprint(c.ceiling), "-d", o.Duration.String(), "--server-cpu", fmt.Sprint(o.ServerCPU))
-	if err != nil {
+	ceiling := func() (*report.Result, error) {
+		return o.load(ctx, nil, "ceiling", "-n", fmt.Sprint(c.ceiling), "-d", (o.Duration / 2).String(), "--server-cpu", fmt.Sprint(o.ServerCPU))
+	}
+	if r.Before, err = ceiling(); err != nil {
 		return r, err
 	}
-	r.Run, err = o.against(ctx, nil, append(c.args(), "-d", o.Duration.String())...)
+	if r.Run, err = o.against(ctx, nil, append(c.args(), "-d", o.Duration.String())...); err != nil {
+		return r, err
+	}
+	r.After, err = ceiling()
 	return r, err
 }
 

@@ -26,7 +26,7 @@ func WriteTable(w io.Writer, lines []Line) error {
 				bar = fmt.Sprintf("%.0f", l.PerCallBar)
 			}
 			fmt.Fprintf(tw, "%s\t%.0f\t%.0f\t%.2f\t%.2f\t%.2f\t%.1f\t%s\t%s\t%s\n", l.Name,
-				median(l.Rounds, func(r Round) float64 { return r.Run.Rate }), median(l.Rounds, func(r Round) float64 { return r.Ceiling.Rate }),
+				median(l.Rounds, Round.rate), median(l.Rounds, Round.ceiling),
 				l.Ratio, l.CPURatio, l.Bar, l.PerCall, bar, verdict, l.Aimed)
 		}
 	}
