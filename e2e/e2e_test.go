@@ -7,16 +7,15 @@ import (
 	"syscall"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/hoshi-ws/hoshi/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	testkit.Main(m, func() {
 		if buildDir != "" {
 			_ = os.RemoveAll(buildDir)
 		}
-		os.Exit(code)
-	}))
+	})
 }
 
 // scenario is a script of clj/ and the checks that it must print, no more and

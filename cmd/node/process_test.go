@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/testkit"
 )
 
 // patience bounds every wait for a process.
@@ -43,11 +45,11 @@ func hoshi(t *testing.T) string {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if binary.path != "" {
-		os.RemoveAll(filepath.Dir(binary.path))
-	}
-	os.Exit(code)
+	testkit.Main(m, func() {
+		if binary.path != "" {
+			os.RemoveAll(filepath.Dir(binary.path))
+		}
+	})
 }
 
 // environment is what the test runs in, less what would configure hoshi.

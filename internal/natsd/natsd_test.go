@@ -9,12 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/hoshi-ws/hoshi/internal/natsd"
+	"github.com/hoshi-ws/hoshi/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func start(t *testing.T, o natsd.Options) *natsd.Server {
 	t.Helper()

@@ -14,13 +14,13 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
-	"go.uber.org/goleak"
 
+	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const patience = 20 * time.Second // for what must happen; reached only when a test fails
 

@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/natsd"
+	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // server starts one embedded server that ends with the test.
 func server(t testing.TB, o natsd.Options) *natsd.Server {

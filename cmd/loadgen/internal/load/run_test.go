@@ -11,11 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/rawserver"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
+	"github.com/hoshi-ws/hoshi/internal/testkit"
 )
 
 // childEnv makes the test binary a raw server that ends with its standard input.
@@ -36,7 +35,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(s.Serve())
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m)
+	testkit.Main(m)
 }
 
 // raw starts a raw server in this process and returns its url.

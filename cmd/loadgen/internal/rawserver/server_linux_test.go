@@ -11,13 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/rawserver"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
+	"github.com/hoshi-ws/hoshi/internal/testkit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // client is a blocking client.
 type client struct {
