@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 	"github.com/hoshi-ws/hoshi/pkg/edge"
@@ -355,6 +357,8 @@ func TestInterestFollowsSubscribers(t *testing.T) {
 	testkit.Eventually(t, "no interest", func() bool { return interests() == 0 && c.Nodes[0].Stats().Channels == 0 })
 }
 
+// Clients stay while NATS is away, and are told what does not work; after the
+// return everything that they had works.
 func TestNATSAway(t *testing.T) {
 	c := testkit.StartCluster(t, 2, nil)
 	node := c.Nodes[0]
@@ -362,15 +366,18 @@ func TestNATSAway(t *testing.T) {
 	for i := range 90 {
 		cl.Subscribe(fmt.Sprintf(`"old-%d"`, i))
 	}
-	events := hear(t, c.Backend(t, 1), "app.>", "app", nil)
+	// Both: nodes go to any server that they know.
 	c.NATS[0].Shutdown()
-	testkit.Eventually(t, "not ready", func() bool { return !node.Ready() })
+	c.NATS[1].Shutdown()
+	testkit.Eventually(t, "not ready", func() bool { return !node.Ready() && !c.Nodes[1].Ready() })
 
-	if s := status(t, "http://"+node.Addr().String()+"/health/ready"); s != 503 {
-		t.Errorf("ready answers %d", s)
-	}
-	if s := status(t, "http://"+node.Addr().String()+"/health"); s != 200 {
-		t.Errorf("health answers %d", s)
+	for _, host := range []string{node.Addr().String(), node.AdminAddr().String()} {
+		if s := status(t, "http://"+host+"/health/ready"); s != 503 {
+			t.Errorf("ready answers %d", s)
+		}
+		if s := status(t, "http://"+host+"/health"); s != 200 {
+			t.Errorf("health answers %d", s)
+		}
 	}
 	cl.Send(`[[:app/x 1] "c1"]`)
 	cl.Expect(`[:chsk/error "c1"]`)
@@ -378,20 +385,34 @@ func TestNATSAway(t *testing.T) {
 	cl.Expect(`[{:success false, :error :unavailable} "c2"]`)
 	cl.Send(`[:sente-lite/subscribe {:channel-id "new"}]`)
 	cl.Expect(`[:sente-lite/subscribed {:channel-id "new", :success false, :error :unavailable}]`)
+	cl.Send(`[[:sente-lite/subscribe {:channel-id "new"}] "c3"]`)
+	cl.Expect(`[{:success false, :error :unavailable} "c3"]`)
 	cl.Send(`[:sente-lite/unsubscribe {:channel-id "old-0"}]`)
 	cl.Expect(`[:sente-lite/subscribed {:channel-id "old-0", :success true}]`)
-	cl.Send("[:app/lost]")
+	before := node.Stats().RefusedMessages["unavailable"]
+	cl.Send("[:app/lost]", `[:sente-lite/publish {:channel-id "old-1" :data "lost"}]`)
 	cl.Nothing()
-	if n := node.Stats().RefusedMessages["unavailable"]; n < 3 {
-		t.Errorf("%d refusals counted", n)
+	if n := node.Stats().RefusedMessages["unavailable"] - before; n != 2 {
+		t.Errorf("%d of 2 refusals counted", n)
 	}
-	_, err := testkit.TryDial(t, node.Addr().String(), "/")
-	if err == nil || !strings.Contains(err.Error(), "503") {
-		t.Errorf("upgrade: %v", err)
+	for _, path := range []string{"/", "/ws?uid=bob"} {
+		_, err := testkit.TryDial(t, node.Addr().String(), path)
+		if status, ok := errors.AsType[ws.StatusError](err); !ok || status != 503 {
+			t.Errorf("upgrade of %s: %v", path, err)
+		}
 	}
 
 	c.Restart(t, 0)
-	testkit.Eventually(t, "ready again", node.Ready)
+	c.Restart(t, 1)
+	for _, n := range c.Nodes {
+		testkit.Eventually(t, "ready again", func() bool { return n.Ready() })
+	}
+	events := hear(t, c.Backend(t, 1), "app.>", "app", nil)
+	testkit.Eventually(t, "servers and nodes know of each other", func() bool {
+		a, b := c.Nodes[0].Stats().Bus, c.Nodes[1].Stats().Bus
+		return c.NATS[0].Routes() == 1 && c.NATS[1].Routes() == 1 && (a.ServerID == b.ServerID || a.Servers == 2 && b.Servers == 2)
+	})
+	cl.Subscribe(`"new"`) // its barrier is behind every interest that was restored
 	other := c.Dial(t, 1, "/")
 	for i := 1; i < 90; i++ {
 		other.Publish(fmt.Sprintf(`"old-%d"`, i), "7")
@@ -399,11 +420,40 @@ func TestNATSAway(t *testing.T) {
 	}
 	must(t, c.Backend(t, 1).PublishUser(bus.String("alice"), []byte("[:still/here]")))
 	cl.Expect("[:still/here]")
-	cl.Subscribe(`"new"`)
 	cl.Send("[:app/back]")
 	if got := next(t, events); got != "[:app/back]" {
 		t.Errorf("event %s", got)
 	}
+}
+
+// A uid's first socket is accepted when its interest is in force: whoever has
+// heard the handshake gets every push from then on, from any server.
+func TestHandshakeMeansOnEveryServer(t *testing.T) {
+	const users, workers = 1000, 10
+	c := testkit.StartCluster(t, 2, nil)
+	backend := c.Backend(t, 1)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range users / workers {
+				uid := fmt.Sprintf("u-%d-%d", w, i)
+				cl, err := testkit.TryDial(t, c.Nodes[0].Addr().String(), "/ws?uid="+uid)
+				if err != nil {
+					t.Errorf("dial %s: %v", uid, err)
+					return
+				}
+				if err := backend.PublishUser(bus.String(uid), []byte("[:at/once]")); err != nil {
+					t.Errorf("push: %v", err)
+				}
+				if m, err := cl.TryRead(testkit.Patience); err != nil || m != "[:at/once]" {
+					t.Errorf("%s got %s, %v", uid, m, err)
+					return
+				}
+				cl.Conn.Close()
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func status(t *testing.T, url string) int {
@@ -437,7 +487,11 @@ func TestSizes(t *testing.T) {
 // A NATS server with a small max_payload lowers the node's limit.
 func TestSmallMaxPayload(t *testing.T) {
 	nats := testkit.StartNATSWith(t, 64<<10)
-	node := testkit.StartNode(t, edge.Options{Bus: bus.Options{InProcess: nats}})
+	var log logged
+	node := testkit.StartNode(t, edge.Options{Bus: bus.Options{InProcess: nats}, Logger: log.logger()})
+	if said := log.lines("message limit"); len(said) != 1 || !strings.Contains(said[0], `"max_message_bytes":49152`) {
+		t.Errorf("the log says %q", said)
+	}
 	if got := node.Stats().MaxMessage; got != 48<<10 {
 		t.Errorf("limit %d, want %d", got, 48<<10)
 	}

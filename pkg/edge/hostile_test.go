@@ -54,6 +54,11 @@ func TestHostileFramesWithABystander(t *testing.T) {
 				{"close of one byte", masked(0x88, []byte{3}), 1002},
 				{"close with 1005", masked(0x88, []byte{0x03, 0xed}), 1002},
 				{"close with 999", masked(0x88, []byte{0x03, 0xe7}), 1002},
+				{"close with 1006", masked(0x88, []byte{0x03, 0xee}), 1002},
+				{"close with 5000", masked(0x88, []byte{0x13, 0x88}), 1002},
+				{"a surrogate", masked(0x81, []byte("[:sente-lite/publish {:channel-id \"b\" :data \"\xed\xa0\x80\"}]")), 1007},
+				{"ends within a rune", append(masked(0x01, publish), masked(0x80, []byte("\xe2\x82"))...), 1007},
+				{"endless empty fragments", append(masked(0x01, publish), bytes.Repeat(masked(0x00, nil), 80<<10)...), 1009},
 				{"close reason is no UTF-8", masked(0x88, []byte{0x03, 0xe8, 0xff}), 1007},
 				{"HTTP", []byte("GET / HTTP/1.1\r\n\r\n"), 1002},
 			}

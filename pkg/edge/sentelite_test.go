@@ -3,6 +3,7 @@ package edge_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
@@ -157,6 +158,26 @@ func TestChannelRules(t *testing.T) {
 	third := c.Dial(t, 0, "/")
 	third.Send(`[:sente-lite/subscribe {:channel-id "lobby"}]`)
 	third.Expect(`[:sente-lite/subscribed {:channel-id "lobby", :success false, :error :max-subscribers-reached}]`)
+	third.Send(`[[:sente-lite/subscribe {:channel-id "lobby"}] "cb"]`, `[[:sente-lite/subscribe {:channel-id "cellar"}] "cb"]`)
+	third.Expect(`[{:success false, :error :max-subscribers-reached} "cb"]`, `[{:success false, :error :channel-not-found} "cb"]`)
+	cl.Send(`[:sente-lite/unsubscribe {:channel-id "lobby"}]`) // makes room
+	cl.Expect(`[:sente-lite/subscribed {:channel-id "lobby", :success true}]`)
+	third.Subscribe(`"lobby"`)
+}
+
+// Unless configured: 100 subscriptions for a connection, and as many
+// connections in a channel as come.
+func TestDefaultLimits(t *testing.T) {
+	c := one(t, nil)
+	cl := c.Dial(t, 0, "/")
+	for i := range 100 {
+		cl.Subscribe(fmt.Sprint(i))
+	}
+	cl.Send("[:sente-lite/subscribe {:channel-id 100}]")
+	cl.Expect("[:sente-lite/subscribed {:channel-id 100, :success false, :error :max-subscriptions-per-conn}]")
+	for range 1001 { // the reference takes 1,000
+		c.Dial(t, 0, "/").Subscribe("0")
+	}
 }
 
 // A channel id comes back equal to what was sent: in canonical text, and
@@ -327,6 +348,35 @@ func TestEverythingBeforeACloseIsHandled(t *testing.T) {
 	other.Nothing()
 }
 
+// Whatever is on its way to a client that closes, nothing follows the answer to
+// its close frame.
+func TestNothingAfterAClose(t *testing.T) {
+	c := one(t, nil)
+	pub := c.Dial(t, 0, "/")
+	for i := range 50 {
+		cl := c.Dial(t, 0, "/")
+		cl.Subscribe(`"busy"`)
+		for n := range 20 {
+			pub.Publish(`"busy"`, fmt.Sprint(n))
+		}
+		cl.Write(testkit.AppendFrame(nil, ws.OpClose, []byte{0x03, 0xe8}))
+		for n := range 20 {
+			pub.Publish(`"busy"`, fmt.Sprint(n))
+		}
+		_, err := "", error(nil)
+		for err == nil { // messages, in any number, then the close frame
+			_, err = cl.TryRead(testkit.Patience)
+		}
+		if closed, ok := errors.AsType[*testkit.Closed](err); !ok || closed.Code != 1000 {
+			t.Fatalf("socket %d: %v", i, err)
+		}
+		text, err := cl.TryRead(testkit.Patience)
+		if closed, ok := errors.AsType[*testkit.Closed](err); !ok || !errors.Is(closed.Err, io.EOF) {
+			t.Fatalf("socket %d, behind the close frame: %q, %v", i, text, err)
+		}
+	}
+}
+
 // Subscriptions die with the connection; the client subscribes again.
 func TestSubscriptionsDieWithTheConnection(t *testing.T) {
 	c := one(t, nil)
@@ -392,11 +442,18 @@ func TestBadInputWithABystander(t *testing.T) {
 		})
 	}
 	t.Run("binary message", func(t *testing.T) {
-		bad.Write(testkit.AppendFrame(nil, ws.OpBinary, []byte("[:app/x]")))
-		bad.Nothing()
+		before := c.Nodes[0].Stats().RefusedMessages["binary-message"]
+		bad.Write(testkit.AppendFrame(nil, ws.OpBinary, []byte(`[:sente-lite/publish {:channel-id "b" :data 1}]`)))
+		bad.Publish(`"b"`, ":good")
+		bad.Expect(testkit.Message(`"b"`, ":good", bad.ConnID))
+		bystander.Expect(testkit.Message(`"b"`, ":good", bad.ConnID))
+		if got := c.Nodes[0].Stats().RefusedMessages["binary-message"]; got != before+1 {
+			t.Errorf("counted %d times", got-before)
+		}
 	})
 	t.Run("reserved, with a callback", func(t *testing.T) {
 		bad.Send(`[[:chsk/uidport-open {}] "cb"]`)
 		bad.Expect(`[:chsk/error "cb"]`)
+		bystander.Nothing()
 	})
 }
