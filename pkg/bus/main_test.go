@@ -69,6 +69,7 @@ type recorder struct {
 	flushes int
 
 	onDeliver func(m *bus.Message) // before it is recorded; may be nil
+	onReply   func()               // the same
 }
 
 func (r *recorder) Deliver(_ int, m *bus.Message) {
@@ -83,6 +84,9 @@ func (r *recorder) Deliver(_ int, m *bus.Message) {
 func (r *recorder) Flush(int) { r.mu.Lock(); r.flushes++; r.mu.Unlock() }
 
 func (r *recorder) Reply(rep bus.Reply) {
+	if r.onReply != nil {
+		r.onReply()
+	}
 	r.mu.Lock()
 	r.replies = append(r.replies, rep)
 	r.mu.Unlock()
