@@ -198,6 +198,37 @@ func TestParseUpgrade(t *testing.T) {
 	}
 }
 
+// FuzzParseUpgrade holds that the end of a good answer is where its head ends,
+// however much of it and of what follows is there.
+func FuzzParseUpgrade(f *testing.F) {
+	const accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+	for _, head := range []string{
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: " + accept + "\r\n\r\n\x81\x02hi",
+		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 9\r\n\r\nTry again",
+		"HTTP/1.1 101\r\nsec-websocket-accept:wrong\r\n\r\n",
+		"HTTP/1.1", "SSH-2.0\r\n\r\n", "\r\n\r\n",
+	} {
+		f.Add([]byte(head))
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		n, err := wsclient.ParseUpgrade(in, accept)
+		switch {
+		case err != nil && n != 0:
+			t.Fatalf("%d and %v", n, err)
+		case n > len(in) || n != 0 && !bytes.HasSuffix(in[:n], []byte("\r\n\r\n")):
+			t.Fatalf("the head of %q ends at %d", in, n)
+		case n == 0:
+			return
+		}
+		if again, err := wsclient.ParseUpgrade(in[:n], accept); again != n || err != nil {
+			t.Fatalf("its head alone: %d, %v", again, err)
+		}
+		if early, err := wsclient.ParseUpgrade(in[:n-1], accept); early != 0 || err != nil && n <= 8<<10 {
+			t.Fatalf("one byte less: %d, %v", early, err)
+		}
+	})
+}
+
 // FuzzNext holds that how the stream is cut changes nothing.
 func FuzzNext(f *testing.F) {
 	f.Add([]byte{0x81, 0x02, 'h', 'i', 0x89, 0x00}, uint8(1))
