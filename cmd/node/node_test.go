@@ -204,6 +204,12 @@ func TestCredentials(t *testing.T) {
 	env := []string{"HOSHI_NATS_USER=ann", "HOSHI_NATS_PASSWORD=" + secret, "HOSHI_LOG_LEVEL=debug", "HOSHI_NATS_CLUSTER_LISTEN=127.0.0.1:0", "HOSHI_NATS_CLUSTER_USER=c", "HOSHI_NATS_CLUSTER_PASSWORD=" + secret}
 	node := start(t, env, exec.Command(hoshi(t), append([]string{"--dev"}, freePorts...)...))
 	g := greeted(t, node)
+	// Port 0 everywhere, and the ones that were chosen are printed.
+	for _, said := range []string{g.clients, g.backends, g.admin, node.line(t, "routes")} {
+		if !strings.Contains(said, "127.0.0.1:") || strings.Contains(said, "127.0.0.1:0") {
+			t.Errorf("no port in %q", said)
+		}
+	}
 	host, path := addr(t, g.clients)
 	alice := testkit.Dial(t, host, path)
 
