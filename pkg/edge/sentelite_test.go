@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -258,8 +259,18 @@ func TestNothingAfterUnsubscribe(t *testing.T) {
 			}
 		}
 	}()
+	// Many others before it in the channel, so that deliveries are under way
+	// while it leaves.
+	var crowd sync.WaitGroup
+	var others []*testkit.Client
+	for range 40 {
+		other := c.Dial(t, 0, "/")
+		other.Subscribe(`"busy"`)
+		others = append(others, other)
+		crowd.Go(func() { io.Copy(io.Discard, other.Conn) }) //nolint:errcheck // ends when it is closed
+	}
 	cl := c.Dial(t, 0, "/")
-	for range 200 {
+	for range 150 {
 		cl.Subscribe(`"busy"`)
 		cl.Read()
 		cl.Send(`[:sente-lite/unsubscribe {:channel-id "busy"}]`)
@@ -273,6 +284,10 @@ func TestNothingAfterUnsubscribe(t *testing.T) {
 	}
 	close(stop)
 	<-done
+	for _, other := range others {
+		other.Conn.Close()
+	}
+	crowd.Wait()
 }
 
 func TestWrapRecv(t *testing.T) {
