@@ -399,8 +399,11 @@ func TestSubscriptionsDieWithTheConnection(t *testing.T) {
 	cl.Subscribe(`"news"`)
 	cl.Conn.Close()
 	testkit.Eventually(t, "channel is gone", func() bool { return c.Nodes[0].Stats().Channels == 0 })
+	witness := c.Dial(t, 0, "/") // what it has heard has been delivered to everybody
+	witness.Subscribe(`"news"`)
 	again := c.Dial(t, 0, "/ws?uid=alice")
 	again.Publish(`"news"`, "1")
+	witness.Expect(testkit.Message(`"news"`, "1", again.ConnID))
 	again.Nothing()
 	again.Subscribe(`"news"`)
 	again.Publish(`"news"`, "2")
