@@ -130,13 +130,14 @@ func (c *canon) key(i int, ns []byte) int {
 	}
 	start := len(c.dst)
 	c.dst = appendQualified(c.dst, ns, text, kind)
-	// Clojure makes keys this way that no text stands for: #:a{:1 2} has a key that prints as :a/1.
+	// Clojure makes keys this way that no text stands for: #:a{:1 2} has a key that prints as :a/1, and #:a{_/:b 2} a symbol
+	// that prints as :b.
 	whole := c.dst[start:]
 	bare := bytes.TrimPrefix(text, []byte("_/"))
 	if kind == Keyword {
 		bare = bytes.TrimPrefix(text, []byte(":_/"))
 	}
-	if !c.lenient && (!validToken(whole) || !plainStart(whole) || numberLike(whole) || reserved(whole) != Symbol ||
+	if !c.lenient && (!validToken(whole) || kind == Symbol && whole[0] == ':' || !plainStart(whole) || numberLike(whole) || reserved(whole) != Symbol ||
 		len(ns) == 1 && ns[0] == '/' && !Namespaced(text) || len(bare) < len(text) && Namespaced(bare)) {
 		c.fail(i, ReasonNoCanonical)
 	}

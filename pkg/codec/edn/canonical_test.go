@@ -143,6 +143,7 @@ func TestAppendCanonicalRefuses(t *testing.T) {
 		{`"\ud800"`, edn.ReasonNoCanonical},
 		{`#{"\ude00\ud83d"}`, edn.ReasonNoCanonical},
 		{`#:a{:1 2}`, edn.ReasonNoCanonical},
+		{`#:a{_/:b 2}`, edn.ReasonNoCanonical}, // a symbol, and not the keyword that its text is
 		{`#:_{1a 2}`, edn.ReasonNumber},
 		{`#:+1{a 2}`, edn.ReasonDispatch},
 		{`#:/{:a 1}`, edn.ReasonNoCanonical},
