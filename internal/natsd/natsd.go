@@ -87,6 +87,10 @@ func (o *Options) server() (*server.Options, error) {
 		so.Cluster.Host, so.Cluster.Port = host, port
 		so.Cluster.Username, so.Cluster.Password = o.ClusterUsername, o.ClusterPassword
 	}
+	if o.ClusterListen == "" {
+		// nats-server would not even dial the routes.
+		errs = append(errs, &AddrError{What: "cluster listener", Err: errors.New("needed by the routes, which go both ways")})
+	}
 	routes, err := o.parseRoutes()
 	errs = append(errs, err)
 	so.Routes = routes

@@ -90,13 +90,14 @@ func TestRefused(t *testing.T) {
 		{name: "open cluster listener", o: natsd.Options{ClusterListen: "0.0.0.0:0"}, creds: true},
 		{name: "open cluster listener without a host", o: natsd.Options{ClusterListen: ":0"}, creds: true},
 		{name: "user without password", o: natsd.Options{ClusterListen: ":0", ClusterUsername: "u"}, creds: true},
-		{name: "open route", o: natsd.Options{Routes: []string{"nats://192.0.2.1:6222"}}, creds: true},
-		{name: "open route by name", o: natsd.Options{Routes: []string{"example.com:6222"}}, creds: true},
+		{name: "open route", o: natsd.Options{ClusterListen: "127.0.0.1:0", Routes: []string{"nats://192.0.2.1:6222"}}, creds: true},
+		{name: "open route by name", o: natsd.Options{ClusterListen: "127.0.0.1:0", Routes: []string{"example.com:6222"}}, creds: true},
 		{name: "address without port", o: natsd.Options{Listen: "127.0.0.1"}},
 		{name: "port out of range", o: natsd.Options{Listen: "127.0.0.1:70000"}},
 		{name: "cluster address", o: natsd.Options{ClusterListen: "x"}},
-		{name: "route without port", o: natsd.Options{Routes: []string{"nats://u:s3cret@localhost"}}},
-		{name: "route of another kind", o: natsd.Options{Routes: []string{"http://u:s3cret@localhost:1"}}},
+		{name: "route without a cluster listener", o: natsd.Options{Routes: []string{"localhost:6222"}}},
+		{name: "route without port", o: natsd.Options{ClusterListen: "127.0.0.1:0", Routes: []string{"nats://u:s3cret@localhost"}}},
+		{name: "route of another kind", o: natsd.Options{ClusterListen: "127.0.0.1:0", Routes: []string{"http://u:s3cret@localhost:1"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
