@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
 )
 
 // How a stalled server is noticed. A server that is only slow, or stopped for
@@ -37,6 +38,7 @@ type link struct {
 	events chan linkEvent // to the control goroutine
 	done   chan struct{}  // closed when run has ended
 	onSlow func(*nats.Subscription)
+	log    zerolog.Logger // sampled: what it tells may happen with each message
 
 	connects atomic.Uint64
 
@@ -55,6 +57,8 @@ type linkEvent struct{ nc *nats.Conn }
 
 func newLink(o *Options, onSlow func(*nats.Subscription)) *link {
 	l := &link{o: o, onSlow: onSlow, events: make(chan linkEvent, 1), done: make(chan struct{})}
+	l.log = o.Logger.With().Str("component", "bus").Logger().
+		Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -207,7 +211,9 @@ func (l *link) servers() []string {
 	return all
 }
 
-// explain names what was dialled and why it failed. No password is in it.
+// explain names what was dialled and why it failed. No secret is in it: what
+// stands before the @ may be a token as well as a user, and a URL that cannot
+// be read is not quoted, since nobody knows which part of it is a password.
 func (l *link) explain(ctx context.Context, err error) error {
 	l.mu.Lock()
 	why := l.mu.dialErr
@@ -218,6 +224,9 @@ func (l *link) explain(ctx context.Context, err error) error {
 	case why != nil && errors.Is(err, nats.ErrNoServers):
 		err = why
 	}
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		err = errors.New("malformed URL")
+	}
 	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		err = fmt.Errorf("no answer within %v", l.o.ConnectTimeout)
 	}
@@ -227,10 +236,11 @@ func (l *link) explain(ctx context.Context, err error) error {
 	shown := make([]string, len(l.o.URLs))
 	for i, s := range l.o.URLs {
 		shown[i] = s
-		if u, perr := url.Parse(s); perr == nil {
-			shown[i] = u.Redacted()
-		} else if j := strings.LastIndexByte(s, '@'); j >= 0 {
-			shown[i] = s[j+1:]
+		if j := strings.LastIndexByte(s, '@'); j >= 0 {
+			scheme, _, ok := strings.Cut(s[:j], "://")
+			if shown[i] = s[j+1:]; ok {
+				shown[i] = scheme + "://" + shown[i]
+			}
 		}
 	}
 	return fmt.Errorf("connect to NATS at %s: %w", strings.Join(shown, ", "), err)
@@ -259,9 +269,10 @@ func (l *link) stop(ctx context.Context) {
 func (l *link) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrSlowConsumer) && sub != nil {
 		l.onSlow(sub)
+		l.log.Warn().Str("subject", sub.Subject).Msg("queue is full, messages are dropped")
 		return
 	}
-	l.o.Logger.Warn().Str("component", "bus").Err(err).Msg("nats reports an error")
+	l.log.Warn().Err(err).Msg("nats reports an error")
 }
 
 // dialer dials with a context, for sockets and in process, and remembers.

@@ -2,9 +2,11 @@ package bus_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
+	"github.com/rs/zerolog"
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/natsd"
@@ -153,13 +155,20 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// lines is a log whose lines can be waited for.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) { l <- string(p); return len(p), nil }
+
 // TestFullShardIsCounted: a handler that stands still loses messages, and each
-// one is counted.
+// one is counted, and the log says so.
 func TestFullShardIsCounted(t *testing.T) {
 	s := server(t, natsd.Options{})
 	gate := make(chan struct{})
 	r := recorder{onDeliver: func(*bus.Message) { <-gate }}
-	n := node(t, s, &r, func(o *bus.NodeOptions) { o.Shards, o.ShardQueueMessages = 1, 16 })
+	logged := make(lines, 1000)
+	log := zerolog.New(logged)
+	n := node(t, s, &r, func(o *bus.NodeOptions) { o.Shards, o.ShardQueueMessages, o.Logger = 1, 16, &log })
 	want(t, n, bus.KindChan, "slow")
 	want(t, n, bus.KindChan, "slow2")
 	back := raw(t, s)
@@ -174,6 +183,11 @@ func TestFullShardIsCounted(t *testing.T) {
 	}
 	// 16 in the queue, one in the handler.
 	eventually(t, "drops", func() bool { return n.Stats().Dropped["queue-full"] >= all-17 })
+	for line := range logged {
+		if strings.Contains(line, "queue is full") && strings.Contains(line, `"subject":"hoshi.chan.slow`) {
+			break
+		}
+	}
 	close(gate)
 	eventually(t, "rest", func() bool { return uint64(r.count())+n.Stats().Dropped["queue-full"] == all })
 	// The node is as good as before.
