@@ -241,6 +241,12 @@ func (c *control) heartbeat(to string) {
 	if to == "" {
 		to = c.nodesSubject()
 	}
+	// A stranger may have chosen it: a control line that is too long would end
+	// the connection.
+	if len(to) > MaxSubject || !goodLevels(to, true) {
+		c.stats.badBeats.Add(1)
+		return
+	}
 	c.scratch = beat{c.o.node, c.serverID}.append(c.scratch[:0])
 	if err := c.nc.Publish(to, c.scratch); err != nil {
 		c.log.Debug().Err(err).Msg("heartbeat on a lost connection")

@@ -93,7 +93,7 @@ func BenchmarkRequest(b *testing.B) {
 	if _, err := sdk.Take(b.Context(), ">", "g", func(e *bus.Event) { _ = e.Reply(e.Data) }); err != nil {
 		b.Fatal(err)
 	}
-	out := bus.Outgoing{Subject: "hoshi.event.my.app.ask", Body: []byte("[:my.app/ask {:n 1}]"), Conn: "c"}
+	out := bus.Outgoing{Subject: "hoshi.event.my.app.ask", Body: []byte("[:my.app/ask {:n 1}]"), Conn: "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4"}
 	b.ReportAllocs()
 	for b.Loop() {
 		c.send()

@@ -83,7 +83,11 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 	select {
 	case <-up:
 		// The connection is stored right behind base, on the control goroutine.
-		return c, c.onControl(ctx)
+		if err := c.onControl(ctx); err != nil {
+			c.Stop()
+			return nil, err
+		}
+		return c, nil
 	case <-ctx.Done():
 		c.Stop()
 		return nil, context.Cause(ctx)
@@ -178,8 +182,9 @@ func Heard(ctx context.Context, heard *bool) PublishOption {
 // Of this and all Publish methods: the body is scanned before it is sent, and
 // the error says where the fault is (it matches [ErrBadBody] or [ErrBadEvent],
 // and [edn.Error] is in it). The body may be used again when the call returns.
-// A nil error means that it was handed to NATS, not that anybody has it. Other
-// errors: [ErrBadName], [ErrUnavailable], [ErrTooLarge], [ErrStopped].
+// A nil error means that it was handed to NATS, not that anybody has it. A call
+// may block while the server does not read, for at most 10 s: then the
+// connection is given up. Other errors: [ErrBadName], [ErrUnavailable], [ErrTooLarge], [ErrStopped].
 func (c *Client) PublishUser(uid Name, event []byte, opts ...PublishOption) error {
 	subject, err := c.subjects.user(uid)
 	if err != nil {
@@ -352,8 +357,9 @@ func (c *Client) Flush(ctx context.Context) error {
 	return mapErr("flush", flush(ctx, nc))
 }
 
-// Barrier returns when everything that was published and subscribed before the
-// call is in force on every server that has a node. Errors: [ErrUnavailable],
+// Barrier returns when every server that has a node has everything that was
+// published before the call, and every subscription whose Take or Tap had
+// returned. Errors: [ErrUnavailable],
 // [ErrStopped], or ctx's cause.
 func (c *Client) Barrier(ctx context.Context) error {
 	answer := make(chan error, 1)

@@ -148,13 +148,14 @@ func TestTake(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	conn := id.NewGenerator(id.NewNode()).Next(1).String()
 	ask := func(id, data string) bus.Reply {
 		before := len(r.replied())
 		subject, err := n.Subjects().Event([]byte(id))
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := &bus.Outgoing{Subject: subject, Body: fmt.Appendf(nil, "[%s %s]", id, data), Conn: "conn-x", UID: "~42", Client: "tab%2E1"}
+		out := &bus.Outgoing{Subject: subject, Body: fmt.Appendf(nil, "[%s %s]", id, data), Conn: conn, UID: "~42", Client: "tab%2E1"}
 		if err := n.Request(out, id); err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +168,7 @@ func TestTake(t *testing.T) {
 	mu.Lock()
 	e := last
 	mu.Unlock()
-	if string(e.ID) != ":my.app/ask" || string(e.Event) != "[:my.app/ask {:n 1}]" || e.Conn != "conn-x" || string(e.UID) != "42" || e.Client != "tab.1" || e.Subject != "hoshi.event.my.app.ask" {
+	if string(e.ID) != ":my.app/ask" || string(e.Event) != "[:my.app/ask {:n 1}]" || e.Conn != conn || string(e.UID) != "42" || e.Client != "tab.1" || e.Subject != "hoshi.event.my.app.ask" {
 		t.Errorf("got %s %s %s %s %s %s", e.ID, e.Event, e.Conn, e.UID, e.Client, e.Subject)
 	}
 	if rep := ask(":my.app/fail", "1"); rep.Err == nil || rep.Err.Error() != "bus: remote error :my.app/no" {
@@ -181,7 +182,7 @@ func TestTake(t *testing.T) {
 	}
 	before := taken.Load()
 	for i := range 300 {
-		if err := n.Publish(&bus.Outgoing{Subject: "hoshi.event.my.app.x", Body: fmt.Appendf(nil, "[:my.app/x %d]", i), Conn: "c"}); err != nil {
+		if err := n.Publish(&bus.Outgoing{Subject: "hoshi.event.my.app.x", Body: fmt.Appendf(nil, "[:my.app/x %d]", i), Conn: conn}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -189,8 +190,14 @@ func TestTake(t *testing.T) {
 	if rep := ask(":my.app/after", "1"); rep.Err != nil {
 		t.Errorf("after a panic: %v", rep.Err)
 	}
-	mu.Lock()
-	defer mu.Unlock()
+	// A sender that is no conn-id is a stranger's, and the event is not taken.
+	before = taken.Load()
+	if err := n.Publish(&bus.Outgoing{Subject: "hoshi.event.my.app.x", Body: []byte("[:my.app/x]"), Conn: "c\xff"}); err != nil {
+		t.Fatal(err)
+	}
+	if rep := ask(":my.app/after", "2"); rep.Err != nil || taken.Load() != before+1 {
+		t.Errorf("%d taken, %v", taken.Load()-before, rep.Err)
+	}
 }
 
 // TestTakeBarrier: a fresh Take on one server, an event at once on another.

@@ -287,7 +287,7 @@ func (c *control) up(nc *nats.Conn) {
 	c.serverID = nc.ConnectedServerId()
 	server := c.serverID
 	c.stats.serverID.Store(&server)
-	if c.o.node != "" {
+	if c.o.node != "" && c.serverID != "" { // empty: lost already
 		c.peers[c.serverID] = struct{}{}
 	}
 	c.phase = phaseDiscovering

@@ -39,7 +39,7 @@
 //   - Each Request that was accepted gets exactly one Reply.
 //   - After an UNSUB the same subject is not subscribed again before a barrier
 //     that began later has gone through.
-//   - Nothing is published before the barrier of its connection has gone through.
+//   - A node publishes nothing before the barrier of its connection has gone through.
 //   - No subject beyond [MaxSubject] bytes, and none with odd bytes, is sent: it
 //     would end the connection that carries the whole node.
 //   - What is dropped, refused, lost or ignored is counted by reason ([Stats]).

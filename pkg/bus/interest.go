@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -69,7 +70,13 @@ func (c *control) want(subject string, own *ownQueue, done func(error)) {
 	if in == nil {
 		in = &interest{subject: subject, own: own}
 		c.interests[key] = in
-		c.queue = append(c.queue, in)
+		if own != nil && c.isGone(subject) {
+			// Another subscription of the same subject has just ended.
+			in.state, in.unsubbed = interestGone, c.begun
+			c.gone = append(c.gone, in)
+		} else {
+			c.queue = append(c.queue, in)
+		}
 	}
 	in.refs++
 	if in.lingers != 0 {
@@ -81,6 +88,13 @@ func (c *control) want(subject string, own *ownQueue, done func(error)) {
 		return
 	}
 	in.waiters = append(in.waiters, done)
+}
+
+// isGone says whether a subject was unsubscribed and waits for its barrier. It
+// looks at all of them: only the SDK's subscriptions, of which there are few,
+// have keys that do not tell.
+func (c *control) isGone(subject string) bool {
+	return slices.ContainsFunc(c.gone, func(in *interest) bool { return in.subject == subject })
 }
 
 // unwant gives a reference back; the last one lingers.
@@ -133,9 +147,33 @@ func (c *control) unsubscribe(in *interest) {
 		}
 		in.sub = nil
 	}
+	c.wentAway(in)
+}
+
+// wentAway notes that the UNSUB of an interest was sent.
+func (c *control) wentAway(in *interest) {
 	in.state = interestGone
 	in.unsubbed = c.begun
 	c.gone = append(c.gone, in)
+}
+
+// drain sends the UNSUB of an SDK subscription, which keeps taking what the
+// server has sent before. The reference is given back.
+func (c *control) drain(key string) error {
+	in := c.interests[key]
+	if in == nil || in.sub == nil {
+		return nil
+	}
+	c.slow.forget(in.sub)
+	if err := in.sub.Drain(); err != nil {
+		return err
+	}
+	for _, done := range in.waiters {
+		done(ErrStopped)
+	}
+	in.sub, in.waiters, in.refs = nil, nil, 0
+	c.wentAway(in)
+	return nil
 }
 
 // settleGone lets go of the subjects whose UNSUB is older than barrier number.
@@ -146,7 +184,7 @@ func (c *control) settleGone(number uint64) {
 			break // the list is in the order of unsubbed
 		}
 		n++
-		if in.refs > 0 {
+		if in.refs > 0 || len(in.waiters) > 0 {
 			in.state = interestQueued
 			c.queue = append(c.queue, in)
 		} else {

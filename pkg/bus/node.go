@@ -199,8 +199,9 @@ func (n *Node) ReplyError(replyTo, keyword string) {
 // Ready says whether the node may take clients and publishes.
 func (n *Node) Ready() bool { return n.control.ready.Load() }
 
-// Barrier returns when everything that was published and subscribed through
-// this node before the call is in force on every server that has a node.
+// Barrier returns when every server that has a node has everything that was
+// published through this node before the call, and every interest whose Want
+// had been answered.
 // Errors: ErrUnavailable when NATS is away, ErrStopped, or ctx's cause.
 func (n *Node) Barrier(ctx context.Context) error {
 	answer := make(chan error, 1)

@@ -164,7 +164,11 @@ func (p *publisher) put(it item) error {
 func (p *publisher) mark(fn func()) error {
 	p.mu.Lock()
 	if p.mu.nc == nil {
+		closed := p.mu.closed
 		p.mu.Unlock()
+		if closed {
+			return ErrStopped
+		}
 		return ErrUnavailable
 	}
 	p.mu.queue = append(p.mu.queue, item{mark: fn})

@@ -16,7 +16,7 @@ import (
 
 func request(t *testing.T, n *bus.Node, key any) {
 	t.Helper()
-	if err := n.Request(&bus.Outgoing{Subject: "hoshi.event.my.app.ask", Body: []byte("[:my.app/ask]"), Conn: "c"}, key); err != nil {
+	if err := n.Request(&bus.Outgoing{Subject: "hoshi.event.my.app.ask", Body: []byte("[:my.app/ask]"), Conn: "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4"}, key); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -96,7 +96,8 @@ type Subscription struct {
 // Take takes the events whose subject matches pattern. The pattern is the
 // levels after hoshi.event., as in "my.app.>" or ">" for all; a whole subject
 // with the prefix is taken too. Of all who take with the same group, one gets
-// each event; an empty group gets every event. fn is called in order, on one
+// each event; an empty group gets every event. A group has at most [MaxToken]
+// bytes. fn is called in order, on one
 // goroutine for each Take, and may publish and reply but not stop the client.
 //
 // Take returns after the barrier: an event that is sent later on any server
@@ -134,7 +135,9 @@ func (c *Client) event(m *nats.Msg, p *codec.Parser) (*Event, error) {
 		reply:   m.Reply,
 	}
 	if h := m.Header; h != nil {
-		e.Conn = first(h[HeaderConn])
+		if e.Conn = first(h[HeaderConn]); !connOrNone(e.Conn) {
+			return nil, fmt.Errorf("header %s: %w: no conn-id", HeaderConn, ErrBadEvent)
+		}
 		if t := first(h[HeaderUID]); t != "" {
 			uid, err := ParseToken(t)
 			if err != nil {
@@ -176,7 +179,7 @@ func (c *Client) Tap(ctx context.Context, pattern string, fn func(subject string
 }
 
 func (c *Client) subscribe(ctx context.Context, subject, group string, handle func(*nats.Msg)) (*Subscription, error) {
-	if !goodPattern(subject) || (group != "" && !goodLevels(group, true)) {
+	if !goodPattern(subject) || len(group) > MaxToken || (group != "" && !goodLevels(group, true)) {
 		return nil, fmt.Errorf("subscribe %q: %w", subject, ErrBadSubject)
 	}
 	s := &Subscription{
@@ -216,6 +219,7 @@ func (c *Client) subscribe(ctx context.Context, subject, group string, handle fu
 // run calls the handler until the end.
 func (s *Subscription) run() {
 	defer close(s.done)
+	defer s.leave() // not before: Client.Stop waits for all that are still there
 	for {
 		select {
 		case m := <-s.own.ch:
@@ -261,7 +265,6 @@ func (s *Subscription) end(rest bool) {
 // Stop ends the subscription at once; messages that wait are not handled. It
 // does not wait for a handler that is running, so a handler may call it.
 func (s *Subscription) Stop() {
-	s.leave()
 	s.client.control.push(command{op: opUnwant, subject: s.own.key})
 	s.end(false)
 }
@@ -270,15 +273,19 @@ func (s *Subscription) Stop() {
 // has been handled. It must not be called from a handler. ctx bounds the
 // waiting; its end stops the subscription at once.
 func (s *Subscription) Drain(ctx context.Context) error {
-	s.leave()
 	drained := make(chan error, 1)
 	ok := s.client.control.push(command{op: opCall, fn: func() {
-		drained <- s.client.control.drainSub(s.own.key)
+		drained <- s.client.control.drain(s.own.key)
 	}})
 	if !ok {
 		return ErrStopped
 	}
-	err := <-drained
+	var err error
+	select {
+	case err = <-drained:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
 	if err == nil {
 		// Behind the UNSUB: what the server had sent before comes before this
 		// answer.
@@ -301,16 +308,6 @@ func (s *Subscription) leave() {
 	s.client.mu.Lock()
 	delete(s.client.mu.subs, s)
 	s.client.mu.Unlock()
-}
-
-// drainSub sends the UNSUB of an SDK subscription and keeps taking what comes
-// until the server has answered.
-func (c *control) drainSub(key string) error {
-	in := c.interests[key]
-	if in == nil || in.sub == nil {
-		return nil
-	}
-	return in.sub.Drain()
 }
 
 // goodPattern checks a subject with wildcards.
