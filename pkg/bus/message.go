@@ -45,7 +45,9 @@ const ContentTypeEDN = "application/edn"
 // channel, whose body is the data alone. The body is one valid EDN value, with
 // nothing around it.
 type Message struct {
-	Kind Kind
+	// Subject is what it was published on, for logs.
+	Subject string
+	Kind    Kind
 	// Token is the last token of the subject: the uid, conn-id, client-id or
 	// channel; empty for KindAll.
 	Token string

@@ -92,7 +92,7 @@ func TestDeliver(t *testing.T) {
 		r.mu.Lock()
 		got := r.msgs[before]
 		r.mu.Unlock()
-		tt.want.Body = []byte(tt.body)
+		tt.want.Subject, tt.want.Body = tt.subject, []byte(tt.body)
 		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", tt.want) {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
 		}

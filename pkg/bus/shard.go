@@ -110,7 +110,7 @@ func (s *shard) deliver(m *nats.Msg) {
 // every subscriber a frame, and so would a comment at the end, which would
 // swallow what the node writes behind it.
 func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *edn.Scanner) (drop, bool) {
-	*msg = Message{Body: m.Data, ReplyTo: m.Reply}
+	*msg = Message{Subject: m.Subject, Body: m.Data, ReplyTo: m.Reply}
 	msg.Kind, msg.Token = parseSubject(prefix, m.Subject)
 	if msg.Kind == KindNone {
 		return dropSubject, false

@@ -59,7 +59,7 @@ func (n *Node) publishLife(s *session, id string, body []byte) {
 func (n *Node) refuseBody(m *bus.Message, err error) {
 	reason := reasonOf(err)
 	n.counts.refusedPush(reason)
-	n.badPush.Warn().Str("kind", m.Kind.String()).Str("token", m.Token).Str("reason", reason).Msg("push refused")
+	n.badPush.Warn().Str("subject", m.Subject).Str("reason", reason).Msg("push refused")
 	if m.ReplyTo != "" {
 		n.bus.ReplyError(m.ReplyTo, ":bad-request")
 	}

@@ -70,8 +70,12 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 		closeAsked(subs, one, n.excluded(m))
 		return
 	}
-	o.scratch = sentelite.AppendEvent(o.scratch[:0], env.Event, n.opts.WrapRecv)
-	frame := wsconn.NewText(o.scratch)
+	payload := env.Event
+	if n.opts.WrapRecv {
+		o.scratch = sentelite.AppendEvent(o.scratch[:0], env.Event, true)
+		payload = o.scratch
+	}
+	frame := wsconn.NewText(payload)
 	switch {
 	case m.Kind == bus.KindAll:
 		o.broadcast(frame, n.excluded(m))

@@ -86,7 +86,8 @@ func AppendChannelMessage(dst, channel, data []byte, from string, wrap bool) []b
 	return closeRecv(dst, wrap)
 }
 
-// AppendEvent appends a backend's event, [id data], as EDN text.
+// AppendEvent appends a backend's event, [id data], as EDN text: as it came
+// unless it is to be wrapped.
 func AppendEvent(dst, event []byte, wrap bool) []byte {
 	dst = openRecv(dst, wrap)
 	dst = append(dst, event...)
