@@ -55,7 +55,7 @@ func TestFaults(t *testing.T) {
 		},
 		{
 			name: "bad edn on the second line", args: []string{"pub", "chan", "lobby", "{:a 1\n :b )}"}, want: []string{
-				"hoshi: DATA is not EDN: a closing delimiter that nothing opened at line 2, column 5",
+				"hoshi: DATA is not EDN: a closing delimiter that matches none that is open at line 2, column 5",
 				"   :b )}",
 				"      ^",
 			},

@@ -125,7 +125,7 @@ func reasonText(r edn.Reason) string {
 	case edn.ReasonEOF:
 		return "it ends inside the value that begins"
 	case edn.ReasonDelimiter:
-		return "a closing delimiter that nothing opened"
+		return "a closing delimiter that matches none that is open"
 	case edn.ReasonToken:
 		return "no legal symbol or keyword"
 	case edn.ReasonNumber:

@@ -30,11 +30,11 @@ func TestEDNFault(t *testing.T) {
 	}{
 		{
 			name: "in the middle", text: "[:chat/hi }]", at: edn.Error{Line: 1, Column: 11, Reason: edn.ReasonDelimiter},
-			want: "EVENT is not EDN: a closing delimiter that nothing opened at line 1, column 11\n  [:chat/hi }]\n            ^",
+			want: "EVENT is not EDN: a closing delimiter that matches none that is open at line 1, column 11\n  [:chat/hi }]\n            ^",
 		},
 		{
 			name: "second line, behind letters of two bytes", text: "[:a/b\n üü ) x]", at: edn.Error{Line: 2, Column: 7, Reason: edn.ReasonDelimiter},
-			want: "EVENT is not EDN: a closing delimiter that nothing opened at line 2, column 7\n   üü ) x]\n      ^",
+			want: "EVENT is not EDN: a closing delimiter that matches none that is open at line 2, column 7\n   üü ) x]\n      ^",
 		},
 		{
 			name: "at the end", text: "[:a/b", at: edn.Error{Line: 1, Column: 6, Reason: edn.ReasonEOF},
