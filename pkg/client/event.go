@@ -1,0 +1,123 @@
+package client
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/hoshi-ws/hoshi/pkg/codec"
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+)
+
+// EDN is the text of one EDN value. As an argument it stands for the value that
+// it spells, not for a string.
+type EDN string
+
+// Decode puts the value into v, a pointer, by the rules of olympos.io/encoding/edn.
+func (t EDN) Decode(v any) error {
+	if err := edn.Decode([]byte(t), v); err != nil {
+		return fmt.Errorf("decode %s: %w", clip(string(t)), err)
+	}
+	return nil
+}
+
+// Keyword is an EDN keyword; its colon may be left out: Keyword("chat/room").
+type Keyword string
+
+// Event is an event to be sent, [id] or [id data], as EDN text that has been
+// checked. It does not change, so any number of goroutines and clients may send
+// the same one. The zero Event is none: it is refused with [ErrBadEvent].
+type Event struct{ text string }
+
+// NewEvent returns the event [id data]. The id is a keyword with a namespace,
+// its colon may be left out: "chat/hi". data is an [EDN] text, a [Keyword], a
+// string, or any value that olympos.io/encoding/edn encodes; nil makes [id].
+// The error matches [ErrBadEvent].
+func NewEvent(id string, data any) (Event, error) {
+	b := append(make([]byte, 0, 64), '[', ':')
+	b = append(b, strings.TrimPrefix(id, ":")...)
+	if data != nil {
+		b = append(b, ' ')
+		var err error
+		if b, err = appendValue(b, data); err != nil {
+			return Event{}, fmt.Errorf("%w %s: %w", ErrBadEvent, clip(id), err)
+		}
+	}
+	return ParseEvent(string(append(b, ']')))
+}
+
+// MustEvent is [NewEvent] for ids and data that are known to be right. It
+// panics otherwise.
+func MustEvent(id string, data any) Event {
+	e, err := NewEvent(id, data)
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// ParseEvent returns the event that is written as [id] or [id data]. The error
+// matches [ErrBadEvent] and says where the text is wrong.
+func ParseEvent(text string) (Event, error) {
+	var (
+		p   codec.Parser
+		env codec.Envelope
+	)
+	if err := p.EDN([]byte(text), &env); err != nil {
+		return Event{}, fmt.Errorf("%w %s: %w", ErrBadEvent, clip(text), err)
+	}
+	if env.Callback != nil {
+		return Event{}, fmt.Errorf("%w %s: it has a callback, which is for Request to add", ErrBadEvent, clip(text))
+	}
+	return Event{string(env.Event)}, nil
+}
+
+// String returns the event's EDN text.
+func (e Event) String() string { return e.text }
+
+// appendValue appends what v is in EDN, checked.
+func appendValue(dst []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case EDN:
+		if err := edn.Check([]byte(v)); err != nil {
+			return dst, err
+		}
+		// A line end keeps a comment at the end of the text from swallowing what comes behind it.
+		return append(append(dst, v...), '\n'), nil
+	case string:
+		return edn.AppendString(dst, v), nil
+	case Keyword:
+		text := ":" + strings.TrimPrefix(string(v), ":")
+		if !edn.IsKeyword([]byte(text)) {
+			return dst, fmt.Errorf("%s is no keyword", clip(text))
+		}
+		return append(dst, text...), nil
+	}
+	b, err := edn.Marshal(v)
+	if err != nil {
+		return dst, err
+	}
+	if err := edn.Check(b); err != nil {
+		return dst, err
+	}
+	return append(dst, b...), nil
+}
+
+// canonical returns what v is in EDN, in the form in which equal values are
+// equal texts.
+func canonical(v any) (EDN, error) {
+	b, err := appendValue(nil, v)
+	if err != nil {
+		return "", err
+	}
+	b, err = edn.AppendCanonical(nil, b)
+	return EDN(b), err
+}
+
+// clip shortens a text for an error message.
+func clip(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "..."
+}
