@@ -286,3 +286,46 @@ func TestFairness(t *testing.T) {
 		wait(t, "end of writer", done)
 	})
 }
+
+// A peer that takes less than what makes the system call the socket writable is still seen to take something.
+func TestUnsentMovesWithThePeer(t *testing.T) {
+	both(t, func(t *testing.T, b *bench) {
+		s := newSock(b)
+		near, far := tcpPair(t)
+		if err := near.(*net.TCPConn).SetWriteBuffer(1 << 20); err != nil {
+			t.Fatal(err)
+		}
+		if err := far.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+			t.Fatal(err)
+		}
+		b.add(s, near)
+		data := make([]byte, 64<<10)
+		unsent := func() (n int) {
+			b.on(func() { n = b.Unsent(&s.Socket) })
+			return n
+		}
+		settled := -1 // all that can be held is held, and nothing moves
+		for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+			full := false
+			b.on(func() {
+				n, err := b.Write(&s.Socket, data)
+				full = n == 0 && err == nil
+			})
+			now := unsent()
+			if full && now == settled {
+				break
+			}
+			if settled = now; time.Now().After(deadline) {
+				t.Fatal("never full")
+			}
+		}
+		for deadline := time.Now().Add(patience); unsent() >= settled; {
+			if _, err := io.ReadFull(far, make([]byte, 16<<10)); err != nil {
+				t.Fatal(err)
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("does not move")
+			}
+		}
+	})
+}

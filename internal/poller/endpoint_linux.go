@@ -47,6 +47,24 @@ func dup(sc syscall.Conn) (int, error) {
 	return fd, err
 }
 
+// outq returns how many bytes the system holds for c that the peer has not acknowledged, 0 where it cannot tell.
+func outq(c net.Conn) (n int) {
+	sc, ok := c.(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if q, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
+			n = q
+		}
+	})
+	return n
+}
+
 // Close closes an endpoint that was not attached.
 func (ep Endpoint) Close() {
 	switch {

@@ -335,7 +335,8 @@ func (l *Loop) CloseWrite(s *Socket) error {
 	return l.be.closeWrite(s)
 }
 
-// Unsent returns how many bytes were written and are not acknowledged by the peer, as far as is known. Loop only.
+// Unsent returns how many bytes were written and are not acknowledged by the peer, as far as is known: it moves while
+// the peer takes bytes, also when too few for OnWritable. Loop only.
 func (l *Loop) Unsent(s *Socket) int {
 	if s.bits&bitAttached == 0 {
 		return 0

@@ -346,8 +346,9 @@ func (b *portable) closeWrite(s *Socket) error {
 func (b *portable) unsent(s *Socket) int {
 	c := b.conns[s.slot]
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.mu.out)
+	n := len(c.mu.out)
+	c.mu.Unlock()
+	return n + outq(c.conn)
 }
 
 // forget ends the reader and takes the connection out of the table.
