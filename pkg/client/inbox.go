@@ -1,3 +1,407 @@
 package client
 
-type inbox struct{}
+import (
+	"cmp"
+	"context"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// ReceiveStats counts what has come in. The numbers are read one after the
+// other while messages go on coming.
+//
+// Once nothing moves any more, Received = Taken + Dropped + Depth + Backlog.
+type ReceiveStats struct {
+	Received uint64 // messages that came
+	Handled  uint64 // messages that at least one handler has seen
+	Taken    uint64 // messages taken by waiters
+	Buffered uint64 // messages that went to the buffer
+	Dropped  uint64 // messages that nobody took: no room in the buffer, or the connection ended
+	Unseen   uint64 // of Dropped, those that no handler has seen either
+	Timeouts uint64 // waiters and once-handlers told ErrTimeout
+	Closed   uint64 // waiters and once-handlers told that the connection has ended, or the client
+	Panics   uint64 // panics in callbacks and predicates
+
+	Depth    int // messages in the buffer
+	Waiters  int // registered now, those with Take
+	Handlers int // registered now, those without
+	Backlog  int // messages that came and that no handler or waiter has been asked about yet
+}
+
+// inbox hands messages to handlers and waiters. One goroutine, the dispatcher,
+// runs every callback, one after the other; it is started when there is
+// something to do and ends with it.
+type inbox struct {
+	// Fixed after newInbox.
+	clock   Clock
+	onPanic func(value any, stack []byte)
+	box     *mailbox
+
+	// Owned by the dispatcher.
+	handlers table
+	waiters  table
+	buffer   kept
+	seq      uint64          // of the last registration
+	done     []*Registration // ended by the message at hand, to be dropped after it
+
+	// Written by the dispatcher, read by anybody.
+	handled, taken, buffered, dropped, unseen, timeouts, closed, panics atomic.Uint64
+	depth                                                               atomic.Int64
+
+	mu struct {
+		sync.Mutex
+		all     map[*Registration]struct{} // what has not ended
+		waiters int                        // how many of them take
+		stopped error                      // what is told to whoever comes after stop
+	}
+}
+
+// newInbox returns an inbox that keeps at most buffer messages that nobody
+// takes and lets at most backlog wait for the dispatcher. onPanic is called on
+// the dispatcher; it may be nil.
+func newInbox(buffer, backlog int, clock Clock, onPanic func(value any, stack []byte)) *inbox {
+	q := &inbox{clock: clock, onPanic: onPanic, buffer: kept{limit: buffer}}
+	q.mu.all = make(map[*Registration]struct{})
+	q.box = newMailbox(backlog, q.run)
+	return q
+}
+
+// put brings a message. Only the connector calls it. It blocks while backlog
+// messages wait for the dispatcher, or many times that while a request is out.
+// After stop it does nothing.
+func (q *inbox) put(m Message) { q.box.put(m) }
+
+// post runs f on the dispatcher, after all that has been put and posted so far.
+// Any goroutine may call it; it never blocks.
+func (q *inbox) post(f func()) { q.box.post(f) }
+
+// expect says how many more requests (fewer where n is negative) wait for their
+// reply. Without it a callback that waits for one would wait in vain once the
+// backlog is full, since the reply comes behind the messages of put.
+func (q *inbox) expect(n int) { q.box.expect(n) }
+
+// wait waits until the dispatcher has nothing left to do and has ended, or ctx
+// ends. On the dispatcher it would wait for itself.
+func (q *inbox) wait(ctx context.Context) {
+	select {
+	case <-q.box.idle():
+	case <-ctx.Done():
+	}
+}
+
+// register brings r in, after all that has been put so far. Any goroutine may
+// call it.
+func (q *inbox) register(r *Registration) *Registration {
+	r.q = q
+	q.mu.Lock()
+	stopped := q.mu.stopped
+	if stopped == nil {
+		q.mu.all[r] = struct{}{}
+		if r.take {
+			q.mu.waiters++
+		}
+		q.post(func() { q.admit(r) })
+	}
+	q.mu.Unlock()
+	switch {
+	case stopped != nil:
+		q.post(func() { q.finish(r, stopped) })
+	case r.timeout != 0:
+		r.arm(r.timeout)
+	}
+	return r
+}
+
+// forget takes r out of the set of those that have not ended.
+func (q *inbox) forget(r *Registration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if _, ok := q.mu.all[r]; !ok {
+		return
+	}
+	delete(q.mu.all, r)
+	if r.take {
+		q.mu.waiters--
+	}
+}
+
+// remove removes what ok says, and returns how many that were.
+func (q *inbox) remove(ok func(*Registration) bool) int {
+	q.mu.Lock()
+	var found []*Registration
+	for r := range q.mu.all {
+		if ok(r) {
+			found = append(found, r)
+		}
+	}
+	q.mu.Unlock()
+	n := 0
+	for _, r := range found {
+		if r.Remove() {
+			n++
+		}
+	}
+	return n
+}
+
+// renew says that the connection has ended: it is told to every waiter and every
+// once-handler registered so far, and what the buffer holds is dropped. Any
+// goroutine may call it; it happens after all that has been put so far.
+func (q *inbox) renew(d *Disconnect) {
+	q.post(func() { q.closeAll(d, false) })
+}
+
+// stop is renew for good: the lasting handlers go too, without being told, who
+// registers later is told err at once, and put does nothing from now on. Posts
+// still run. Only the first call counts.
+func (q *inbox) stop(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.stopped != nil {
+		return
+	}
+	q.mu.stopped = err
+	q.box.close()
+	q.post(func() { q.closeAll(err, true) })
+}
+
+func (q *inbox) stats() ReceiveStats {
+	s := ReceiveStats{
+		Handled:  q.handled.Load(),
+		Taken:    q.taken.Load(),
+		Buffered: q.buffered.Load(),
+		Dropped:  q.dropped.Load(),
+		Unseen:   q.unseen.Load(),
+		Timeouts: q.timeouts.Load(),
+		Closed:   q.closed.Load(),
+		Panics:   q.panics.Load(),
+		Depth:    int(q.depth.Load()),
+	}
+	s.Received, s.Backlog = q.box.stats()
+	q.mu.Lock()
+	s.Waiters, s.Handlers = q.mu.waiters, len(q.mu.all)-q.mu.waiters
+	q.mu.Unlock()
+	return s
+}
+
+// run is the dispatcher.
+func (q *inbox) run() {
+	ended := false
+	defer func() {
+		if !ended { // by runtime.Goexit in a callback: another one does the rest
+			go q.run()
+		}
+	}()
+	for {
+		l, ok := q.box.next()
+		if !ok {
+			ended = true
+			return
+		}
+		if l.f != nil {
+			q.call(l.f)
+		} else {
+			q.dispatch(l.message)
+		}
+		q.sweep()
+	}
+}
+
+// dispatch shows a message to every handler that matches, then gives it to the
+// first waiter that does, else to the buffer.
+func (q *inbox) dispatch(m Message) {
+	var published ChannelMessage
+	seen := false
+	for c := q.handlers.find(m, &published); ; {
+		r := c.next()
+		if r == nil {
+			break
+		}
+		if q.claim(r, m) {
+			seen = true
+			q.tell(r, m, published)
+		}
+	}
+	if seen {
+		q.handled.Add(1)
+	}
+	for c := q.waiters.find(m, &published); ; {
+		r := c.next()
+		if r == nil {
+			break
+		}
+		if q.claim(r, m) {
+			q.taken.Add(1)
+			q.tell(r, m, published)
+			return
+		}
+	}
+	q.buffered.Add(1)
+	if gone, dropped := q.buffer.push(leftover{m, seen}); dropped {
+		q.dropped.Add(1)
+		if !gone.seen {
+			q.unseen.Add(1)
+		}
+	}
+	q.depth.Store(int64(q.buffer.len()))
+}
+
+// claim reports whether r, which was found for m, is to have it. If r is for one
+// message only, it has ended then.
+func (q *inbox) claim(r *Registration, m Message) bool {
+	if !r.active() || r.match != nil && !q.matches(r, m) {
+		return false
+	}
+	if r.once {
+		if !r.end() {
+			return false
+		}
+		q.done = append(q.done, r)
+		return true
+	}
+	if r.timeout != 0 {
+		r.last = q.clock.Now()
+	}
+	return r.active()
+}
+
+// admit takes in r. What a waiter wants may be in the buffer.
+func (q *inbox) admit(r *Registration) {
+	if !r.active() {
+		return
+	}
+	if !r.take {
+		q.seq++
+		r.seq = q.seq
+		q.handlers.add(r)
+		return
+	}
+	if r.timeout != 0 {
+		r.last = q.clock.Now()
+	}
+	for i := 0; i < q.buffer.len(); {
+		m := q.buffer.get(i)
+		if !r.wants(m) || !q.claim(r, m) {
+			i++
+			continue
+		}
+		q.buffer.remove(i)
+		q.depth.Store(int64(q.buffer.len()))
+		q.taken.Add(1)
+		q.tell(r, m, ChannelMessage{})
+	}
+	if r.active() {
+		q.seq++
+		r.seq = q.seq
+		q.waiters.add(r)
+	}
+}
+
+// expire ends r, whose time is up.
+func (q *inbox) expire(r *Registration) {
+	if !r.once { // a lasting waiter: only silence counts
+		if rest := r.timeout - q.clock.Now().Sub(r.last); rest > 0 && r.active() {
+			r.arm(rest)
+			return
+		}
+	}
+	if r.end() {
+		q.timeouts.Add(1)
+		q.done = append(q.done, r)
+		q.call(func() { r.f(Message{}, ErrTimeout) })
+	}
+}
+
+// finish tells r err and ends it.
+func (q *inbox) finish(r *Registration, err error) {
+	if !r.end() {
+		return
+	}
+	q.done = append(q.done, r)
+	if r.take || r.once {
+		q.closed.Add(1)
+		q.call(func() { r.f(Message{}, err) })
+	}
+}
+
+// closeAll ends every waiter and every once-handler, in order; with lasting, all.
+func (q *inbox) closeAll(err error, lasting bool) {
+	rest := true
+	defer func() {
+		if rest { // a callback has ended the goroutine; the others are to be told all the same
+			q.closeAll(err, lasting)
+		}
+	}()
+	all := append(q.handlers.all(), q.waiters.all()...)
+	slices.SortFunc(all, func(a, b *Registration) int { return cmp.Compare(a.seq, b.seq) })
+	n, unseen := q.buffer.clear()
+	q.depth.Store(0)
+	q.dropped.Add(uint64(n))
+	q.unseen.Add(uint64(unseen))
+	for _, r := range all {
+		if lasting || r.take || r.once {
+			q.finish(r, err)
+		}
+	}
+	rest = false
+}
+
+// sweep drops those that have ended.
+func (q *inbox) sweep() {
+	for i, r := range q.done {
+		q.drop(r)
+		q.done[i] = nil
+	}
+	q.done = q.done[:0]
+}
+
+func (q *inbox) drop(r *Registration) {
+	if r.take {
+		q.waiters.drop(r)
+	} else {
+		q.handlers.drop(r)
+	}
+}
+
+// tell hands m to r.
+func (q *inbox) tell(r *Registration, m Message, published ChannelMessage) {
+	defer q.rescue()
+	if r.onChannel != nil {
+		r.onChannel(published)
+		return
+	}
+	r.f(m, nil)
+}
+
+// call runs a callback.
+func (q *inbox) call(f func()) {
+	defer q.rescue()
+	f()
+}
+
+// matches asks r's predicate. One that panics says no.
+func (q *inbox) matches(r *Registration, m Message) (ok bool) {
+	defer q.rescue()
+	return r.match(m)
+}
+
+// rescue recovers from a panic in a callback; it is deferred.
+func (q *inbox) rescue() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	q.panics.Add(1)
+	if q.onPanic == nil {
+		return
+	}
+	stack := debug.Stack()
+	defer func() {
+		if recover() != nil { // onPanic calls the application too
+			q.panics.Add(1)
+		}
+	}()
+	q.onPanic(v, stack)
+}
