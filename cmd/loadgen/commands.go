@@ -20,7 +20,7 @@ type serverFlags struct {
 type connFlags struct {
 	ServerPID  int           `name:"server-pid" placeholder:"PID" help:"The server's process on this machine: report its memory and CPU time."`
 	Timeout    time.Duration `default:"10s" help:"How long any one answer may take."`
-	Connecting int           `default:"64" help:"Connections in their handshake at once."`
+	Connecting int           `placeholder:"N" help:"Connections in their handshake at once (default 64; 4096 for a storm with --rate)."`
 	Portable   bool          `help:"Use the loop of goroutines in place of epoll."`
 	outputFlags
 }
@@ -59,6 +59,23 @@ type idleCmd struct {
 func (c *idleCmd) Run(ctx context.Context) error {
 	o := c.options(load.Idle)
 	o.URLs, o.Connections, o.Channels, o.Hold = c.URL, c.Connections, c.Channels, c.Hold
+	return execute(ctx, o, c.outputFlags, "")
+}
+
+type stormCmd struct {
+	serverFlags
+	Connections int           `short:"n" default:"10000" help:"Sockets."`
+	Rate        float64       `short:"r" placeholder:"N" help:"Connections begun in a second, on a fixed schedule. Default: as many as --connecting allows."`
+	Channels    int           `default:"0" help:"Channels; each socket subscribes to one. 0: nobody subscribes."`
+	Hold        time.Duration `default:"0s" help:"How long to stay after the last connection."`
+	Keep        bool          `help:"Then stay until Ctrl-C, which is no interruption."`
+}
+
+// Run is for kong.
+func (c *stormCmd) Run(ctx context.Context) error {
+	o := c.options(load.Storm)
+	o.URLs, o.Connections, o.Channels = c.URL, c.Connections, c.Channels
+	o.ConnectRate, o.Hold, o.Keep = c.Rate, c.Hold, c.Keep
 	return execute(ctx, o, c.outputFlags, "")
 }
 

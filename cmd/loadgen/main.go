@@ -30,6 +30,7 @@ progress and the summary go to standard error. Exit codes: 0 done, 1 failed, 2 w
 
 type cli struct {
 	Idle      idleCmd      `cmd:"" help:"Hold connections open, all subscribed, and look at the server's memory."`
+	Storm     stormCmd     `cmd:"" help:"Open connections as fast as they can be had, or at a rate, and measure that."`
 	Fanout    fanoutCmd    `cmd:"" help:"Publish to channels; every subscriber must receive."`
 	Pingpong  pingpongCmd  `cmd:"" help:"Round trips of [:chsk/ws-ping], one under way on each connection."`
 	Userpush  userpushCmd  `cmd:"" help:"Publish on NATS to users with one socket each."`

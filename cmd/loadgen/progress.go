@@ -32,6 +32,11 @@ func (p *progress) show(s load.Progress) {
 	if p.quiet {
 		return
 	}
+	if s.Phase == "keep" {
+		p.end()
+		fmt.Fprintln(p.w, "keep: until Ctrl-C")
+		return
+	}
 	if p.tty {
 		p.draw(s)
 		return

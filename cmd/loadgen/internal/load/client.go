@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
@@ -37,7 +36,23 @@ type scenario interface {
 	// send sends one message that was to leave at intended. It is only called when
 	// the pump says so.
 	send(intended int64)
+	// passed is told that what c waited for in state from has come, and c.state is
+	// the next.
+	passed(c *conn, from state, now int64)
+	// lost is told of a connection that could not be made, or has ended, and why;
+	// false ends the run.
+	lost(c *conn, reason string) bool
 }
+
+// plain is what most scenarios do.
+type plain struct{}
+
+func (plain) query(int) string                          { return "" }
+func (plain) greeted(*conn, []byte) error               { return nil }
+func (plain) message(*conn, wsclient.Frame, int64) bool { return false }
+func (plain) send(int64)                                {}
+func (plain) passed(*conn, state, int64)                {}
+func (plain) lost(*conn, string) bool                   { return false }
 
 // client holds the loop and everything on it.
 type client struct {
@@ -58,7 +73,8 @@ type client struct {
 	conns    []*conn
 	backend  *backend // nil but for user pushes
 	dirty    []flusher
-	ready    int
+	ready    int // connections that have been made
+	refused  int // connections that could not be made
 	lastOpen int64
 	strays   int64
 	err      error
@@ -144,16 +160,25 @@ func (c *client) call(fn func()) bool {
 }
 
 // opened is called when cn is ready for use.
-func (c *client) opened(cn *conn) {
-	cn.state = stReady
+func (c *client) opened(cn *conn, now int64) {
+	cn.advance(stReady, now)
 	c.loop.SetTimer(&cn.sock, 0)
 	c.ready++
-	c.lastOpen = c.clock()
-	<-c.slots
+	c.lastOpen = now
+	c.release(cn)
+}
+
+// release lets the next connection begin.
+func (c *client) release(cn *conn) {
+	if cn.slot {
+		cn.slot = false
+		<-c.slots
+	}
 }
 
 // forget closes cn's socket.
 func (c *client) forget(cn *conn) {
+	c.release(cn)
 	if !cn.sock.Attached() {
 		return
 	}
@@ -171,22 +196,28 @@ type plan struct {
 	channel int
 }
 
-// open opens the connections and returns when all are ready, or one has failed.
-// Connection i gets plans[i].
+// open opens the connections and returns when each is ready or has failed in a way
+// that the scenario puts up with; any other failure ends it. Connection i gets
+// plans[i].
 func (c *client) open(ctx context.Context, plans []plan) error {
 	if err := descriptors(len(plans)); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(16, len(plans)) {
+	began := c.clock()
+	for range min(c.opt.Connecting, len(plans)) {
 		// Ends when all are dialed, or ctx is done.
 		wg.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(plans) {
+					return
+				}
+				intended, ok := c.due(ctx, began, i)
+				if !ok {
 					return
 				}
 				select {
@@ -196,10 +227,10 @@ func (c *client) open(ctx context.Context, plans []plan) error {
 				case <-c.failed:
 					return
 				}
-				if err := c.dial(ctx, i, plans[i]); err != nil {
-					cancel(err)
-					return
+				if c.opt.ConnectRate == 0 {
+					intended = c.clock()
 				}
+				c.dial(ctx, i, plans[i], intended)
 			}
 		})
 	}
@@ -213,13 +244,35 @@ func (c *client) open(ctx context.Context, plans []plan) error {
 		case <-c.failed:
 			err = c.failure()
 		case <-tick.C:
-			c.call(func() { n = c.ready })
+			c.call(func() { n = c.ready + c.refused })
 			c.opt.Progress(Progress{Phase: "connect", Done: int64(n), Total: int64(len(plans))})
 		}
 	}
-	cancel(nil)
+	cancel()
 	wg.Wait()
 	return err
+}
+
+// due waits until connection i is due and returns when that was. A sleep may end
+// up to a millisecond late, which the latency from the intended time includes.
+func (c *client) due(ctx context.Context, began int64, i int) (intended int64, ok bool) {
+	if c.opt.ConnectRate == 0 {
+		return 0, true
+	}
+	intended = began + int64(float64(i)*float64(time.Second)/c.opt.ConnectRate)
+	wait := intended - c.clock()
+	if wait <= 0 {
+		return intended, true
+	}
+	timer := time.NewTimer(time.Duration(wait))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return intended, true
+	case <-ctx.Done():
+	case <-c.failed:
+	}
+	return 0, false
 }
 
 // failure returns the first error on the loop.
@@ -229,33 +282,43 @@ func (c *client) failure() (err error) {
 }
 
 // dial connects and hands the socket to the loop, with the upgrade on its way.
-func (c *client) dial(ctx context.Context, i int, p plan) error {
-	d := net.Dialer{Timeout: c.opt.Timeout}
-	nc, err := d.DialContext(ctx, "tcp", p.target.addr)
-	if err != nil {
-		return dialError(p.target.addr, err)
-	}
-	ep, err := c.adopt(nc)
-	if err != nil {
-		return fmt.Errorf("connection %d: %w", i, err)
-	}
+func (c *client) dial(ctx context.Context, i int, p plan, intended int64) {
+	cn := &conn{link: link{client: c}, index: i, channel: p.channel, slot: true, began: intended, mark: c.clock()}
+	ep, err := c.connect(ctx, p)
+	now := c.clock()
 	posted := c.loop.Post(func() {
-		cn := &conn{link: link{client: c}, index: i, channel: p.channel}
-		if err := c.loop.Attach(ep, cn); err != nil {
-			c.fail(fmt.Errorf("connection %d: %w", i, err))
+		if err == nil {
+			err = c.loop.Attach(ep, cn)
+		}
+		switch {
+		case err == nil:
+		case ctx.Err() != nil: // the run has ended: not the server's doing
+			c.release(cn)
+			return
+		default:
+			cn.fault(dialReason(err), fmt.Errorf("connection %d: %w", i, err))
 			return
 		}
 		c.conns = append(c.conns, cn)
 		c.loop.SetTimer(&cn.sock, c.opt.Timeout)
+		cn.advance(stUpgrade, now)
 		cn.write(func(dst []byte) []byte {
 			return wsclient.AppendUpgrade(dst, p.target.addr, p.target.with(c.scenario.query(i)), upgradeKey)
 		})
 	})
 	if !posted {
 		ep.Close()
-		return poller.ErrStopped
 	}
-	return nil
+}
+
+// connect opens the TCP connection.
+func (c *client) connect(ctx context.Context, p plan) (poller.Endpoint, error) {
+	d := net.Dialer{Timeout: c.opt.Timeout}
+	nc, err := d.DialContext(ctx, "tcp", p.target.addr)
+	if err != nil {
+		return poller.Endpoint{}, dialError(p.target.addr, err)
+	}
+	return c.adopt(nc)
 }
 
 func (c *client) adopt(nc net.Conn) (poller.Endpoint, error) {
@@ -267,16 +330,6 @@ func (c *client) adopt(nc net.Conn) (poller.Endpoint, error) {
 		return poller.Endpoint{}, errors.Join(err, nc.Close())
 	}
 	return ep, nil
-}
-
-func dialError(addr string, err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("connect to %s: connection refused: nothing listens there", addr)
-	}
-	if errors.Is(err, syscall.EADDRNOTAVAIL) {
-		return fmt.Errorf("connect to %s: no local port left (see net.ipv4.ip_local_port_range): %w", addr, err)
-	}
-	return fmt.Errorf("connect to %s: %w", addr, err)
 }
 
 // close ends every connection, politely as far as the server goes along within

@@ -14,7 +14,8 @@ import (
 type state uint8
 
 const (
-	stUpgrade    state = iota // the answer to the upgrade
+	stDial       state = iota // the TCP connection
+	stUpgrade                 // the answer to the upgrade
 	stHandshake               // [:chsk/handshake ...]
 	stSubscribed              // [:sente-lite/subscribed ...]
 	stReady                   // nothing: it is in use
@@ -24,6 +25,8 @@ const (
 // String names what is awaited, for errors.
 func (s state) String() string {
 	switch s {
+	case stDial:
+		return "TCP connection"
 	case stUpgrade:
 		return "answer to the upgrade"
 	case stHandshake:
@@ -48,7 +51,11 @@ type conn struct {
 	index   int
 	channel int // what it subscribes to, -1 for nothing
 	state   state
+	slot    bool   // it holds one of client.slots
 	last    uint32 // the scenario's: number of the last message, or of the ping under way
+
+	began int64 // when it was to be opened
+	mark  int64 // when state began
 }
 
 var (
@@ -64,14 +71,14 @@ func (c *conn) OnRead(p []byte) {
 	now := cl.clock()
 	cl.pump.tick(now)
 	if c.state == stUpgrade {
-		if p = c.upgrade(p); p == nil {
+		if p = c.upgrade(p, now); p == nil {
 			return
 		}
 	}
 	for {
 		f, rest, ok, err := c.parser.Next(p)
 		if err != nil {
-			cl.fail(fmt.Errorf("connection %d: %w", c.index, err))
+			c.fault(reasonProtocol, fmt.Errorf("connection %d: %w", c.index, err))
 			return
 		}
 		if !ok {
@@ -81,7 +88,9 @@ func (c *conn) OnRead(p []byte) {
 		switch {
 		case f.Op == wsclient.OpText && c.state == stReady && cl.scenario.message(c, f, now):
 		case f.Op == wsclient.OpText:
-			c.text(f.Head)
+			if c.text(f.Head, now); !c.sock.Attached() {
+				return
+			}
 		case f.Op == wsclient.OpPing:
 			c.write(func(dst []byte) []byte { return wsclient.AppendPong(dst, f.Head) })
 		case f.Op == wsclient.OpClose:
@@ -93,7 +102,7 @@ func (c *conn) OnRead(p []byte) {
 
 // upgrade reads the answer to the upgrade and returns the frames behind it, nil
 // when there is nothing more to do now.
-func (c *conn) upgrade(p []byte) []byte {
+func (c *conn) upgrade(p []byte, now int64) []byte {
 	if c.head != nil {
 		c.head = append(c.head, p...)
 		p = c.head
@@ -101,7 +110,7 @@ func (c *conn) upgrade(p []byte) []byte {
 	n, err := wsclient.ParseUpgrade(p, c.client.accept)
 	switch {
 	case err != nil:
-		c.client.fail(fmt.Errorf("connection %d: %w", c.index, err))
+		c.fault(upgradeReason(err), fmt.Errorf("connection %d: %w", c.index, err))
 		return nil
 	case n == 0:
 		if c.head == nil {
@@ -109,40 +118,63 @@ func (c *conn) upgrade(p []byte) []byte {
 		}
 		return nil
 	}
-	c.head, c.state = nil, stHandshake
+	c.head = nil
+	c.advance(stHandshake, now)
 	return p[n:]
 }
 
 // text handles what is no scenario's business.
-func (c *conn) text(msg []byte) {
+func (c *conn) text(msg []byte, now int64) {
 	cl := c.client
 	switch {
 	case bytes.Equal(msg, wsPing):
 		c.write(func(dst []byte) []byte { return append(dst, framePong...) })
 	case c.state == stHandshake && bytes.HasPrefix(msg, handshake):
 		if err := cl.scenario.greeted(c, msg); err != nil {
-			cl.fail(err)
+			c.fault(reasonAnswer, err)
 			return
 		}
 		if c.channel < 0 {
-			cl.opened(c)
+			cl.opened(c, now)
 			return
 		}
-		c.state = stSubscribed
+		c.advance(stSubscribed, now)
 		c.write(func(dst []byte) []byte {
 			return wsclient.AppendText(dst, []byte(`[:sente-lite/subscribe {:channel-id "`+cl.channels[c.channel]+`"}]`))
 		})
 	case c.state == stSubscribed && bytes.HasPrefix(msg, subscribed):
 		if !bytes.Contains(msg, []byte(":success true")) {
-			cl.fail(fmt.Errorf("connection %d: server refuses the subscription: %.200s", c.index, msg))
+			c.fault(reasonSubscribe, fmt.Errorf("connection %d: server refuses the subscription: %.200s", c.index, msg))
 			return
 		}
-		cl.opened(c)
+		cl.opened(c, now)
 	case bytes.HasPrefix(msg, []byte("[:chsk/error")), bytes.HasPrefix(msg, []byte("[:chsk/timeout")):
-		cl.fail(fmt.Errorf("connection %d: server answers %.200s", c.index, msg))
+		c.fault(reasonAnswer, fmt.Errorf("connection %d: server answers %.200s", c.index, msg))
 	default:
 		cl.strays++
 	}
+}
+
+// advance says that what c waited for has come.
+func (c *conn) advance(to state, now int64) {
+	from := c.state
+	c.state = to
+	c.client.scenario.passed(c, from, now)
+	c.mark = now
+}
+
+// fault gives c up because of err. Where the scenario is prepared for that, reason
+// is counted, else the run ends.
+func (c *conn) fault(reason string, err error) {
+	cl := c.client
+	switch {
+	case c.state == stClosing:
+	case !cl.scenario.lost(c, reason):
+		cl.fail(err)
+	case c.state < stReady:
+		cl.refused++
+	}
+	cl.forget(c)
 }
 
 // write appends to what leaves at the end of the turn.
@@ -175,13 +207,11 @@ func (c *conn) OnTimer() {
 		c.client.forget(c)
 		return
 	}
-	c.client.fail(fmt.Errorf("connection %d: no %s within %v: %w", c.index, c.state, c.client.opt.Timeout, ErrTimeout))
+	c.fault(timeoutReason(c.state), fmt.Errorf("connection %d: no %s within %v: %w", c.index, c.state, c.client.opt.Timeout, ErrTimeout))
 }
 
-// ended is called when the server has ended the connection.
+// ended is called when the server has ended the connection: with a close frame,
+// or by err.
 func (c *conn) ended(code int, err error) {
-	if c.state != stClosing {
-		c.client.fail(&ClosedError{Index: c.index, Code: code, Err: err})
-	}
-	c.client.forget(c)
+	c.fault(endReason(code, err), &ClosedError{Index: c.index, Code: code, Err: err})
 }

@@ -7,6 +7,7 @@ import (
 // fanout publishes to channels in turn; every subscriber of the channel must
 // receive the message.
 type fanout struct {
+	plain
 	client     *client
 	finder     finder
 	texts      []publish // one for each channel
@@ -34,8 +35,6 @@ func newFanout(c *client) *fanout {
 	}
 	return f
 }
-
-func (f *fanout) query(int) string { return "" }
 
 // greeted notes the publishers: the connections without a channel.
 func (f *fanout) greeted(c *conn, _ []byte) error {

@@ -138,6 +138,7 @@ func (b *backend) OnTimer() {}
 
 // userpush publishes to users in turn, each of whom has one socket.
 type userpush struct {
+	plain
 	client  *client
 	backend *backend
 	finder  finder

@@ -17,6 +17,7 @@ const (
 	Fanout   = "fanout"
 	PingPong = "pingpong"
 	UserPush = "userpush"
+	Storm    = "storm"
 )
 
 // MinSize is the smallest payload in bytes: it holds the mark that receivers
@@ -25,6 +26,10 @@ const MinSize = len(payloadHead) + markLen + len(payloadMid) + len(payloadTail)
 
 // maxOutstanding bounds the messages in flight where a rate sets the pace.
 const maxOutstanding = 1 << 16
+
+// maxConnecting bounds the connections in their handshake where a rate sets the
+// pace: each may take a goroutine that waits for TCP.
+const maxConnecting = 1 << 12
 
 // Options say what to run. Zero values mean the default that is named.
 type Options struct {
@@ -37,7 +42,8 @@ type Options struct {
 	Connections int
 	// Publishers is the number of sockets that publish in fan-out; default 1.
 	Publishers int
-	// Channels is the number of channels; each connection subscribes to one. Default 1.
+	// Channels is the number of channels; each connection subscribes to one. Default 1,
+	// in a storm 0: then nobody subscribes.
 	Channels int
 	// Size is the length in bytes of a payload's EDN text; default 128.
 	Size int
@@ -49,15 +55,22 @@ type Options struct {
 	Rate float64
 	// Warmup is not counted, Duration is; after both everything is awaited.
 	Warmup, Duration time.Duration
-	// Hold is how long idle waits after the last connection.
+	// Hold is how long idle and storm wait after the last connection.
 	Hold time.Duration
+	// Keep makes a storm's connections stay until the context ends, which is then no
+	// interruption.
+	Keep bool
 	// Pause is a time of silence before the first send and after the last receipt,
 	// with the connections open, for whoever counts the server's calls from outside.
 	Pause time.Duration
 	// Timeout is how long any one answer may take; default 10 s.
 	Timeout time.Duration
-	// Connecting is how many connections may be in their handshake at once; default 64.
+	// Connecting is how many connections may be in their handshake at once; default 64,
+	// with a ConnectRate 4,096.
 	Connecting int
+	// ConnectRate is the number of connections to be begun in a second, on a fixed
+	// schedule; 0 begins as many as Connecting allows.
+	ConnectRate float64
 	// NATS is the address of the server that user pushes are published on, and
 	// Prefix the subjects' first token; default "hoshi".
 	NATS, Prefix string
@@ -72,8 +85,8 @@ type Options struct {
 
 // Progress is a glimpse of a run.
 type Progress struct {
-	// Phase is "connect", "probe", "ready", "warm up", "measure", "finished" or
-	// "hold"; "ready" and "finished" are the pauses.
+	// Phase is "connect", "probe", "ready", "warm up", "measure", "finished", "hold"
+	// or "keep" (told once); "ready" and "finished" are the pauses.
 	Phase string
 	// Done of Total is in connections for connect and probe, else in milliseconds.
 	Done, Total int64
@@ -88,8 +101,13 @@ func (o *Options) setDefaults() {
 		}
 	}
 	def(&o.Publishers, 1)
-	def(&o.Channels, 1)
+	if o.Scenario != Storm {
+		def(&o.Channels, 1)
+	}
 	def(&o.Size, 128)
+	if o.ConnectRate > 0 {
+		def(&o.Connecting, maxConnecting)
+	}
 	def(&o.Connecting, 64)
 	if o.Scenario == PingPong {
 		o.InFlight = o.Connections
@@ -117,13 +135,18 @@ func (o *Options) validate() error {
 		}
 	}
 	bad(o.Connections < 1, "connections: %d, want at least 1", o.Connections)
-	bad(o.Channels < 1 || o.Channels > max(o.Connections, 1), "channels: %d, want 1 to the number of connections", o.Channels)
+	least := 1
+	if o.Scenario == Storm {
+		least = 0
+	}
+	bad(o.Channels < least || o.Channels > max(o.Connections, 1), "channels: %d, want %d to the number of connections", o.Channels, least)
+	bad(o.Connecting < 1, "connecting: %d, want at least 1", o.Connecting)
 	bad(o.Publishers < 1, "publishers: %d, want at least 1", o.Publishers)
 	bad(o.Size < MinSize, "size: %d, want at least %d", o.Size, MinSize)
 	bad(o.InFlight < 1 || o.InFlight > maxOutstanding, "in flight: %d, want 1 to %d", o.InFlight, maxOutstanding)
-	bad(o.Rate < 0, "rate: %g, want 0 or more", o.Rate)
+	bad(o.Rate < 0 || o.ConnectRate < 0, "rate: %g, want 0 or more", o.Rate+o.ConnectRate)
 	bad(len(o.URLs) == 0, "url: none")
-	bad(o.Scenario != Idle && o.Duration <= 0, "duration: %v, want more than 0", o.Duration)
+	bad(o.sends() && o.Duration <= 0, "duration: %v, want more than 0", o.Duration)
 	bad(o.Scenario == UserPush && o.NATS == "", "nats: no address to publish on")
 	urls := o.URLs
 	if o.PublishURL != "" {
@@ -175,15 +198,21 @@ func (t target) with(q string) string {
 	return t.path + "?" + t.query + "&" + q
 }
 
+// sends tells whether the scenario has a phase of sending.
+func (o *Options) sends() bool { return o.Scenario != Idle && o.Scenario != Storm }
+
 func (o *Options) result() *report.Result {
 	c := map[string]any{"connections": o.Connections}
-	if o.Scenario != Idle {
+	if o.sends() {
 		c["in_flight"], c["rate"] = o.InFlight, o.Rate
 		c["warmup_seconds"], c["duration_seconds"] = o.Warmup.Seconds(), o.Duration.Seconds()
 	}
 	switch o.Scenario {
 	case Idle:
 		c["channels"], c["hold_seconds"] = o.Channels, o.Hold.Seconds()
+	case Storm:
+		c["channels"], c["hold_seconds"], c["keep"] = o.Channels, o.Hold.Seconds(), o.Keep
+		c["connecting"], c["rate"], c["urls"] = o.Connecting, o.ConnectRate, len(o.URLs)
 	case Fanout:
 		c["channels"], c["publishers"], c["size"] = o.Channels, o.Publishers, o.Size
 	case UserPush:

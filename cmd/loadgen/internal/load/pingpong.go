@@ -13,11 +13,10 @@ var (
 
 // pingpong has one ping under way on each connection.
 type pingpong struct {
+	plain
 	client *client
 	rested []*conn // those with none
 }
-
-func (p *pingpong) query(int) string { return "" }
 
 func (p *pingpong) greeted(c *conn, _ []byte) error {
 	p.rested = append(p.rested, c)

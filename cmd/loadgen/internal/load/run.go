@@ -27,7 +27,7 @@ func Run(ctx context.Context, opt Options) (*report.Result, error) {
 	defer c.close()
 	r := &run{client: c, opt: &opt, res: opt.result()}
 	err = r.phases(ctx)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && !(err == nil && opt.Keep) {
 		r.res.Interrupted, err = true, ErrInterrupted
 	} else if err != nil {
 		r.res.Error = err.Error()
@@ -49,13 +49,8 @@ func (r *run) phases(ctx context.Context) error {
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
-	if r.opt.Scenario == Idle {
-		began := time.Now()
-		if err := r.silence(ctx, "hold", r.opt.Hold); err != nil {
-			return err
-		}
-		r.res.Seconds = time.Since(began).Seconds()
-		return r.serverFull()
+	if !r.opt.sends() {
+		return r.hold(ctx)
 	}
 	if err := r.silence(ctx, "ready", r.opt.Pause); err != nil {
 		return err
@@ -71,6 +66,36 @@ func (r *run) phases(ctx context.Context) error {
 	return r.silence(ctx, "finished", r.opt.Pause)
 }
 
+// hold keeps the connections open.
+func (r *run) hold(ctx context.Context) error {
+	began := time.Now()
+	err := r.silence(ctx, "hold", r.opt.Hold)
+	r.res.Seconds = time.Since(began).Seconds()
+	if err == nil {
+		err = r.serverFull()
+	}
+	if err == nil && r.opt.Keep {
+		r.opt.Progress(Progress{Phase: "keep"})
+		select {
+		case <-ctx.Done():
+		case <-r.client.failed:
+			err = r.client.failure()
+		}
+		r.res.Seconds = time.Since(began).Seconds()
+	}
+	r.stormed()
+	return err
+}
+
+// stormed notes what a storm has measured so far.
+func (r *run) stormed() {
+	r.client.call(func() {
+		if s, ok := r.client.scenario.(*storm); ok {
+			r.res.Storm = s.result(r.opt.Connections, r.res.Connections, r.res.ConnectSeconds)
+		}
+	})
+}
+
 // connect makes the scenario and opens what it needs.
 func (r *run) connect(ctx context.Context) error {
 	c, o := r.client, r.opt
@@ -81,7 +106,7 @@ func (r *run) connect(ctx context.Context) error {
 			return err
 		}
 		ch := -1
-		if o.Scenario == Idle || o.Scenario == Fanout {
+		if o.Channels > 0 && (o.Scenario == Idle || o.Scenario == Fanout || o.Scenario == Storm) {
 			ch = i % o.Channels
 		}
 		plans = append(plans, plan{target: t, channel: ch})
@@ -90,6 +115,8 @@ func (r *run) connect(ctx context.Context) error {
 	switch o.Scenario {
 	case Idle:
 		c.scenario = idle{}
+	case Storm:
+		c.scenario = newStorm()
 	case Fanout:
 		c.scenario = newFanout(c)
 		t, err := parseTarget(cmp.Or(o.PublishURL, o.URLs[0]))
@@ -117,6 +144,12 @@ func (r *run) connect(ctx context.Context) error {
 	c.call(func() { r.res.Connections, last = c.ready, c.lastOpen })
 	if last > start {
 		r.res.ConnectSeconds = time.Duration(last - start).Seconds()
+	}
+	if s, ok := c.scenario.(*storm); ok {
+		r.stormed()
+		if err == nil && r.res.Connections == 0 {
+			err = s.nobody(o.Connections)
+		}
 	}
 	if err != nil || push == nil {
 		return err

@@ -139,30 +139,16 @@ func TestRunRefusesOptions(t *testing.T) {
 	}
 }
 
-// answer listens, and serves each connection with f.
+// answer listens, and serves each connection with f behind its first request.
 func answer(t *testing.T, f func(c net.Conn)) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			buf := make([]byte, 4096)
-			if _, err := c.Read(buf); err == nil {
-				f(c)
-			}
-			_ = c.Close()
+	n := new(pushNode)
+	return "ws://" + n.listen(t, func(c net.Conn) {
+		buf := make([]byte, 4096)
+		if _, err := c.Read(buf); err == nil {
+			f(c)
 		}
-	}()
-	t.Cleanup(func() { _ = l.Close(); <-done })
-	return "ws://" + l.Addr().String() + "/"
+	}) + "/"
 }
 
 // accepted is the answer to an upgrade by this client.

@@ -80,10 +80,15 @@ func (n *pushNode) client(c net.Conn) {
 	n.mu.sockets[uid] = c
 	n.mu.Unlock()
 	_, _ = io.WriteString(c, accepted+wsclient.Accept(req.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n"+text(`[:chsk/handshake ["`+uid+`" nil {} true]]`))
+	silence(c)
+}
+
+// silence reads until the client says goodbye.
+func silence(c net.Conn) {
 	buf := make([]byte, 4096)
 	for {
-		// The client says nothing but goodbye.
-		if k, err := c.Read(buf); err != nil || k > 0 && buf[0] == 0x88 {
+		k, err := c.Read(buf)
+		if err != nil || buf[0] == 0x88 || k >= 8 && buf[k-8] == 0x88 { // alone, or behind another frame
 			return
 		}
 	}

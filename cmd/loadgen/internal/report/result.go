@@ -44,6 +44,8 @@ type Result struct {
 	// Seconds (its loop is one thread) it is the client that was measured.
 	ClientCPU float64 `json:"client_cpu_seconds"`
 
+	Storm *Storm `json:"storm,omitempty"`
+
 	Server *Server `json:"server,omitempty"`
 
 	// Interrupted marks a run that was ended early, Error one that failed; both
@@ -88,14 +90,16 @@ func (r *Result) WriteSummary(w io.Writer) error {
 	if r.Connections > 0 {
 		line("connections", "%d in %.2f s", r.Connections, r.ConnectSeconds)
 	}
+	if r.Storm != nil {
+		r.Storm.summary(line)
+	}
 	if r.Sent > 0 {
 		line("sent", "%d in %.2f s", r.Sent, r.Seconds)
 		line("deliveries", "%d, %.0f a second", r.Deliveries, r.Rate)
 		if r.Lost > 0 || r.OutOfOrder > 0 || r.Unexpected > 0 {
 			line("faults", "%d not received, %d out of order or twice, %d unexpected", r.Lost, r.OutOfOrder, r.Unexpected)
 		}
-		q := r.Latency
-		line("latency", "p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f ms", q.P50, q.P90, q.P99, q.P999, q.Max)
+		line("latency", "%s", r.Latency)
 	}
 	if r.ClientCPU > 0 {
 		line("client cpu", "%.2f s, %.0f %% of a core", r.ClientCPU, 100*r.ClientCPU/max(r.Seconds, 1e-9))
