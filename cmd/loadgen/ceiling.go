@@ -33,13 +33,16 @@ func (c *ceilingCmd) Run(ctx context.Context) (err error) {
 		// ceiling is a server that never waits.
 		c.InFlight = 2
 	}
+	o, err := c.options(load.Fanout)
+	if err != nil {
+		return err
+	}
+	c.apply(&o)
 	srv, err := startRawServer(c.ServerCPU)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, srv.stop()) }()
-	o := c.options(load.Fanout)
-	c.apply(&o)
 	o.URLs = []string{"ws://" + srv.addr + "/"}
 	o.ServerPID = srv.cmd.Process.Pid
 	return execute(ctx, o, c.outputFlags, "ceiling")

@@ -21,6 +21,7 @@ type connFlags struct {
 	ServerPID  int           `name:"server-pid" placeholder:"PID" help:"The server's process on this machine: report its memory and CPU time."`
 	Timeout    time.Duration `default:"10s" help:"How long any one answer may take."`
 	Connecting int           `placeholder:"N" help:"Connections in their handshake at once (default 64; 4096 for a storm with --rate)."`
+	Source     []string      `placeholder:"ADDR" help:"Local addresses, 127.0.0.2,127.0.0.3 or 127.0.0.2-127.0.0.9; connections take turns. One has some 28,000 ports for each server."`
 	Portable   bool          `help:"Use the loop of goroutines in place of epoll."`
 	outputFlags
 }
@@ -33,14 +34,19 @@ type paceFlags struct {
 	Pause    time.Duration `help:"Silence before the first send and after the last receipt, for counting the server's calls from outside."`
 }
 
-func (f connFlags) options(scenario string) load.Options {
+func (f connFlags) options(scenario string) (load.Options, error) {
+	sources, err := load.ParseSources(f.Source)
+	if err != nil {
+		return load.Options{}, &usageError{err}
+	}
 	return load.Options{
 		Scenario:   scenario,
 		ServerPID:  f.ServerPID,
 		Timeout:    f.Timeout,
 		Connecting: f.Connecting,
 		Portable:   f.Portable,
-	}
+		Sources:    sources,
+	}, nil
 }
 
 func (f paceFlags) apply(o *load.Options) {
@@ -57,7 +63,10 @@ type idleCmd struct {
 
 // Run is for kong.
 func (c *idleCmd) Run(ctx context.Context) error {
-	o := c.options(load.Idle)
+	o, err := c.options(load.Idle)
+	if err != nil {
+		return err
+	}
 	o.URLs, o.Connections, o.Channels, o.Hold = c.URL, c.Connections, c.Channels, c.Hold
 	return execute(ctx, o, c.outputFlags, "")
 }
@@ -73,7 +82,10 @@ type stormCmd struct {
 
 // Run is for kong.
 func (c *stormCmd) Run(ctx context.Context) error {
-	o := c.options(load.Storm)
+	o, err := c.options(load.Storm)
+	if err != nil {
+		return err
+	}
 	o.URLs, o.Connections, o.Channels = c.URL, c.Connections, c.Channels
 	o.ConnectRate, o.Hold, o.Keep = c.Rate, c.Hold, c.Keep
 	return execute(ctx, o, c.outputFlags, "")
@@ -100,7 +112,10 @@ type fanoutCmd struct {
 
 // Run is for kong.
 func (c *fanoutCmd) Run(ctx context.Context) error {
-	o := c.options(load.Fanout)
+	o, err := c.options(load.Fanout)
+	if err != nil {
+		return err
+	}
 	c.fanoutFlags.apply(&o)
 	o.URLs, o.Publishers, o.PublishURL = c.URL, c.Publishers, c.PublishURL
 	return execute(ctx, o, c.outputFlags, "")
@@ -116,7 +131,10 @@ type pingpongCmd struct {
 
 // Run is for kong.
 func (c *pingpongCmd) Run(ctx context.Context) error {
-	o := c.options(load.PingPong)
+	o, err := c.options(load.PingPong)
+	if err != nil {
+		return err
+	}
 	o.URLs, o.Connections = c.URL, c.Connections
 	o.Rate, o.Warmup, o.Duration = c.Rate, c.Warmup, c.Duration
 	return execute(ctx, o, c.outputFlags, "")
@@ -133,7 +151,10 @@ type userpushCmd struct {
 
 // Run is for kong.
 func (c *userpushCmd) Run(ctx context.Context) error {
-	o := c.options(load.UserPush)
+	o, err := c.options(load.UserPush)
+	if err != nil {
+		return err
+	}
 	c.apply(&o)
 	o.URLs, o.Connections, o.Size, o.NATS, o.Prefix = c.URL, c.Users, c.Size, c.NATS, c.Prefix
 	return execute(ctx, o, c.outputFlags, "")

@@ -284,7 +284,7 @@ func (c *client) failure() (err error) {
 // dial connects and hands the socket to the loop, with the upgrade on its way.
 func (c *client) dial(ctx context.Context, i int, p plan, intended int64) {
 	cn := &conn{link: link{client: c}, index: i, channel: p.channel, slot: true, began: intended, mark: c.clock()}
-	ep, err := c.connect(ctx, p)
+	ep, err := c.connect(ctx, i, p)
 	now := c.clock()
 	posted := c.loop.Post(func() {
 		if err == nil {
@@ -312,9 +312,8 @@ func (c *client) dial(ctx context.Context, i int, p plan, intended int64) {
 }
 
 // connect opens the TCP connection.
-func (c *client) connect(ctx context.Context, p plan) (poller.Endpoint, error) {
-	d := net.Dialer{Timeout: c.opt.Timeout}
-	nc, err := d.DialContext(ctx, "tcp", p.target.addr)
+func (c *client) connect(ctx context.Context, i int, p plan) (poller.Endpoint, error) {
+	nc, err := c.opt.dialer(i).DialContext(ctx, "tcp", p.target.addr)
 	if err != nil {
 		return poller.Endpoint{}, dialError(p.target.addr, err)
 	}

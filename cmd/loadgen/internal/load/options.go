@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -63,6 +64,9 @@ type Options struct {
 	// Pause is a time of silence before the first send and after the last receipt,
 	// with the connections open, for whoever counts the server's calls from outside.
 	Pause time.Duration
+	// Sources are the local addresses that connections come from, in turn; with none
+	// the system chooses. An address has some 28,000 ports for each server.
+	Sources []netip.Addr
 	// Timeout is how long any one answer may take; default 10 s.
 	Timeout time.Duration
 	// Connecting is how many connections may be in their handshake at once; default 64,
@@ -203,6 +207,9 @@ func (o *Options) sends() bool { return o.Scenario != Idle && o.Scenario != Stor
 
 func (o *Options) result() *report.Result {
 	c := map[string]any{"connections": o.Connections}
+	if len(o.Sources) > 0 {
+		c["sources"] = len(o.Sources)
+	}
 	if o.sends() {
 		c["in_flight"], c["rate"] = o.InFlight, o.Rate
 		c["warmup_seconds"], c["duration_seconds"] = o.Warmup.Seconds(), o.Duration.Seconds()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 
@@ -49,7 +50,10 @@ func dialError(addr string, err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("connect to %s: %w: nothing listens there", addr, syscall.ECONNREFUSED)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return fmt.Errorf("connect to %s: no local port left (see net.ipv4.ip_local_port_range): %w", addr, err)
+		if call, ok := errors.AsType[*os.SyscallError](err); ok && call.Syscall == "bind" {
+			return fmt.Errorf("connect to %s: the source is no address of this machine: %w", addr, err)
+		}
+		return fmt.Errorf("connect to %s: no local port left (name several sources, or see net.ipv4.ip_local_port_range): %w", addr, err)
 	}
 	return fmt.Errorf("connect to %s: %w", addr, err)
 }
