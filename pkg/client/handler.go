@@ -40,10 +40,11 @@ type Handler struct {
 	// message has come for so long. 0 means never.
 	Timeout time.Duration
 
-	// Func is called with each message and a nil error. With Once or Take it is
-	// called a last time, with the zero Message, when there will be none:
-	// [ErrTimeout]; a [*Disconnect], which matches [ErrClosed], when the connection
-	// has ended; [ErrStopped]. After Remove it is not called.
+	// Func is called with each message and a nil error. With Once or Take it belongs
+	// to the connection that there is, or else to the next, and is called a last
+	// time, with the zero Message, when no message will come: [ErrTimeout]; a
+	// [*Disconnect], which matches [ErrClosed], when the connection has ended;
+	// [ErrStopped]. After Remove it is not called.
 	//
 	// All callbacks of a client run on one goroutine, one after the other: a slow
 	// one holds up the others, and then the server. They may call every method of
@@ -64,7 +65,8 @@ type Registration struct {
 	timeout   time.Duration
 	take      bool
 	once      bool
-	call      bool // of a call that waits: Off is not for it
+	call      bool   // of a call that waits: Off is not for it
+	epoch     uint64 // where it is bound: the connection it belongs to
 
 	// Owned by the dispatcher.
 	seq    uint64
@@ -82,12 +84,15 @@ func (r *Registration) Remove() bool {
 	if !r.end() {
 		return false
 	}
-	r.q.post(func() { r.q.drop(r) })
+	r.q.box.postFirst(func() { r.q.drop(r) })
 	if r.onRemove != nil {
 		r.onRemove()
 	}
 	return true
 }
+
+// bound reports whether r belongs to one connection, and ends with it.
+func (r *Registration) bound() bool { return r.take || r.once }
 
 func (r *Registration) active() bool { return !r.ended.Load() }
 
@@ -121,10 +126,10 @@ func (r *Registration) wants(m Message) bool {
 	return r.match != nil || r.id == everyID || r.id == m.ID
 }
 
-// Handle registers h. It sees the messages that arrive from now on; a waiter
-// looks in the buffer first. Any goroutine may call it, also a callback; the
-// message at hand is not shown to it then. It does not block, and it panics if
-// h.Func is nil.
+// Handle registers h. It sees every message whose turn comes after the call, and
+// a waiter what is in the buffer. Any goroutine may call it, also a callback: the
+// message at hand is not shown to h, the next one is. It does not block, and it
+// panics if h.Func is nil.
 func (c *Client) Handle(h Handler) *Registration { return c.in.register(newRegistration(h)) }
 
 func newRegistration(h Handler) *Registration {
@@ -132,7 +137,7 @@ func newRegistration(h Handler) *Registration {
 		panic("client: a Handler needs a Func")
 	}
 	r := &Registration{match: h.Match, f: h.Func, take: h.Take, once: h.Once}
-	if h.Take || h.Once {
+	if r.bound() {
 		r.timeout = h.Timeout
 	}
 	if h.Match == nil || h.ID != "" {

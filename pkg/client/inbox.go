@@ -45,8 +45,9 @@ type inbox struct {
 	buffer   kept
 	seq      uint64          // of the last registration
 	done     []*Registration // ended by the message at hand, to be dropped after it
+	epoch    uint64          // of the connection whose messages come now; mu.epoch may be ahead
 
-	// Written by the dispatcher, read by anybody.
+	// Written by the dispatcher, read by any goroutine.
 	handled, taken, buffered, dropped, unseen, timeouts, closed, panics atomic.Uint64
 	depth                                                               atomic.Int64
 
@@ -54,6 +55,7 @@ type inbox struct {
 		sync.Mutex
 		all     map[*Registration]struct{} // what has not ended
 		waiters int                        // how many of them take
+		epoch   uint64                     // of the connection that there is: counts renewals
 		stopped error                      // what is told to whoever comes after stop
 	}
 }
@@ -91,8 +93,8 @@ func (q *inbox) wait(ctx context.Context) {
 	}
 }
 
-// register brings r in, after all that has been put so far. Any goroutine may
-// call it.
+// register brings r in, before the next message that is dispatched: a callback
+// can count on it. Any goroutine may call it.
 func (q *inbox) register(r *Registration) *Registration {
 	r.q = q
 	q.mu.Lock()
@@ -102,7 +104,8 @@ func (q *inbox) register(r *Registration) *Registration {
 		if r.take {
 			q.mu.waiters++
 		}
-		q.post(func() { q.admit(r) })
+		r.epoch = q.mu.epoch
+		q.box.postFirst(func() { q.admit(r) })
 	}
 	q.mu.Unlock()
 	switch {
@@ -150,7 +153,14 @@ func (q *inbox) remove(ok func(*Registration) bool) int {
 // once-handler registered so far, and what the buffer holds is dropped. Any
 // goroutine may call it; it happens after all that has been put so far.
 func (q *inbox) renew(d *Disconnect) {
-	q.post(func() { q.closeAll(d, false) })
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	ended := q.mu.epoch
+	q.mu.epoch++
+	q.post(func() {
+		q.epoch = ended + 1
+		q.closeAll(d, func(r *Registration) bool { return r.bound() && r.epoch <= ended })
+	})
 }
 
 // stop is renew for good: the lasting handlers go too, without being told, who
@@ -164,7 +174,9 @@ func (q *inbox) stop(err error) {
 	}
 	q.mu.stopped = err
 	q.box.close()
-	q.post(func() { q.closeAll(err, true) })
+	q.post(func() {
+		q.closeAll(err, func(*Registration) bool { return true })
+	})
 }
 
 func (q *inbox) stats() ReceiveStats {
@@ -251,7 +263,7 @@ func (q *inbox) dispatch(m Message) {
 // claim reports whether r, which was found for m, is to have it. If r is for one
 // message only, it has ended then.
 func (q *inbox) claim(r *Registration, m Message) bool {
-	if !r.active() || r.match != nil && !q.matches(r, m) {
+	if !r.active() || r.bound() && r.epoch > q.epoch || r.match != nil && !q.matches(r, m) {
 		return false
 	}
 	if r.once {
@@ -320,28 +332,28 @@ func (q *inbox) finish(r *Registration, err error) {
 		return
 	}
 	q.done = append(q.done, r)
-	if r.take || r.once {
+	if r.bound() {
 		q.closed.Add(1)
 		q.call(func() { r.f(Message{}, err) })
 	}
 }
 
-// closeAll ends every waiter and every once-handler, in order; with lasting, all.
-func (q *inbox) closeAll(err error, lasting bool) {
+// closeAll empties the buffer and ends, in order, what which says.
+func (q *inbox) closeAll(err error, which func(*Registration) bool) {
 	rest := true
 	defer func() {
 		if rest { // a callback has ended the goroutine; the others are to be told all the same
-			q.closeAll(err, lasting)
+			q.closeAll(err, which)
 		}
 	}()
-	all := append(q.handlers.all(), q.waiters.all()...)
-	slices.SortFunc(all, func(a, b *Registration) int { return cmp.Compare(a.seq, b.seq) })
 	n, unseen := q.buffer.clear()
 	q.depth.Store(0)
 	q.dropped.Add(uint64(n))
 	q.unseen.Add(uint64(unseen))
+	all := append(q.handlers.all(), q.waiters.all()...)
+	slices.SortFunc(all, func(a, b *Registration) int { return cmp.Compare(a.seq, b.seq) })
 	for _, r := range all {
-		if lasting || r.take || r.once {
+		if which(r) {
 			q.finish(r, err)
 		}
 	}

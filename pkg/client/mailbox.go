@@ -8,7 +8,7 @@ import (
 // stretch is how many times Options.Backlog may wait while a request is out.
 const stretch = 8
 
-// smallBatch is how many letters a mailbox at rest keeps room for.
+// smallBatch is how many letters an idle mailbox keeps room for.
 const smallBatch = 32
 
 // letter is a message, or with f a command.
@@ -25,17 +25,21 @@ type mailbox struct {
 	start   func() // what the dispatcher runs
 
 	// Owned by the dispatcher.
-	batch []letter
-	at    int // the first of batch that is still to be done
+	batch   []letter
+	at      int // the first of batch that is still to be done
+	first   []func()
+	firstAt int // the same of first
 
 	waiting  atomic.Int64 // messages that the dispatcher has not begun
 	requests atomic.Int64 // requests that wait for their reply
 	full     atomic.Bool  // put waits, or is about to
+	ahead    atomic.Bool  // mu.first holds something
 
 	room sync.Cond // of mu; put waits for it
 	mu   struct {
 		sync.Mutex
 		letters  []letter
+		first    []func() // commands that go before letters
 		received uint64
 		running  bool          // there is a dispatcher
 		closed   bool          // no more messages
@@ -93,8 +97,22 @@ func (b *mailbox) post(f func()) {
 	b.mu.Unlock()
 }
 
+// postFirst adds a command that runs before everything but the letter at hand,
+// and behind others of its kind.
+func (b *mailbox) postFirst(f func()) {
+	b.mu.Lock()
+	b.mu.first = append(b.mu.first, f)
+	b.ahead.Store(true)
+	b.startLocked()
+	b.mu.Unlock()
+}
+
 func (b *mailbox) appendLocked(l letter) {
 	b.mu.letters = append(b.mu.letters, l)
+	b.startLocked()
+}
+
+func (b *mailbox) startLocked() {
 	if !b.mu.running {
 		b.mu.running = true
 		go b.start() // ends when next finds nothing
@@ -103,8 +121,14 @@ func (b *mailbox) appendLocked(l letter) {
 
 // next returns the next letter. Without one the dispatcher is to end.
 func (b *mailbox) next() (letter, bool) {
-	if b.at == len(b.batch) && !b.swap() {
+	if b.firstAt == len(b.first) && (b.ahead.Load() || b.at == len(b.batch)) && !b.swap() {
 		return letter{}, false
+	}
+	if b.firstAt < len(b.first) {
+		f := b.first[b.firstAt]
+		b.first[b.firstAt] = nil
+		b.firstAt++
+		return letter{f: f}, true
 	}
 	l := b.batch[b.at]
 	b.batch[b.at] = letter{} // what it holds may be garbage from here on
@@ -115,27 +139,35 @@ func (b *mailbox) next() (letter, bool) {
 	return l, true
 }
 
-// swap takes all that has come in exchange for the batch that is done.
+// swap takes what has come, in exchange for what is done. It reports whether
+// there is something to do; if not, the dispatcher counts as ended.
 func (b *mailbox) swap() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.at = 0
-	b.batch, b.mu.letters = b.mu.letters, b.batch[:0]
-	if len(b.batch) > 0 {
+	b.first, b.mu.first, b.firstAt = b.mu.first, b.first[:0], 0
+	b.ahead.Store(false)
+	if b.at == len(b.batch) {
+		b.batch, b.mu.letters, b.at = b.mu.letters, b.batch[:0], 0
+	}
+	if len(b.first) > 0 || b.at < len(b.batch) {
 		return true
 	}
-	if cap(b.batch) > smallBatch {
-		b.batch = nil
-	}
-	if cap(b.mu.letters) > smallBatch {
-		b.mu.letters = nil
-	}
+	b.first, b.mu.first = small(b.first), small(b.mu.first)
+	b.batch, b.mu.letters = small(b.batch), small(b.mu.letters)
 	b.mu.running = false
 	if b.mu.idle != nil {
 		close(b.mu.idle)
 		b.mu.idle = nil
 	}
 	return false
+}
+
+// small returns s, which is empty, or nothing where it is large.
+func small[T any](s []T) []T {
+	if cap(s) > smallBatch {
+		return nil
+	}
+	return s
 }
 
 // wake lets a waiting put look again.
