@@ -33,8 +33,12 @@ type Event struct{ text string }
 // string, or any value that olympos.io/encoding/edn encodes; nil makes [id].
 // The error matches [ErrBadEvent].
 func NewEvent(id string, data any) (Event, error) {
-	b := append(make([]byte, 0, 64), '[', ':')
-	b = append(b, strings.TrimPrefix(id, ":")...)
+	id = ":" + strings.TrimPrefix(id, ":")
+	if !edn.IsKeyword([]byte(id)) {
+		return Event{}, fmt.Errorf("%w %s: the id is no keyword", ErrBadEvent, clip(id))
+	}
+	b := append(make([]byte, 0, 64), '[')
+	b = append(b, id...)
 	if data != nil {
 		b = append(b, ' ')
 		var err error
@@ -81,8 +85,11 @@ func appendValue(dst []byte, v any) ([]byte, error) {
 		if err := edn.Check([]byte(v)); err != nil {
 			return dst, err
 		}
-		// A line end keeps a comment at the end of the text from swallowing what comes behind it.
-		return append(append(dst, v...), '\n'), nil
+		dst = append(dst, v...)
+		if strings.Contains(string(v), ";") {
+			dst = append(dst, '\n') // a comment at the end must not swallow what comes behind it
+		}
+		return dst, nil
 	case string:
 		return edn.AppendString(dst, v), nil
 	case Keyword:

@@ -1,0 +1,367 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+
+	"github.com/hoshi-ws/hoshi/pkg/codec"
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+)
+
+// Close codes that the ws package does not name.
+const (
+	statusTryAgainLater ws.StatusCode = 1013
+	statusTooBig                      = ws.StatusMessageTooBig
+)
+
+// keepBuffer is the size in bytes beyond which a read buffer is given back
+// after the message that needed it.
+const keepBuffer = 64 << 10
+
+// link is one connection.
+type link struct {
+	// Fixed after newLink, session after the handshake.
+	c       *Client
+	conn    net.Conn
+	session Session
+
+	// Owned by the connector.
+	in     *bufio.Reader
+	head   [ws.MaxHeaderSize]byte
+	buf    []byte // the message that is being read
+	parser codec.Parser
+	scan   edn.Scanner
+
+	// Any goroutine.
+	heard   atomic.Int64 // when something last came, in nanoseconds of the clock
+	busy    atomic.Bool  // the connector waits for the application and does not read
+	cause   atomic.Pointer[Disconnect]
+	endOnce sync.Once
+}
+
+func newLink(c *Client, conn net.Conn, buffered *bufio.Reader) *link {
+	l := &link{c: c, conn: conn}
+	src := io.Reader((*linkReader)(l))
+	if buffered != nil {
+		// What came with the 101 is behind it; the dialer's reader goes back to its pool.
+		early, _ := buffered.Peek(buffered.Buffered())
+		src = io.MultiReader(bytes.NewReader(bytes.Clone(early)), src)
+		ws.PutReader(buffered)
+	}
+	l.in = bufio.NewReader(src)
+	l.hear()
+	return l
+}
+
+func (l *link) hear() { l.heard.Store(l.c.opts.Clock.Now().UnixNano()) }
+
+// linkReader is the link as its bufio.Reader reads it.
+type linkReader link
+
+func (r *linkReader) Read(p []byte) (int, error) {
+	l := (*link)(r)
+	n, err := l.conn.Read(p)
+	l.hear()
+	l.c.counts.bytesRead.Add(uint64(n))
+	return n, err
+}
+
+// Write is the send queue's way out: any goroutine, one at a time.
+func (l *link) Write(p []byte) (int, error) {
+	n, err := l.conn.Write(p)
+	l.c.counts.bytesWritten.Add(uint64(n))
+	if err != nil {
+		l.fail(&Disconnect{Cause: CauseLost, Err: err})
+	}
+	return n, err
+}
+
+// fail ends the connection from outside of the connector. The first cause is
+// the one that counts.
+func (l *link) fail(d *Disconnect) {
+	l.cause.CompareAndSwap(nil, d)
+	l.conn.Close()
+}
+
+// leave begins the end that Stop asks for: our close frame, and a little time
+// for the server's.
+func (l *link) leave() {
+	l.cause.CompareAndSwap(nil, &Disconnect{Cause: CauseRequested})
+	l.conn.SetReadDeadline(time.Now().Add(l.c.opts.CloseTimeout))
+	l.close(ws.StatusNormalClosure, "")
+}
+
+// close says goodbye with a close frame, after what is being written.
+func (l *link) close(code ws.StatusCode, reason string) {
+	l.endOnce.Do(func() {
+		l.conn.SetWriteDeadline(time.Now().Add(l.c.opts.CloseTimeout))
+		l.c.out.detach()
+		// An error changes nothing: the connection is at its end.
+		l.conn.Write(appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason)))
+	})
+}
+
+// end releases what is left of the connection, on the connector.
+func (l *link) end() {
+	l.conn.Close()
+	l.endOnce.Do(l.c.out.detach)
+}
+
+// broken turns an error of reading into the reason why the connection ended,
+// and tells the server what it did wrong.
+func (l *link) broken(err error) *Disconnect {
+	d, ok := errors.AsType[*Disconnect](err)
+	if !ok {
+		d = &Disconnect{Cause: CauseLost, Err: err}
+	}
+	switch {
+	case d.Cause == CauseServer:
+		l.close(echoCode(d.Code), "")
+	case d.Cause == CauseProtocol && errors.Is(d.Err, errTooBig):
+		l.close(statusTooBig, "")
+	case d.Cause == CauseProtocol:
+		l.close(ws.StatusProtocolError, "")
+	}
+	if cause := l.cause.Load(); cause != nil && d.Cause != CauseProtocol {
+		if cause.Cause == CauseRequested && d.Cause == CauseServer {
+			return &Disconnect{Cause: CauseRequested, Code: d.Code, Text: d.Text}
+		}
+		return cause
+	}
+	return d
+}
+
+// echoCode is what answers a close frame: the same code (RFC 6455, 5.5.1).
+func echoCode(code int) ws.StatusCode {
+	if code == 0 {
+		return ws.StatusNormalClosure
+	}
+	return ws.StatusCode(code)
+}
+
+var (
+	errTooBig     = errors.New("a message is longer than MaxReceive")
+	errNotUTF8    = errors.New("a text message is not UTF-8")
+	errMasked     = errors.New("the server masks its frames")
+	errBinary     = errors.New("a binary message, and only EDN in text was agreed on")
+	errBadControl = errors.New("a close frame is malformed")
+)
+
+func violation(err error) error { return &Disconnect{Cause: CauseProtocol, Err: err} }
+
+// readMessage reads the next message. Control frames that come before it are
+// answered. What it returns is valid until the next call.
+func (l *link) readMessage() ([]byte, error) {
+	if cap(l.buf) > keepBuffer {
+		l.buf = nil
+	}
+	l.buf = l.buf[:0]
+	state := ws.StateClientSide
+	for {
+		h, err := ws.ReadHeaderBuffer(l.in, l.head[:])
+		if err != nil {
+			if errors.Is(err, ws.ErrHeaderLengthMSB) || errors.Is(err, ws.ErrHeaderLengthUnexpected) {
+				return nil, violation(err)
+			}
+			return nil, err
+		}
+		if h.Masked {
+			return nil, violation(errMasked)
+		}
+		if err := ws.CheckHeader(h, state); err != nil {
+			return nil, violation(err)
+		}
+		if h.OpCode.IsControl() {
+			if err := l.control(h); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if h.OpCode == ws.OpBinary {
+			return nil, violation(errBinary)
+		}
+		if h.Length > int64(l.c.opts.MaxReceive-len(l.buf)) {
+			return nil, violation(errTooBig)
+		}
+		if err := l.readPayload(int(h.Length)); err != nil {
+			return nil, err
+		}
+		if !h.Fin {
+			state = state.Set(ws.StateFragmented)
+			continue
+		}
+		if !utf8.Valid(l.buf) {
+			return nil, violation(errNotUTF8)
+		}
+		return l.buf, nil
+	}
+}
+
+// readPayload appends n bytes to the message. A length is believed as the
+// bytes come.
+func (l *link) readPayload(n int) error {
+	for n > 0 {
+		step := min(n, keepBuffer)
+		have := len(l.buf)
+		if cap(l.buf)-have < step {
+			grown := make([]byte, have, max(have+step, min(2*have, have+n)))
+			copy(grown, l.buf)
+			l.buf = grown
+		}
+		l.buf = l.buf[:have+step]
+		if _, err := io.ReadFull(l.in, l.buf[have:]); err != nil {
+			return err
+		}
+		n -= step
+	}
+	return nil
+}
+
+// control takes one control frame, whose header has been checked: its payload
+// is at most 125 bytes.
+func (l *link) control(h ws.Header) error {
+	var buf [ws.MaxControlFramePayloadSize]byte
+	p := buf[:h.Length]
+	if _, err := io.ReadFull(l.in, p); err != nil {
+		return err
+	}
+	switch h.OpCode {
+	case ws.OpPing:
+		l.c.out.control(ws.OpPong, p)
+	case ws.OpClose:
+		if len(p) == 0 {
+			return &Disconnect{Cause: CauseServer}
+		}
+		if len(p) == 1 || !utf8.Valid(p[2:]) {
+			return violation(errBadControl)
+		}
+		code, reason := ws.ParseCloseFrameData(p)
+		return &Disconnect{Cause: CauseServer, Code: int(code), Text: reason}
+	default:
+	}
+	return nil
+}
+
+// readHandshake reads the first event of a connection.
+func (l *link) readHandshake() (Session, error) {
+	p, err := l.readMessage()
+	if err != nil {
+		return Session{}, l.refused(err)
+	}
+	var env codec.Envelope
+	if err := l.parser.EDN(p, &env); err != nil || string(env.ID) != ":chsk/handshake" {
+		return Session{}, fmt.Errorf("the first message is %s and no :chsk/handshake: is this a sente-lite service?", clip(string(p)))
+	}
+	return parseHandshake(env.Data)
+}
+
+// refused says that a connection ended before its handshake.
+func (l *link) refused(err error) error {
+	if d, ok := errors.AsType[*Disconnect](err); ok {
+		d.Cause = CauseRefused
+		return d
+	}
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("read the handshake: %w", err)
+}
+
+// parseHandshake reads [uid csrf {..} first?].
+func parseHandshake(data []byte) (Session, error) {
+	elems := edn.ElementsOf(data, form(data))
+	uid, ok := elems.Next()
+	if !ok {
+		return Session{}, fmt.Errorf("the handshake %s has no uid", clip(string(data)))
+	}
+	s := Session{UID: EDN(data[uid.Start:uid.End])}
+	if csrf, ok := elems.Next(); ok {
+		s.CSRF = unquoted(data, csrf)
+	}
+	more, _ := elems.Next()
+	entries := edn.EntriesOf(data, more)
+	for {
+		key, value, ok := entries.Next()
+		if !ok {
+			return s, nil
+		}
+		switch {
+		case entries.KeyIs(key, ":conn-id"):
+			s.ConnID = unquoted(data, value)
+		case entries.KeyIs(key, ":hoshi"):
+			s.Version = unquoted(data, value)
+		}
+	}
+}
+
+// unquoted returns a string's own text, "" for any other value.
+func unquoted(p []byte, f edn.Form) string {
+	if f.Kind != edn.String {
+		return ""
+	}
+	s, err := edn.Unquote(nil, f.Text(p))
+	if err != nil {
+		return ""
+	}
+	return string(s)
+}
+
+// read takes the messages of a connection until it ends.
+func (c *Client) read(l *link) *Disconnect {
+	for {
+		p, err := l.readMessage()
+		if err != nil {
+			return l.broken(err)
+		}
+		c.receive(l, p)
+	}
+}
+
+// receive takes one message, which is valid until it returns.
+func (c *Client) receive(l *link, p []byte) {
+	if c.calls.waiting() && c.calls.reply(&l.scan, p) {
+		return
+	}
+	var env codec.Envelope
+	if err := l.parser.EDN(p, &env); err != nil {
+		c.refuse(err)
+		return
+	}
+	switch string(env.ID) {
+	case ":chsk/ws-ping":
+		c.out.urgent(pongText)
+		return
+	case ":chsk/ws-pong", ":chsk/handshake":
+		return
+	}
+	m, err := message(&l.parser, &env)
+	if err != nil {
+		c.refuse(err)
+		return
+	}
+	l.busy.Store(true)
+	c.in.put(m)
+	l.busy.Store(false)
+}
+
+// refuse counts a message that is none.
+func (c *Client) refuse(err error) {
+	c.counts.badMessages.Add(1)
+	c.report(fmt.Errorf("client: message from the server: %w", err))
+}
+
+// What the dialect's own pings look like.
+const (
+	pingText = "[:chsk/ws-ping]"
+	pongText = "[:chsk/ws-pong]"
+)
