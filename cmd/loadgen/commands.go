@@ -54,6 +54,16 @@ func (f paceFlags) apply(o *load.Options) {
 	o.Pause = f.Pause
 }
 
+type readerFlags struct {
+	Slow     float64 `placeholder:"PCT" help:"Percentage of receivers that read slowly. Nobody waits for them; they are counted apart."`
+	SlowRate int     `name:"slow-rate" default:"10000" help:"Bytes a second that each of them reads."`
+	Frozen   float64 `placeholder:"PCT" help:"Percentage of receivers that read nothing until the end of the run. Nobody waits for them either."`
+}
+
+func (f readerFlags) apply(o *load.Options) {
+	o.Slow, o.SlowRate, o.Frozen = f.Slow, f.SlowRate, f.Frozen
+}
+
 type idleCmd struct {
 	serverFlags
 	Connections int           `short:"n" default:"15000" help:"Sockets."`
@@ -106,8 +116,9 @@ func (f fanoutFlags) apply(o *load.Options) {
 type fanoutCmd struct {
 	serverFlags
 	fanoutFlags
-	Publishers int    `default:"1" help:"Sockets that publish."`
-	PublishURL string `name:"publish-url" placeholder:"URL" help:"Where publishers connect, for example another node. Default: the first --url."`
+	readerFlags
+	Publishers int      `placeholder:"N" help:"Sockets that publish (default 1 for each --publish-url); where channels are fewer, those of a channel take turns."`
+	PublishURL []string `name:"publish-url" placeholder:"URL" help:"Where publishers connect, for example other nodes; several take turns. Default: the first --url."`
 }
 
 // Run is for kong.
@@ -117,7 +128,8 @@ func (c *fanoutCmd) Run(ctx context.Context) error {
 		return err
 	}
 	c.fanoutFlags.apply(&o)
-	o.URLs, o.Publishers, o.PublishURL = c.URL, c.Publishers, c.PublishURL
+	c.readerFlags.apply(&o)
+	o.URLs, o.Publishers, o.PublishURLs = c.URL, c.Publishers, c.PublishURL
 	return execute(ctx, o, c.outputFlags, "")
 }
 
@@ -147,6 +159,7 @@ type userpushCmd struct {
 	NATS   string `name:"nats-url" default:"nats://127.0.0.1:4222" help:"Where to publish."`
 	Prefix string `default:"hoshi" help:"First token of the subjects."`
 	paceFlags
+	readerFlags
 }
 
 // Run is for kong.
@@ -155,7 +168,8 @@ func (c *userpushCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.apply(&o)
+	c.paceFlags.apply(&o)
+	c.readerFlags.apply(&o)
 	o.URLs, o.Connections, o.Size, o.NATS, o.Prefix = c.URL, c.Users, c.Size, c.NATS, c.Prefix
 	return execute(ctx, o, c.outputFlags, "")
 }

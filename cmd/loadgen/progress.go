@@ -49,7 +49,7 @@ func (p *progress) show(s load.Progress) {
 	switch s.Phase {
 	case "connect", "probe":
 		fmt.Fprintf(p.w, "%s: %d of %d\n", s.Phase, s.Done, s.Total)
-	case "hold", "ready", "finished":
+	case "hold", "ready", "finished", "thaw":
 		fmt.Fprintf(p.w, "%s: %.0f of %.0f s\n", s.Phase, float64(s.Done)/1000, float64(s.Total)/1000)
 	default:
 		fmt.Fprintf(p.w, "%s: %.0f of %.0f s, %d deliveries\n", s.Phase, float64(s.Done)/1000, float64(s.Total)/1000, s.Deliveries)

@@ -77,6 +77,7 @@ type client struct {
 	refused  int // connections that could not be made
 	lastOpen int64
 	strays   int64
+	lags     [frozen + 1]lag // by reader
 	err      error
 	closed   chan struct{} // while closing: closed when the last connection is gone
 }
@@ -90,6 +91,9 @@ func newClient(o *Options) (*client, error) {
 		failed: make(chan struct{}),
 		slots:  make(chan struct{}, o.Connecting),
 		pump:   newPump(o),
+	}
+	for i := range c.lags {
+		c.lags[i].ended = make(map[string]int64)
 	}
 	c.accept = wsclient.Accept(upgradeKey)
 	for i := range o.Channels {
@@ -194,6 +198,7 @@ func (c *client) forget(cn *conn) {
 type plan struct {
 	target  target
 	channel int
+	reader  reader
 }
 
 // open opens the connections and returns when each is ready or has failed in a way
@@ -283,7 +288,7 @@ func (c *client) failure() (err error) {
 
 // dial connects and hands the socket to the loop, with the upgrade on its way.
 func (c *client) dial(ctx context.Context, i int, p plan, intended int64) {
-	cn := &conn{link: link{client: c}, index: i, channel: p.channel, slot: true, began: intended, mark: c.clock()}
+	cn := &conn{link: link{client: c}, index: i, channel: p.channel, reader: p.reader, slot: true, began: intended, mark: c.clock()}
 	ep, err := c.connect(ctx, i, p)
 	now := c.clock()
 	posted := c.loop.Post(func() {
@@ -313,7 +318,7 @@ func (c *client) dial(ctx context.Context, i int, p plan, intended int64) {
 
 // connect opens the TCP connection.
 func (c *client) connect(ctx context.Context, i int, p plan) (poller.Endpoint, error) {
-	nc, err := c.opt.dialer(i).DialContext(ctx, "tcp", p.target.addr)
+	nc, err := c.opt.dialer(i, p.reader).DialContext(ctx, "tcp", p.target.addr)
 	if err != nil {
 		return poller.Endpoint{}, dialError(p.target.addr, err)
 	}
@@ -354,6 +359,7 @@ func (c *client) close() {
 				continue
 			}
 			cn.state = stClosing
+			c.loop.ResumeRead(&cn.sock)
 			c.loop.SetTimer(&cn.sock, wait)
 			cn.write(func(dst []byte) []byte { return wsclient.AppendClose(dst, 1000) })
 		}

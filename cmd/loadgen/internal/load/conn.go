@@ -51,11 +51,17 @@ type conn struct {
 	index   int
 	channel int // what it subscribes to, -1 for nothing
 	state   state
-	slot    bool   // it holds one of client.slots
-	last    uint32 // the scenario's: number of the last message, or of the ping under way
+	slot    bool     // it holds one of client.slots
+	last    uint32   // the scenario's: number of the last message, or of the ping under way
+	lasts   []uint32 // fan-out's: the same for each of the channel's publishers, where they are several
 
 	began int64 // when it was to be opened
 	mark  int64 // when state began
+
+	reader    reader
+	throttled bool    // it is slow, and the run has begun
+	credit    float64 // bytes that it may read, below 0 while it is paused
+	paid      int64   // when credit was so
 }
 
 var (
@@ -69,7 +75,14 @@ var (
 func (c *conn) OnRead(p []byte) {
 	cl := c.client
 	now := cl.clock()
-	cl.pump.tick(now)
+	if c.reader == healthy {
+		cl.pump.tick(now)
+	} else {
+		cl.lags[c.reader].last = now
+		if c.throttled {
+			defer c.throttle(len(p), now)
+		}
+	}
 	if c.state == stUpgrade {
 		if p = c.upgrade(p, now); p == nil {
 			return
@@ -151,7 +164,14 @@ func (c *conn) text(msg []byte, now int64) {
 	case bytes.HasPrefix(msg, []byte("[:chsk/error")), bytes.HasPrefix(msg, []byte("[:chsk/timeout")):
 		c.fault(reasonAnswer, fmt.Errorf("connection %d: server answers %.200s", c.index, msg))
 	default:
-		cl.strays++
+		n, ok := notice(msg)
+		if !ok {
+			cl.strays++
+			return
+		}
+		l := &cl.lags[c.reader]
+		l.notices++
+		l.dropped += n
 	}
 }
 
@@ -163,12 +183,14 @@ func (c *conn) advance(to state, now int64) {
 	c.mark = now
 }
 
-// fault gives c up because of err. Where the scenario is prepared for that, reason
-// is counted, else the run ends.
+// fault gives c up because of err. Where that is prepared for, reason is counted,
+// else the run ends.
 func (c *conn) fault(reason string, err error) {
 	cl := c.client
 	switch {
 	case c.state == stClosing:
+	case c.state == stReady && c.reader != healthy:
+		cl.lags[c.reader].ended[reason]++
 	case !cl.scenario.lost(c, reason):
 		cl.fail(err)
 	case c.state < stReady:
@@ -205,6 +227,10 @@ func (c *conn) OnHangup(err error) {
 func (c *conn) OnTimer() {
 	if c.state == stClosing {
 		c.client.forget(c)
+		return
+	}
+	if c.throttled {
+		c.client.loop.ResumeRead(&c.sock)
 		return
 	}
 	c.fault(timeoutReason(c.state), fmt.Errorf("connection %d: no %s within %v: %w", c.index, c.state, c.client.opt.Timeout, ErrTimeout))

@@ -37,7 +37,7 @@ func (p Pump) Due(now time.Duration) (time.Duration, bool) {
 }
 
 // Take is pump.take.
-func (p Pump) Take(at time.Duration, receivers int) uint32 { return p.take(int64(at), receivers) }
+func (p Pump) Take(at time.Duration, receivers int) uint32 { return p.take(int64(at), receivers, 0) }
 
 // Got is pump.got behind pump.tick, as a read does it.
 func (p Pump) Got(seq uint32, now time.Duration) bool {
@@ -60,3 +60,17 @@ func (p Pump) Mean() float64 { return p.latency.Quantiles().Mean }
 
 // Key is the key of every upgrade.
 const Key = upgradeKey
+
+// CountReaders returns how many are slow and how many frozen.
+func CountReaders(o Options) (nSlow, nFrozen int) {
+	for _, r := range o.readers() {
+		switch r {
+		case healthy:
+		case slow:
+			nSlow++
+		case frozen:
+			nFrozen++
+		}
+	}
+	return nSlow, nFrozen
+}

@@ -4,8 +4,8 @@ import (
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
 )
 
-// fanout publishes to channels in turn; every subscriber of the channel must
-// receive the message.
+// fanout publishes to channels in turn; every healthy subscriber of the channel
+// must receive the message.
 type fanout struct {
 	plain
 	client     *client
@@ -19,27 +19,31 @@ type fanout struct {
 type publish struct {
 	text        []byte
 	number      int // where in text the number stands
-	subscribers int
+	subscribers [frozen + 1]int
+	publishers  int // how many take turns: number k of them is publishers[channel+k*channels]
+	turn        int
 }
 
 func newFanout(c *client) *fanout {
-	f := &fanout{client: c, finder: newFinder(c.tag)}
-	for i, name := range c.channels {
-		text := []byte(`[:sente-lite/publish {:channel-id "` + name + `" :data `)
-		text, number := appendPayload(text, c.tag, c.opt.Size)
-		n := c.opt.Connections / len(c.channels)
-		if i < c.opt.Connections%len(c.channels) {
-			n++
-		}
-		f.texts = append(f.texts, publish{text: append(text, "}]"...), number: number, subscribers: n})
+	o := c.opt
+	f := &fanout{client: c, finder: newFinder(c.tag), publishers: make([]*conn, o.Publishers)}
+	for i, subscribers := range o.perChannel(o.readers()) {
+		text := []byte(`[:sente-lite/publish {:channel-id "` + c.channels[i] + `" :data `)
+		text, number := appendPayload(text, c.tag, o.Size)
+		f.texts = append(f.texts, publish{
+			text:        append(text, "}]"...),
+			number:      number,
+			subscribers: subscribers,
+			publishers:  max(1, (o.Publishers-i+o.Channels-1)/o.Channels),
+		})
 	}
 	return f
 }
 
-// greeted notes the publishers: the connections without a channel.
+// greeted notes the publishers: the connections behind the subscribers.
 func (f *fanout) greeted(c *conn, _ []byte) error {
 	if c.channel < 0 {
-		f.publishers = append(f.publishers, c)
+		f.publishers[c.index-f.client.opt.Connections] = c
 	}
 	return nil
 }
@@ -50,23 +54,57 @@ func (f *fanout) message(c *conn, fr wsclient.Frame, now int64) bool {
 		return false
 	}
 	p := f.client.pump
-	if seq-c.last-1 >= 1<<31 { // not later than the one before; wraps around
-		p.disorder++
+	disorder := &p.disorder
+	if c.reader != healthy {
+		disorder = &f.client.lags[c.reader].disorder
 	}
-	c.last = seq
-	if !p.got(seq, fr.Len, now) {
+	if last := f.last(c, seq); last != nil {
+		if seq-*last-1 >= 1<<31 { // not later than the one before; wraps around
+			*disorder++
+		}
+		*last = seq
+	}
+	switch {
+	case c.reader != healthy:
+		f.client.lags[c.reader].got(fr.Len)
+	case !p.got(seq, fr.Len, now):
 		f.client.strays++
 	}
 	return true
+}
+
+// last returns where c keeps the number of the last message from the publisher of
+// seq, since order is defined between messages of one publisher only. It is nil
+// where that is not known any more: several share the channel, and c is behind the
+// healthy.
+func (f *fanout) last(c *conn, seq uint32) *uint32 {
+	n := f.texts[c.channel].publishers
+	if n == 1 {
+		return &c.last
+	}
+	from, ok := f.client.pump.from(seq)
+	if !ok {
+		return nil
+	}
+	if c.lasts == nil {
+		c.lasts = make([]uint32, n)
+	}
+	return &c.lasts[from]
 }
 
 func (f *fanout) send(intended int64) {
 	ch := f.next % len(f.texts)
 	t := &f.texts[ch]
 	f.next++
-	putNumber(t.text[t.number:], f.client.pump.take(intended, t.subscribers))
-	// A channel always has the same publisher, so its order is defined.
-	cn := f.publishers[ch%len(f.publishers)]
+	turn := t.turn
+	if t.turn++; t.turn == t.publishers {
+		t.turn = 0
+	}
+	putNumber(t.text[t.number:], f.client.pump.take(intended, t.subscribers[healthy], turn))
+	for r := slow; r <= frozen; r++ {
+		f.client.lags[r].expected += int64(t.subscribers[r])
+	}
+	cn := f.publishers[(ch+turn*len(f.texts))%len(f.publishers)]
 	cn.out = wsclient.AppendText(cn.out, t.text)
 	cn.touch(cn)
 }

@@ -21,3 +21,8 @@ func descriptors(n int) error {
 	}
 	return nil
 }
+
+// setReceiveBuffer bounds what the system holds of what a socket has not read.
+func setReceiveBuffer(fd uintptr, bytes int) error {
+	return syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, bytes)
+}

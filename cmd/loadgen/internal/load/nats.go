@@ -147,6 +147,7 @@ type userpush struct {
 	users   []string
 	heard   []bool // in the probe
 	silent  int    // users that have not heard the probe
+	readers []reader
 	next    int
 }
 
@@ -157,7 +158,7 @@ func newUserpush(c *client, b *backend) *userpush {
 	for i := range c.opt.Connections {
 		u.users = append(u.users, c.opt.Prefix+".user."+u.uid(i))
 	}
-	u.heard = make([]bool, c.opt.Connections)
+	u.heard, u.readers = make([]bool, c.opt.Connections), c.opt.readers()
 	return u
 }
 
@@ -183,6 +184,8 @@ func (u *userpush) message(c *conn, f wsclient.Frame, now int64) bool {
 			u.heard[c.index] = true
 			u.silent--
 		}
+	case c.reader != healthy:
+		u.client.lags[c.reader].got(f.Len)
 	case !u.client.pump.got(seq, f.Len, now):
 		u.client.strays++
 	}
@@ -190,7 +193,12 @@ func (u *userpush) message(c *conn, f wsclient.Frame, now int64) bool {
 }
 
 func (u *userpush) send(intended int64) {
-	putNumber(u.body[u.number:], u.client.pump.take(intended, 1))
+	receivers := 1
+	if r := u.readers[u.next]; r != healthy {
+		u.client.lags[r].expected++
+		receivers = 0
+	}
+	putNumber(u.body[u.number:], u.client.pump.take(intended, receivers, 0))
 	u.backend.publish(u.users[u.next], u.body)
 	if u.next++; u.next == len(u.users) {
 		u.next = 0

@@ -37,11 +37,18 @@ type Options struct {
 	Scenario string
 	// URLs of the server, "ws://host:port/path"; connections take turns.
 	URLs []string
-	// PublishURL is where fan-out's publishers connect; default URLs[0].
-	PublishURL string
+	// PublishURLs are where fan-out's publishers connect, in turn; default URLs[0].
+	PublishURLs []string
 	// Connections is the number of subscribers, users or sockets.
 	Connections int
-	// Publishers is the number of sockets that publish in fan-out; default 1.
+	// Slow and Frozen are percentages of the subscribers or users: the former read
+	// SlowRate bytes a second (default 10,000), the latter nothing. Nobody waits for
+	// them, and what they get is counted apart. Fan-out and user pushes only.
+	Slow, Frozen float64
+	SlowRate     int
+	// Publishers is the number of sockets that publish in fan-out; default one for
+	// each of PublishURLs. Where channels are fewer than publishers, those of a channel
+	// take turns.
 	Publishers int
 	// Channels is the number of channels; each connection subscribes to one. Default 1,
 	// in a storm 0: then nobody subscribes.
@@ -104,7 +111,11 @@ func (o *Options) setDefaults() {
 			*p = v
 		}
 	}
-	def(&o.Publishers, 1)
+	if o.Scenario == Fanout && len(o.PublishURLs) == 0 && len(o.URLs) > 0 {
+		o.PublishURLs = o.URLs[:1]
+	}
+	def(&o.Publishers, max(1, len(o.PublishURLs)))
+	def(&o.SlowRate, 10_000)
 	if o.Scenario != Storm {
 		def(&o.Channels, 1)
 	}
@@ -145,18 +156,18 @@ func (o *Options) validate() error {
 	}
 	bad(o.Channels < least || o.Channels > max(o.Connections, 1), "channels: %d, want %d to the number of connections", o.Channels, least)
 	bad(o.Connecting < 1, "connecting: %d, want at least 1", o.Connecting)
-	bad(o.Publishers < 1, "publishers: %d, want at least 1", o.Publishers)
+	least = max(1, len(o.PublishURLs))
+	bad(o.Publishers < least, "publishers: %d, want at least %d: one for each url", o.Publishers, least)
 	bad(o.Size < MinSize, "size: %d, want at least %d", o.Size, MinSize)
 	bad(o.InFlight < 1 || o.InFlight > maxOutstanding, "in flight: %d, want 1 to %d", o.InFlight, maxOutstanding)
 	bad(o.Rate < 0 || o.ConnectRate < 0, "rate: %g, want 0 or more", o.Rate+o.ConnectRate)
 	bad(len(o.URLs) == 0, "url: none")
 	bad(o.sends() && o.Duration <= 0, "duration: %v, want more than 0", o.Duration)
 	bad(o.Scenario == UserPush && o.NATS == "", "nats: no address to publish on")
-	urls := o.URLs
-	if o.PublishURL != "" {
-		urls = append(slices.Clip(urls), o.PublishURL)
+	if err := o.checkReaders(); err != nil {
+		errs = append(errs, err)
 	}
-	for _, u := range urls {
+	for _, u := range slices.Concat(o.URLs, o.PublishURLs) {
 		if _, err := parseTarget(u); err != nil {
 			errs = append(errs, err)
 		}
@@ -222,8 +233,12 @@ func (o *Options) result() *report.Result {
 		c["connecting"], c["rate"], c["urls"] = o.Connecting, o.ConnectRate, len(o.URLs)
 	case Fanout:
 		c["channels"], c["publishers"], c["size"] = o.Channels, o.Publishers, o.Size
+		c["urls"], c["publish_urls"] = len(o.URLs), len(o.PublishURLs)
 	case UserPush:
 		c["size"] = o.Size
+	}
+	if o.Slow > 0 || o.Frozen > 0 {
+		c["slow_percent"], c["slow_rate"], c["frozen_percent"] = o.Slow, o.SlowRate, o.Frozen
 	}
 	return &report.Result{Scenario: o.Scenario, Started: time.Now(), Config: c}
 }

@@ -36,7 +36,7 @@ func (p *pingpong) message(c *conn, f wsclient.Frame, now int64) bool {
 func (p *pingpong) send(intended int64) {
 	c := p.rested[len(p.rested)-1]
 	p.rested = p.rested[:len(p.rested)-1]
-	c.last = p.client.pump.take(intended, 1)
+	c.last = p.client.pump.take(intended, 1, 0)
 	c.out = append(c.out, framePing...)
 	c.touch(c)
 }

@@ -18,6 +18,7 @@ type slot struct {
 	remaining int32  // receivers that do not have it yet
 	pending   int32  // deliveries not yet in the histogram
 	seq       uint32 // its number, 0 when the slot is free
+	from      uint32 // which of its channel's publishers sent it
 }
 
 // pump decides when to send, and accounts for what is received. It is owned by
@@ -90,8 +91,9 @@ func (p *pump) due(now int64) (intended int64, ok bool) {
 // next returns the intended time of the next send on the schedule.
 func (p *pump) next() int64 { return p.start + int64(float64(p.sent)*p.interval) }
 
-// take enters a message with the given number of receivers and returns its number.
-func (p *pump) take(intended int64, receivers int) uint32 {
+// take enters a message of the given publisher and number of receivers, and
+// returns its number. One without receivers is not in flight.
+func (p *pump) take(intended int64, receivers, from int) uint32 {
 	// Messages end nearly in order, so the ring, twice as long as the limit, has a
 	// free slot at once; a straggler's is stepped over.
 	for {
@@ -99,11 +101,21 @@ func (p *pump) take(intended int64, receivers int) uint32 {
 			break
 		}
 	}
-	p.ring[p.seq&p.mask] = slot{intended: intended, remaining: int32(receivers), seq: p.seq}
-	p.inflight++
 	p.sent++
+	if receivers == 0 {
+		return p.seq
+	}
+	p.ring[p.seq&p.mask] = slot{intended: intended, remaining: int32(receivers), seq: p.seq, from: uint32(from)}
+	p.inflight++
 	p.owed += int64(receivers)
 	return p.seq
+}
+
+// from returns which of its channel's publishers sent message seq; ok is false
+// when it is not in flight.
+func (p *pump) from(seq uint32) (publisher uint32, ok bool) {
+	s := &p.ring[seq&p.mask]
+	return s.from, s.seq == seq && seq != 0
 }
 
 // got enters one receipt of message seq; false means that it was not awaited.

@@ -1,7 +1,6 @@
 package load
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +26,7 @@ func Run(ctx context.Context, opt Options) (*report.Result, error) {
 	defer c.close()
 	r := &run{client: c, opt: &opt, res: opt.result()}
 	err = r.phases(ctx)
+	r.lagged()
 	if ctx.Err() != nil && !(err == nil && opt.Keep) {
 		r.res.Interrupted, err = true, ErrInterrupted
 	} else if err != nil {
@@ -52,6 +52,7 @@ func (r *run) phases(ctx context.Context) error {
 	if !r.opt.sends() {
 		return r.hold(ctx)
 	}
+	r.client.call(r.client.freeze)
 	if err := r.silence(ctx, "ready", r.opt.Pause); err != nil {
 		return err
 	}
@@ -63,7 +64,55 @@ func (r *run) phases(ctx context.Context) error {
 	if err := r.measure(ctx); err != nil {
 		return err
 	}
-	return r.silence(ctx, "finished", r.opt.Pause)
+	if err := r.silence(ctx, "finished", r.opt.Pause); err != nil {
+		return err
+	}
+	return r.thaw(ctx)
+}
+
+// thaw lets the slow and the frozen read what there is for them, to learn how it
+// ended.
+func (r *run) thaw(ctx context.Context) error {
+	c := r.client
+	if c.opt.Slow == 0 && c.opt.Frozen == 0 {
+		return nil
+	}
+	c.call(c.thaw)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(r.opt.Timeout)
+	for start := time.Now(); ; {
+		idle := false
+		c.call(func() { idle = c.clock()-max(c.lags[slow].last, c.lags[frozen].last) > int64(quiet) })
+		if idle {
+			return nil
+		}
+		r.opt.Progress(Progress{Phase: "thaw", Done: time.Since(start).Milliseconds(), Total: r.opt.Timeout.Milliseconds()})
+		select {
+		case <-tick.C:
+		case <-c.failed:
+			return c.failure()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-deadline:
+			return nil
+		}
+	}
+}
+
+// lagged notes what the slow and the frozen have got so far, and what the healthy
+// were told that they will not get.
+func (r *run) lagged() {
+	c, o := r.client, r.opt
+	c.call(func() {
+		if o.Slow > 0 {
+			r.res.Slow = c.lags[slow].result()
+		}
+		if o.Frozen > 0 {
+			r.res.Frozen = c.lags[frozen].result()
+		}
+		r.res.Notices, r.res.Dropped = c.lags[healthy].notices, c.lags[healthy].dropped
+	})
 }
 
 // hold keeps the connections open.
@@ -100,6 +149,7 @@ func (r *run) stormed() {
 func (r *run) connect(ctx context.Context) error {
 	c, o := r.client, r.opt
 	plans := make([]plan, 0, o.Connections+o.Publishers)
+	readers := o.readers()
 	for i := range o.Connections {
 		t, err := parseTarget(o.URLs[i%len(o.URLs)])
 		if err != nil {
@@ -109,7 +159,7 @@ func (r *run) connect(ctx context.Context) error {
 		if o.Channels > 0 && (o.Scenario == Idle || o.Scenario == Fanout || o.Scenario == Storm) {
 			ch = i % o.Channels
 		}
-		plans = append(plans, plan{target: t, channel: ch})
+		plans = append(plans, plan{target: t, channel: ch, reader: readers[i]})
 	}
 	var push *userpush
 	switch o.Scenario {
@@ -119,11 +169,11 @@ func (r *run) connect(ctx context.Context) error {
 		c.scenario = newStorm()
 	case Fanout:
 		c.scenario = newFanout(c)
-		t, err := parseTarget(cmp.Or(o.PublishURL, o.URLs[0]))
-		if err != nil {
-			return err
-		}
-		for range o.Publishers {
+		for i := range o.Publishers {
+			t, err := parseTarget(o.PublishURLs[i%len(o.PublishURLs)])
+			if err != nil {
+				return err
+			}
 			plans = append(plans, plan{target: t, channel: -1})
 		}
 	case PingPong:
@@ -139,6 +189,9 @@ func (r *run) connect(ctx context.Context) error {
 		return fmt.Errorf("scenario: %q is unknown", o.Scenario)
 	}
 	start := c.clock()
+	for _, k := range readers {
+		c.lags[k].connections++
+	}
 	err := c.open(ctx, plans)
 	var last int64
 	c.call(func() { r.res.Connections, last = c.ready, c.lastOpen })
@@ -253,14 +306,17 @@ func (r *run) phase(ctx context.Context, name string, d time.Duration) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case now := <-tick.C:
-			var deliveries, owed int64
+			var deliveries, owed, dropped int64
 			var inflight int
-			c.call(func() { deliveries, owed, inflight = p.deliveries, p.owed, p.inflight })
+			c.call(func() {
+				deliveries, owed, inflight, dropped = p.deliveries, p.owed, p.inflight, c.lags[healthy].dropped
+			})
 			if deliveries != last || inflight == 0 {
 				last, moved = deliveries, now
 			}
 			if now.Sub(moved) > r.opt.Timeout {
-				return fmt.Errorf("%s: %d messages are under way, %d receipts are missing, and none came for %v: %w", name, inflight, owed, r.opt.Timeout, ErrTimeout)
+				return fmt.Errorf("%s: %d messages are under way, %d receipts are missing (%d dropped, says the server), and none came for %v: %w",
+					name, inflight, owed, dropped, r.opt.Timeout, ErrTimeout)
 			}
 			r.opt.Progress(Progress{Phase: name, Done: min(now.Sub(start), d).Milliseconds(), Total: d.Milliseconds(), Deliveries: deliveries})
 		}
@@ -286,7 +342,7 @@ func (r *run) serverFull() (err error) {
 	if s.RSSFull, err = rss(s.PID); err != nil {
 		return err
 	}
-	s.PerConnection = float64(s.RSSFull-s.RSSEmpty) / float64(r.opt.Connections)
+	s.PerConnection = float64(s.RSSFull-s.RSSEmpty) / float64(max(r.res.Connections, 1))
 	return nil
 }
 

@@ -1,10 +1,12 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 )
 
 // maxSources bounds the addresses of a range: at 28,000 connections each there are
@@ -45,13 +47,25 @@ func ParseSources(texts []string) ([]netip.Addr, error) {
 	return all, nil
 }
 
-// dialer connects from where connection i of the run comes from.
-func (o *Options) dialer(i int) *net.Dialer {
+// dialer connects from where connection i of the run comes from, with the receive
+// buffer of its kind.
+func (o *Options) dialer(i int, r reader) *net.Dialer {
 	d := &net.Dialer{Timeout: o.Timeout}
 	if len(o.Sources) > 0 {
 		a := o.Sources[i%len(o.Sources)]
 		d.LocalAddr = &net.TCPAddr{IP: a.AsSlice(), Zone: a.Zone()}
-		d.Control = portLater
+	}
+	size := o.receiveBuffer(r)
+	d.Control = func(_, _ string, raw syscall.RawConn) (err error) {
+		cerr := raw.Control(func(fd uintptr) {
+			if d.LocalAddr != nil {
+				err = portLater(fd)
+			}
+			if size > 0 {
+				err = errors.Join(err, setReceiveBuffer(fd, size))
+			}
+		})
+		return errors.Join(cerr, err)
 	}
 	return d
 }

@@ -40,6 +40,15 @@ type Result struct {
 	// Latency runs from the intended send time to the receipt of each delivery.
 	Latency Quantiles `json:"latency"`
 
+	// Notices counts what the server said about messages that it has dropped, and
+	// Dropped those messages.
+	Notices int64 `json:"dropped_notices,omitempty"`
+	Dropped int64 `json:"dropped,omitempty"`
+	// Slow and Frozen are the readers that nobody waited for. They are in none of the
+	// numbers above but Connections.
+	Slow   *Laggards `json:"slow,omitempty"`
+	Frozen *Laggards `json:"frozen,omitempty"`
+
 	// ClientCPU is the load generator's own CPU time in the counted part. Near
 	// Seconds (its loop is one thread) it is the client that was measured.
 	ClientCPU float64 `json:"client_cpu_seconds"`
@@ -101,6 +110,11 @@ func (r *Result) WriteSummary(w io.Writer) error {
 		}
 		line("latency", "%s", r.Latency)
 	}
+	if r.Dropped > 0 {
+		line("dropped", "%d, the server says in %d notices", r.Dropped, r.Notices)
+	}
+	r.Slow.summary("slow", line)
+	r.Frozen.summary("frozen", line)
 	if r.ClientCPU > 0 {
 		line("client cpu", "%.2f s, %.0f %% of a core", r.ClientCPU, 100*r.ClientCPU/max(r.Seconds, 1e-9))
 	}

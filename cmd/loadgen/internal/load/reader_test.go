@@ -1,0 +1,163 @@
+package load_test
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
+	"github.com/hoshi-ws/hoshi/pkg/edge"
+)
+
+func TestReadersAreSpread(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		name         string
+		n            int
+		slow, frozen float64
+		nSlow        int
+		nFrozen      int
+	}{
+		{name: "nobody", n: 100},
+		{name: "a percent", n: 1000, frozen: 1, nFrozen: 10},
+		{name: "both", n: 200, slow: 10, frozen: 5, nSlow: 20, nFrozen: 10},
+		{name: "at least one", n: 10, slow: 0.1, nSlow: 1},
+		{name: "nearly all", n: 10, slow: 50, frozen: 45, nSlow: 5, nFrozen: 5},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			o := load.Options{Connections: tc.n, Slow: tc.slow, Frozen: tc.frozen}
+			nSlow, nFrozen := load.CountReaders(o)
+			if nSlow != tc.nSlow || nFrozen != tc.nFrozen {
+				t.Errorf("%d slow and %d frozen, want %d and %d", nSlow, nFrozen, tc.nSlow, tc.nFrozen)
+			}
+		})
+	}
+}
+
+// TestFrozenReaders holds that those who read nothing keep nobody waiting, that
+// they lose their connection, and that what they have got by then is told.
+func TestFrozenReaders(t *testing.T) {
+	t.Parallel()
+	for _, portable := range []bool{false, true} {
+		t.Run(fmt.Sprintf("portable=%v", portable), func(t *testing.T) {
+			t.Parallel()
+			_, urls := nodes(t, 1, func(_ int, o *edge.Options) { o.QueueMessages = 50 })
+			res, err := load.Run(t.Context(), load.Options{
+				Scenario: load.Fanout, URLs: urls, Connections: 10, Frozen: 20, Size: 20_000, Rate: 200,
+				Duration: 2 * time.Second, Portable: portable,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Sent != 400 || res.Deliveries != 400*8 || res.Latency.Count != res.Deliveries || res.OutOfOrder != 0 {
+				t.Errorf("the healthy got %d of %d, latency of %d, %d out of order", res.Deliveries, 400*8, res.Latency.Count, res.OutOfOrder)
+			}
+			f := res.Frozen
+			if f == nil || f.Connections != 2 || f.Expected != 800 || f.Deliveries == 0 || f.Deliveries >= f.Expected {
+				t.Fatalf("the frozen: %+v", f)
+			}
+			var ended int64
+			for _, n := range f.Ended {
+				ended += n
+			}
+			if ended != 2 || f.OutOfOrder != 0 || res.Slow != nil {
+				t.Errorf("the frozen: %+v", f)
+			}
+		})
+	}
+}
+
+// TestSlowReaders holds that a slow reader reads at its rate: 2 s at 100 kB a
+// second, and what the buffers hold is read at the end.
+func TestSlowReaders(t *testing.T) {
+	t.Parallel()
+	const size, rate, seconds = 1000, 100_000, 2
+	_, urls := nodes(t, 1, func(_ int, o *edge.Options) { o.QueueMessages = 5000 })
+	res, err := load.Run(t.Context(), load.Options{
+		Scenario: load.Fanout, URLs: urls, Connections: 10, Slow: 20, SlowRate: rate, Size: size, Rate: 500,
+		Duration: seconds * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := res.Slow
+	if res.Deliveries != 1000*8 || s == nil || s.Expected != 2000 || s.Deliveries != 2000 || len(s.Ended) != 0 {
+		t.Errorf("healthy %d, slow %+v", res.Deliveries, s)
+	}
+	// Half as much again for what was saved up, for a late timer, for the end of the phase.
+	if most := int64(2 * rate * seconds); s.BytesLagging < most/2 || s.BytesLagging > most*3/2 {
+		t.Errorf("two slow readers have read %d bytes in %d s at %d bytes a second", s.BytesLagging, seconds, rate)
+	}
+}
+
+// TestNoticesAreCounted is against a server that drops messages and says so.
+func TestNoticesAreCounted(t *testing.T) {
+	t.Parallel()
+	greeting := accepted + wsclient.Accept(load.Key) + "\r\n\r\n" + text(`[:chsk/handshake ["u" nil {} true]]`)
+	notices := text(`[:sente-lite/dropped {:count 41, :reason :queue-full}]`) + text(`[:sente-lite/dropped {:reason :queue-full, :count 1}]`)
+	url := answer(t, func(c net.Conn) {
+		_, _ = c.Write([]byte(greeting + text(`[:sente-lite/subscribed {:success true}]`) + notices))
+		silence(c)
+	})
+	res, err := load.Run(t.Context(), load.Options{
+		Scenario: load.Fanout, URLs: []string{url}, Connections: 1, Duration: 100 * time.Millisecond, Timeout: 500 * time.Millisecond,
+	})
+	if err == nil || !strings.Contains(err.Error(), "(84 dropped, says the server)") {
+		t.Errorf("got %v", err)
+	}
+	// The publisher has the same notices.
+	if res.Notices != 4 || res.Dropped != 84 || res.Unexpected != 0 {
+		t.Errorf("got %d notices of %d", res.Notices, res.Dropped)
+	}
+}
+
+func TestUserPushToLaggards(t *testing.T) {
+	t.Parallel()
+	c, urls := nodes(t, 2, nil)
+	res, err := load.Run(t.Context(), load.Options{
+		Scenario: load.UserPush, URLs: urls, NATS: c.NATS[0].ClientURL(), Prefix: "hoshi", Connections: 20, InFlight: 4, Slow: 10, Frozen: 10,
+		Duration: 300 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Slow.Expected == 0 || res.Frozen.Expected == 0 || res.Deliveries == 0 || res.Sent != res.Deliveries+res.Slow.Expected+res.Frozen.Expected {
+		t.Errorf("sent %d, %d deliveries, slow %+v, frozen %+v", res.Sent, res.Deliveries, res.Slow, res.Frozen)
+	}
+}
+
+// TestPublishersOnOtherNodes has more publishers than channels, which take turns
+// on their channel, and each is on another node than the subscribers.
+func TestPublishersOnOtherNodes(t *testing.T) {
+	t.Parallel()
+	_, urls := nodes(t, 3, nil)
+	cases := []struct {
+		name string
+		opt  load.Options
+		each int64 // publishes on each node
+	}{
+		{name: "one channel", opt: load.Options{Connections: 6}},
+		{name: "more publishers than channels", opt: load.Options{Connections: 6, Channels: 2, Publishers: 5}},
+		{name: "more channels than publishers", opt: load.Options{Connections: 6, Channels: 6}},
+	}
+	for _, tc := range cases {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			o := tc.opt
+			o.Scenario, o.URLs, o.PublishURLs = load.Fanout, urls[:1], urls[1:]
+			o.InFlight, o.Duration = 16, 500*time.Millisecond
+			res, err := load.Run(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Sent == 0 || res.Deliveries != res.Sent*6/int64(max(o.Channels, 1)) || res.OutOfOrder != 0 || res.Lost != 0 {
+				t.Errorf("got %+v", res)
+			}
+		})
+	}
+}
