@@ -9,8 +9,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// maxWrite bounds one write in bytes, unless one event is longer. Beyond it the
-// next write follows at once.
+// maxWrite bounds one write in bytes, but for an event that is longer and what a
+// request adds to its event. Beyond it the next write follows at once.
 const maxWrite = 1 << 20
 
 // flight is what one flusher works with.
@@ -67,6 +67,9 @@ func (q *sendQueue) begin(f *flight) io.Writer {
 	}
 	q.mu.urgent, q.mu.hasPong, q.mu.hasClose = q.mu.urgent[:0], false, false
 	q.mu.now = false
+	if q.mu.gone {
+		q.taken.clear()
+	}
 	q.taken.join(&q.mu.fresh)
 	return q.mu.w
 }
@@ -138,7 +141,7 @@ func callOnSend(f func(Event) error, e Event) (err error) {
 // has left out of the queue.
 func (q *sendQueue) write(w io.Writer, f *flight) {
 	q.mu.Lock()
-	open := q.mu.w != nil && !q.mu.gone
+	open := q.mu.w != nil
 	q.mu.Unlock()
 	n := 0
 	var err error
@@ -198,10 +201,9 @@ func (q *sendQueue) leaveLocked(n int) {
 func (q *sendQueue) again(cut bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	first := q.mu.hasPong || q.mu.hasClose || len(q.mu.urgent) > 0
-	if q.mu.w != nil && !q.mu.gone {
+	if q.mu.w != nil {
 		switch {
-		case first:
+		case q.mu.hasPong || q.mu.hasClose || len(q.mu.urgent) > 0:
 			return true
 		case q.mu.depth == 0:
 		case cut || q.mu.now || q.opts.interval == 0 || q.mu.stopped:

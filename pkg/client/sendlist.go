@@ -26,8 +26,6 @@ type entryList struct {
 	start       int // the first entry in first
 }
 
-func (l *entryList) empty() bool { return l.first == nil }
-
 // push appends e.
 func (l *entryList) push(e entry) {
 	b := l.last

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -242,10 +243,8 @@ func (q *sendQueue) urgent(payload string) {
 	if q.mu.w == nil {
 		return
 	}
-	for _, s := range q.mu.urgent {
-		if s == payload {
-			return
-		}
+	if slices.Contains(q.mu.urgent, payload) {
+		return
 	}
 	q.mu.urgent = append(q.mu.urgent, payload)
 	q.wakeLocked(true)
