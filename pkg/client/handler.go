@@ -71,7 +71,7 @@ type Registration struct {
 	// Owned by the dispatcher.
 	seq    uint64
 	last   time.Time // of a lasting waiter with a timeout: when it last got a message
-	listed bool      // in the list of its table
+	listed bool      // in its table, and not dropped from it
 
 	ended atomic.Bool
 	timer atomic.Pointer[Timer]

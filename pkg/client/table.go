@@ -1,17 +1,21 @@
 package client
 
+import "slices"
+
 // table holds registrations so that a message finds those that may want it, in
-// the order in which they were registered. Those that have ended stay in their
-// list until half of it has: ending one of thousands is cheap.
+// the order in which they were registered.
 type table struct {
 	byID      map[string]*bucket // by event id
 	byChannel map[EDN]*bucket    // by canonical channel id
 	others    bucket             // with a predicate, or for every event
 }
 
+// bucket is a list of registrations. Those that have ended stay until half of
+// them have, so that ending one of thousands is cheap; but not in front, where
+// most waiters end and each message would have to pass them.
 type bucket struct {
 	entries []*Registration // by seq
-	ended   int             // how many of them have been dropped
+	dropped int             // how many of them are
 }
 
 // add takes in r, whose seq is larger than that of every other.
@@ -53,20 +57,18 @@ func (t *table) drop(r *Registration) {
 		return
 	}
 	l := t.list(r)
-	if l.ended++; 2*l.ended < len(l.entries) {
-		return
+	r.listed = false
+	l.dropped++
+	for len(l.entries) > 0 && !l.entries[0].listed {
+		l.entries[0] = nil
+		l.entries = l.entries[1:]
+		l.dropped--
 	}
-	kept := l.entries[:0]
-	for _, e := range l.entries {
-		if e.active() {
-			kept = append(kept, e)
-		} else {
-			e.listed = false
+	if len(l.entries) > 0 {
+		if 2*l.dropped >= len(l.entries) {
+			l.entries = slices.DeleteFunc(l.entries, func(e *Registration) bool { return !e.listed })
+			l.dropped = 0
 		}
-	}
-	clear(l.entries[len(kept):])
-	l.entries, l.ended = kept, 0
-	if len(kept) > 0 {
 		return
 	}
 	switch {
