@@ -15,6 +15,7 @@ import (
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/bench"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/rawserver"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
 // childWait is how long the raw server may take to start, and to end.
@@ -26,26 +27,43 @@ type ceilingCmd struct {
 	ServerCPU int `name:"server-cpu" default:"0" help:"Core that the raw server is pinned to; -1 for any."`
 }
 
-// Run is for kong.
-func (c *ceilingCmd) Run(ctx context.Context) (err error) {
-	if c.InFlight == 0 {
+func (c *ceilingCmd) job() job { return c }
+
+func (c *ceilingCmd) options() (load.Options, error) {
+	o, err := c.connFlags.options(load.Fanout)
+	c.apply(&o)
+	if o.InFlight == 0 {
 		// With one in flight the server would wait for the client between rounds; the
 		// ceiling is a server that never waits.
-		c.InFlight = 2
+		o.InFlight = 2
 	}
-	o, err := c.options(load.Fanout)
+	o.URLs = []string{"ws://127.0.0.1:0/"} // until it runs
+	return o, err
+}
+
+// Run is for kong.
+func (c *ceilingCmd) Run(ctx context.Context, out *output) error { return out.do(ctx, c.job()) }
+
+func (c *ceilingCmd) check() error { return loadJob{c}.check() }
+
+func (c *ceilingCmd) run(ctx context.Context, show func(load.Progress)) (_ *report.Result, err error) {
+	o, err := c.options()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.apply(&o)
 	srv, err := startRawServer(c.ServerCPU)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, srv.stop()) }()
 	o.URLs = []string{"ws://" + srv.addr + "/"}
 	o.ServerPID = srv.cmd.Process.Pid
-	return execute(ctx, o, c.outputFlags, "ceiling")
+	o.Progress = show
+	res, err := load.Run(ctx, o)
+	if res != nil {
+		res.Scenario = "ceiling"
+	}
+	return res, err
 }
 
 type rawServerCmd struct {

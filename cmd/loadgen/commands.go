@@ -4,17 +4,32 @@ import (
 	"context"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
 )
 
 type outputFlags struct {
 	JSON  string `name:"json" placeholder:"FILE" help:"Write the JSON there instead of standard output."`
+	Name  string `placeholder:"TEXT" help:"What the result is called, for compare. Default: the scenario."`
 	Quiet bool   `short:"q" help:"No progress."`
 }
 
+func (f outputFlags) flags() outputFlags { return f }
+
 type serverFlags struct {
-	URL []string `name:"url" default:"ws://127.0.0.1:8080/" help:"The server; several take turns."`
+	URL     []string `name:"url" default:"ws://127.0.0.1:8080/" help:"The server; several take turns."`
+	Dialect string   `default:"sente-lite" help:"What the clients speak, as NAME=WEIGHT,...: sente-lite alone for now."`
 	connFlags
+}
+
+func (f serverFlags) options(scenario string) (load.Options, error) {
+	o, err := f.connFlags.options(scenario)
+	if err != nil {
+		return o, err
+	}
+	o.URLs = f.URL
+	o.Dialects, err = dialect.ParseShares(f.Dialect)
+	return o, err
 }
 
 type connFlags struct {
@@ -37,7 +52,7 @@ type paceFlags struct {
 func (f connFlags) options(scenario string) (load.Options, error) {
 	sources, err := load.ParseSources(f.Source)
 	if err != nil {
-		return load.Options{}, &usageError{err}
+		return load.Options{}, err
 	}
 	return load.Options{
 		Scenario:   scenario,
@@ -71,15 +86,16 @@ type idleCmd struct {
 	Hold        time.Duration `default:"20s" help:"How long to wait after the last connection."`
 }
 
-// Run is for kong.
-func (c *idleCmd) Run(ctx context.Context) error {
-	o, err := c.options(load.Idle)
-	if err != nil {
-		return err
-	}
-	o.URLs, o.Connections, o.Channels, o.Hold = c.URL, c.Connections, c.Channels, c.Hold
-	return execute(ctx, o, c.outputFlags, "")
+func (c *idleCmd) job() job { return loadJob{c} }
+
+func (c *idleCmd) options() (load.Options, error) {
+	o, err := c.serverFlags.options(load.Idle)
+	o.Connections, o.Channels, o.Hold = c.Connections, c.Channels, c.Hold
+	return o, err
 }
+
+// Run is for kong.
+func (c *idleCmd) Run(ctx context.Context, out *output) error { return out.do(ctx, c.job()) }
 
 type stormCmd struct {
 	serverFlags
@@ -90,16 +106,17 @@ type stormCmd struct {
 	Keep        bool          `help:"Then stay until Ctrl-C, which is no interruption."`
 }
 
-// Run is for kong.
-func (c *stormCmd) Run(ctx context.Context) error {
-	o, err := c.options(load.Storm)
-	if err != nil {
-		return err
-	}
-	o.URLs, o.Connections, o.Channels = c.URL, c.Connections, c.Channels
+func (c *stormCmd) job() job { return loadJob{c} }
+
+func (c *stormCmd) options() (load.Options, error) {
+	o, err := c.serverFlags.options(load.Storm)
+	o.Connections, o.Channels = c.Connections, c.Channels
 	o.ConnectRate, o.Hold, o.Keep = c.Rate, c.Hold, c.Keep
-	return execute(ctx, o, c.outputFlags, "")
+	return o, err
 }
+
+// Run is for kong.
+func (c *stormCmd) Run(ctx context.Context, out *output) error { return out.do(ctx, c.job()) }
 
 type fanoutFlags struct {
 	Subscribers int `short:"n" default:"1000" help:"Sockets that subscribe."`
@@ -121,17 +138,18 @@ type fanoutCmd struct {
 	PublishURL []string `name:"publish-url" placeholder:"URL" help:"Where publishers connect, for example other nodes; several take turns. Default: the first --url."`
 }
 
-// Run is for kong.
-func (c *fanoutCmd) Run(ctx context.Context) error {
-	o, err := c.options(load.Fanout)
-	if err != nil {
-		return err
-	}
+func (c *fanoutCmd) job() job { return loadJob{c} }
+
+func (c *fanoutCmd) options() (load.Options, error) {
+	o, err := c.serverFlags.options(load.Fanout)
 	c.fanoutFlags.apply(&o)
 	c.readerFlags.apply(&o)
-	o.URLs, o.Publishers, o.PublishURLs = c.URL, c.Publishers, c.PublishURL
-	return execute(ctx, o, c.outputFlags, "")
+	o.Publishers, o.PublishURLs = c.Publishers, c.PublishURL
+	return o, err
 }
+
+// Run is for kong.
+func (c *fanoutCmd) Run(ctx context.Context, out *output) error { return out.do(ctx, c.job()) }
 
 type pingpongCmd struct {
 	serverFlags
@@ -141,16 +159,17 @@ type pingpongCmd struct {
 	Duration    time.Duration `short:"d" default:"10s" help:"Time of sending that counts."`
 }
 
-// Run is for kong.
-func (c *pingpongCmd) Run(ctx context.Context) error {
-	o, err := c.options(load.PingPong)
-	if err != nil {
-		return err
-	}
-	o.URLs, o.Connections = c.URL, c.Connections
+func (c *pingpongCmd) job() job { return loadJob{c} }
+
+func (c *pingpongCmd) options() (load.Options, error) {
+	o, err := c.serverFlags.options(load.PingPong)
+	o.Connections = c.Connections
 	o.Rate, o.Warmup, o.Duration = c.Rate, c.Warmup, c.Duration
-	return execute(ctx, o, c.outputFlags, "")
+	return o, err
 }
+
+// Run is for kong.
+func (c *pingpongCmd) Run(ctx context.Context, out *output) error { return out.do(ctx, c.job()) }
 
 type userpushCmd struct {
 	serverFlags
@@ -162,14 +181,15 @@ type userpushCmd struct {
 	readerFlags
 }
 
-// Run is for kong.
-func (c *userpushCmd) Run(ctx context.Context) error {
-	o, err := c.options(load.UserPush)
-	if err != nil {
-		return err
-	}
+func (c *userpushCmd) job() job { return loadJob{c} }
+
+func (c *userpushCmd) options() (load.Options, error) {
+	o, err := c.serverFlags.options(load.UserPush)
 	c.paceFlags.apply(&o)
 	c.readerFlags.apply(&o)
-	o.URLs, o.Connections, o.Size, o.NATS, o.Prefix = c.URL, c.Users, c.Size, c.NATS, c.Prefix
-	return execute(ctx, o, c.outputFlags, "")
+	o.Connections, o.Size, o.NATS, o.Prefix = c.Users, c.Size, c.NATS, c.Prefix
+	return o, err
 }
+
+// Run is for kong.
+func (c *userpushCmd) Run(ctx context.Context, out *output) error { return out.do(ctx, c.job()) }

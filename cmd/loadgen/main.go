@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,7 +11,6 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
-	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
 // Exit codes.
@@ -62,7 +60,9 @@ func start(args []string) int {
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second Ctrl-C ends at once
 	kctx.BindTo(ctx, (*context.Context)(nil))
-	err = kctx.Run()
+	var out output
+	err = kctx.Run(&out)
+	err = errors.Join(err, out.flush())
 	var usage *usageError
 	switch {
 	case err == nil:
@@ -82,39 +82,3 @@ type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
-
-// execute runs opt and prints the result, also of a run that failed.
-func execute(ctx context.Context, opt load.Options, out outputFlags, label string) error {
-	p := newProgress(os.Stderr, out.Quiet)
-	opt.Progress = p.show
-	res, err := load.Run(ctx, opt)
-	p.end()
-	if res == nil {
-		return &usageError{err}
-	}
-	if label != "" {
-		res.Scenario = label
-	}
-	return errors.Join(err, print(res, out))
-}
-
-func print(res *report.Result, out outputFlags) error {
-	if err := res.WriteSummary(os.Stderr); err != nil {
-		return fmt.Errorf("write the summary: %w", err)
-	}
-	var w io.Writer = os.Stdout
-	if out.JSON != "" {
-		f, err := os.Create(out.JSON)
-		if err != nil {
-			return fmt.Errorf("write the result: %w", err)
-		}
-		if err := errors.Join(res.WriteJSON(f), f.Close()); err != nil {
-			return fmt.Errorf("write the result to %s: %w", out.JSON, err)
-		}
-		return nil
-	}
-	if err := res.WriteJSON(w); err != nil {
-		return fmt.Errorf("write the result: %w", err)
-	}
-	return nil
-}

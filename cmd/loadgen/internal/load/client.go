@@ -180,6 +180,15 @@ func (c *client) release(cn *conn) {
 	}
 }
 
+// finders returns one for each dialect, in whose frames the mark has its own place.
+func (c *client) finders() []finder {
+	f := make([]finder, len(c.opt.Dialects))
+	for i := range f {
+		f[i] = newFinder(c.tag)
+	}
+	return f
+}
+
 // forget closes cn's socket.
 func (c *client) forget(cn *conn) {
 	c.release(cn)
@@ -199,6 +208,7 @@ type plan struct {
 	target  target
 	channel int
 	reader  reader
+	dialect int // number in Options.Dialects
 }
 
 // open opens the connections and returns when each is ready or has failed in a way
@@ -288,7 +298,7 @@ func (c *client) failure() (err error) {
 
 // dial connects and hands the socket to the loop, with the upgrade on its way.
 func (c *client) dial(ctx context.Context, i int, p plan, intended int64) {
-	cn := &conn{link: link{client: c}, index: i, channel: p.channel, reader: p.reader, slot: true, began: intended, mark: c.clock()}
+	cn := &conn{link: link{client: c}, index: i, channel: p.channel, reader: p.reader, dialect: uint8(p.dialect), slot: true, began: intended, mark: c.clock()}
 	ep, err := c.connect(ctx, i, p)
 	now := c.clock()
 	posted := c.loop.Post(func() {
@@ -308,7 +318,7 @@ func (c *client) dial(ctx context.Context, i int, p plan, intended int64) {
 		c.loop.SetTimer(&cn.sock, c.opt.Timeout)
 		cn.advance(stUpgrade, now)
 		cn.write(func(dst []byte) []byte {
-			return wsclient.AppendUpgrade(dst, p.target.addr, p.target.with(c.scenario.query(i)), upgradeKey)
+			return wsclient.AppendUpgrade(dst, p.target.addr, p.target.with(cn.speaks().Query()).with(c.scenario.query(i)).request(), upgradeKey)
 		})
 	})
 	if !posted {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
 )
 
@@ -51,6 +52,7 @@ type conn struct {
 	index   int
 	channel int // what it subscribes to, -1 for nothing
 	state   state
+	dialect uint8    // number in Options.Dialects
 	slot    bool     // it holds one of client.slots
 	last    uint32   // the scenario's: number of the last message, or of the ping under way
 	lasts   []uint32 // fan-out's: the same for each of the channel's publishers, where they are several
@@ -64,12 +66,8 @@ type conn struct {
 	paid      int64   // when credit was so
 }
 
-var (
-	framePong  = wsclient.AppendText(nil, []byte("[:chsk/ws-pong]"))
-	wsPing     = []byte("[:chsk/ws-ping]")
-	handshake  = []byte("[:chsk/handshake ")
-	subscribed = []byte("[:sente-lite/subscribed ")
-)
+// speaks returns the dialect of c.
+func (c *conn) speaks() dialect.Dialect { return c.client.opt.Dialects[c.dialect].Dialect }
 
 // OnRead takes frames off p.
 func (c *conn) OnRead(p []byte) {
@@ -139,10 +137,11 @@ func (c *conn) upgrade(p []byte, now int64) []byte {
 // text handles what is no scenario's business.
 func (c *conn) text(msg []byte, now int64) {
 	cl := c.client
+	m := c.speaks().Read(msg)
 	switch {
-	case bytes.Equal(msg, wsPing):
-		c.write(func(dst []byte) []byte { return append(dst, framePong...) })
-	case c.state == stHandshake && bytes.HasPrefix(msg, handshake):
+	case m.Kind == dialect.Ping:
+		c.say(c.speaks().AppendPong(nil))
+	case m.Kind == dialect.Handshake && c.state == stHandshake:
 		if err := cl.scenario.greeted(c, msg); err != nil {
 			c.fault(reasonAnswer, err)
 			return
@@ -152,27 +151,25 @@ func (c *conn) text(msg []byte, now int64) {
 			return
 		}
 		c.advance(stSubscribed, now)
-		c.write(func(dst []byte) []byte {
-			return wsclient.AppendText(dst, []byte(`[:sente-lite/subscribe {:channel-id "`+cl.channels[c.channel]+`"}]`))
-		})
-	case c.state == stSubscribed && bytes.HasPrefix(msg, subscribed):
-		if !bytes.Contains(msg, []byte(":success true")) {
-			c.fault(reasonSubscribe, fmt.Errorf("connection %d: server refuses the subscription: %.200s", c.index, msg))
-			return
-		}
+		c.say(c.speaks().AppendSubscribe(nil, cl.channels[c.channel]))
+	case m.Kind == dialect.Subscribed && c.state == stSubscribed:
 		cl.opened(c, now)
-	case bytes.HasPrefix(msg, []byte("[:chsk/error")), bytes.HasPrefix(msg, []byte("[:chsk/timeout")):
+	case m.Kind == dialect.Refused && c.state == stSubscribed:
+		c.fault(reasonSubscribe, fmt.Errorf("connection %d: server refuses the subscription: %.200s", c.index, msg))
+	case m.Kind == dialect.Fault:
 		c.fault(reasonAnswer, fmt.Errorf("connection %d: server answers %.200s", c.index, msg))
-	default:
-		n, ok := notice(msg)
-		if !ok {
-			cl.strays++
-			return
-		}
+	case m.Kind == dialect.Dropped:
 		l := &cl.lags[c.reader]
 		l.notices++
-		l.dropped += n
+		l.dropped += m.Count
+	default:
+		cl.strays++
 	}
+}
+
+// say sends a text message.
+func (c *conn) say(text []byte) {
+	c.write(func(dst []byte) []byte { return wsclient.AppendText(dst, text) })
 }
 
 // advance says that what c waited for has come.

@@ -1,6 +1,10 @@
 package load
 
-import "time"
+import (
+	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
+)
 
 // What the black-box tests reach.
 var (
@@ -10,9 +14,7 @@ var (
 
 // MakePayload returns a payload of size bytes with number n, behind before.
 func MakePayload(before string, tag [8]byte, size int, n uint32) []byte {
-	p, at := appendPayload([]byte(before), tag, size)
-	putNumber(p[at:], n)
-	return p
+	return newMarked(dialect.AppendEDN([]byte(before), mark(tag), size), tag).numbered(n)
 }
 
 // Find is finder.find.

@@ -9,7 +9,7 @@ import (
 type fanout struct {
 	plain
 	client     *client
-	finder     finder
+	finders    []finder  // one for each dialect
 	texts      []publish // one for each channel
 	publishers []*conn
 	next       int
@@ -17,8 +17,7 @@ type fanout struct {
 
 // publish is a channel's message, ready but for its number.
 type publish struct {
-	text        []byte
-	number      int // where in text the number stands
+	marked      []marked // one for each dialect
 	subscribers [frozen + 1]int
 	publishers  int // how many take turns: number k of them is publishers[channel+k*channels]
 	turn        int
@@ -26,16 +25,13 @@ type publish struct {
 
 func newFanout(c *client) *fanout {
 	o := c.opt
-	f := &fanout{client: c, finder: newFinder(c.tag), publishers: make([]*conn, o.Publishers)}
+	f := &fanout{client: c, finders: c.finders(), publishers: make([]*conn, o.Publishers)}
 	for i, subscribers := range o.perChannel(o.readers()) {
-		text := []byte(`[:sente-lite/publish {:channel-id "` + c.channels[i] + `" :data `)
-		text, number := appendPayload(text, c.tag, o.Size)
-		f.texts = append(f.texts, publish{
-			text:        append(text, "}]"...),
-			number:      number,
-			subscribers: subscribers,
-			publishers:  max(1, (o.Publishers-i+o.Channels-1)/o.Channels),
-		})
+		p := publish{subscribers: subscribers, publishers: max(1, (o.Publishers-i+o.Channels-1)/o.Channels)}
+		for _, share := range o.Dialects {
+			p.marked = append(p.marked, newMarked(share.Dialect.AppendPublish(nil, c.channels[i], mark(c.tag), o.Size), c.tag))
+		}
+		f.texts = append(f.texts, p)
 	}
 	return f
 }
@@ -49,7 +45,7 @@ func (f *fanout) greeted(c *conn, _ []byte) error {
 }
 
 func (f *fanout) message(c *conn, fr wsclient.Frame, now int64) bool {
-	seq, ok := f.finder.find(fr.Head)
+	seq, ok := f.finders[c.dialect].find(fr.Head)
 	if !ok {
 		return false
 	}
@@ -100,11 +96,11 @@ func (f *fanout) send(intended int64) {
 	if t.turn++; t.turn == t.publishers {
 		t.turn = 0
 	}
-	putNumber(t.text[t.number:], f.client.pump.take(intended, t.subscribers[healthy], turn))
+	seq := f.client.pump.take(intended, t.subscribers[healthy], turn)
 	for r := slow; r <= frozen; r++ {
 		f.client.lags[r].expected += int64(t.subscribers[r])
 	}
 	cn := f.publishers[(ch+turn*len(f.texts))%len(f.publishers)]
-	cn.out = wsclient.AppendText(cn.out, t.text)
+	cn.out = wsclient.AppendText(cn.out, t.marked[cn.dialect].numbered(seq))
 	cn.touch(cn)
 }

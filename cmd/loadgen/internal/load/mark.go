@@ -4,18 +4,16 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/rand/v2"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
 )
 
-// A payload is the EDN map {:n "<mark>" :text "xx..."}: ordinary data to the
-// server. The mark is eight bytes that no other run uses and the message's number
-// as eight hex digits. It stands at the same place in every frame of a run, so a
-// receiver compares one word and parses nothing.
+// A payload holds a mark: eight bytes that no other run uses and the message's
+// number as eight hex digits. It stands at the same place in every frame of a run
+// and dialect, so a receiver compares one word and parses nothing.
 const (
-	payloadHead = `{:n "`
-	payloadMid  = `" :text "`
-	payloadTail = `"}`
-	tagLen      = 8
-	markLen     = tagLen + 8
+	tagLen  = 8
+	markLen = dialect.MarkLen
 )
 
 const hexDigits = "0123456789abcdef"
@@ -28,14 +26,25 @@ func newTag() (tag [tagLen]byte) {
 	return tag
 }
 
-// appendPayload appends a payload of size bytes with number 0 and returns the
-// offset of its number.
-func appendPayload(dst []byte, tag [tagLen]byte, size int) (out []byte, number int) {
-	dst = append(append(dst, payloadHead...), tag[:]...)
-	number = len(dst)
-	dst = append(append(dst, "00000000"...), payloadMid...)
-	dst = append(dst, bytes.Repeat([]byte{'x'}, size-MinSize)...)
-	return append(dst, payloadTail...), number
+// mark returns the tag with the number 0.
+func mark(tag [tagLen]byte) [markLen]byte {
+	return [markLen]byte(append(tag[:], "00000000"...))
+}
+
+// marked is a text that holds a mark.
+type marked struct {
+	text   []byte
+	number int // where in text the number stands
+}
+
+func newMarked(text []byte, tag [tagLen]byte) marked {
+	return marked{text: text, number: bytes.Index(text, tag[:]) + tagLen}
+}
+
+// numbered returns the text with the number n. It is good until the next call.
+func (m marked) numbered(n uint32) []byte {
+	putNumber(m.text[m.number:], n)
+	return m.text
 }
 
 func putNumber(b []byte, n uint32) {

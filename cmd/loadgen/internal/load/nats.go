@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
 )
 
@@ -141,9 +142,8 @@ type userpush struct {
 	plain
 	client  *client
 	backend *backend
-	finder  finder
-	body    []byte
-	number  int // where in body the number stands
+	finders []finder // one for each dialect
+	body    marked   // EDN, whatever the dialects: the server translates
 	users   []string
 	heard   []bool // in the probe
 	silent  int    // users that have not heard the probe
@@ -152,9 +152,8 @@ type userpush struct {
 }
 
 func newUserpush(c *client, b *backend) *userpush {
-	u := &userpush{client: c, backend: b, finder: newFinder(c.tag), silent: c.opt.Connections}
-	u.body, u.number = appendPayload([]byte("[:load/push "), c.tag, c.opt.Size)
-	u.body = append(u.body, ']')
+	u := &userpush{client: c, backend: b, finders: c.finders(), silent: c.opt.Connections}
+	u.body = newMarked(append(dialect.AppendEDN([]byte("[:load/push "), mark(c.tag), c.opt.Size), ']'), c.tag)
 	for i := range c.opt.Connections {
 		u.users = append(u.users, c.opt.Prefix+".user."+u.uid(i))
 	}
@@ -175,7 +174,7 @@ func (u *userpush) greeted(c *conn, msg []byte) error {
 }
 
 func (u *userpush) message(c *conn, f wsclient.Frame, now int64) bool {
-	seq, ok := u.finder.find(f.Head)
+	seq, ok := u.finders[c.dialect].find(f.Head)
 	switch {
 	case !ok:
 		return false
@@ -198,8 +197,7 @@ func (u *userpush) send(intended int64) {
 		u.client.lags[r].expected++
 		receivers = 0
 	}
-	putNumber(u.body[u.number:], u.client.pump.take(intended, receivers, 0))
-	u.backend.publish(u.users[u.next], u.body)
+	u.backend.publish(u.users[u.next], u.body.numbered(u.client.pump.take(intended, receivers, 0)))
 	if u.next++; u.next == len(u.users) {
 		u.next = 0
 	}
@@ -208,10 +206,10 @@ func (u *userpush) send(intended int64) {
 // probe pushes to every user that has heard nothing so far. An interest comes
 // into force a moment after the handshake, so the run begins when all have heard.
 func (u *userpush) probe() {
-	putNumber(u.body[u.number:], 0)
+	body := u.body.numbered(0)
 	for i, ok := range u.heard {
 		if !ok {
-			u.backend.publish(u.users[i], u.body)
+			u.backend.publish(u.users[i], body)
 		}
 	}
 }

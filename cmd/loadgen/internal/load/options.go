@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
@@ -20,10 +21,6 @@ const (
 	UserPush = "userpush"
 	Storm    = "storm"
 )
-
-// MinSize is the smallest payload in bytes: it holds the mark that receivers
-// look for.
-const MinSize = len(payloadHead) + markLen + len(payloadMid) + len(payloadTail)
 
 // maxOutstanding bounds the messages in flight where a rate sets the pace.
 const maxOutstanding = 1 << 16
@@ -82,6 +79,8 @@ type Options struct {
 	// ConnectRate is the number of connections to be begun in a second, on a fixed
 	// schedule; 0 begins as many as Connecting allows.
 	ConnectRate float64
+	// Dialects are what the clients speak, and how many each; default all sente-lite.
+	Dialects []dialect.Share
 	// NATS is the address of the server that user pushes are published on, and
 	// Prefix the subjects' first token; default "hoshi".
 	NATS, Prefix string
@@ -134,6 +133,9 @@ func (o *Options) setDefaults() {
 	if o.Timeout == 0 {
 		o.Timeout = 10 * time.Second
 	}
+	if len(o.Dialects) == 0 {
+		o.Dialects = []dialect.Share{{Dialect: dialect.SenteLite{}, Weight: 1}}
+	}
 	if o.Prefix == "" {
 		o.Prefix = "hoshi"
 	}
@@ -158,7 +160,11 @@ func (o *Options) validate() error {
 	bad(o.Connecting < 1, "connecting: %d, want at least 1", o.Connecting)
 	least = max(1, len(o.PublishURLs))
 	bad(o.Publishers < least, "publishers: %d, want at least %d: one for each url", o.Publishers, least)
-	bad(o.Size < MinSize, "size: %d, want at least %d", o.Size, MinSize)
+	least = dialect.MinEDN
+	for _, share := range o.Dialects {
+		least = max(least, share.Dialect.MinSize())
+	}
+	bad(o.Size < least, "size: %d, want at least %d", o.Size, least)
 	bad(o.InFlight < 1 || o.InFlight > maxOutstanding, "in flight: %d, want 1 to %d", o.InFlight, maxOutstanding)
 	bad(o.Rate < 0 || o.ConnectRate < 0, "rate: %g, want 0 or more", o.Rate+o.ConnectRate)
 	bad(len(o.URLs) == 0, "url: none")
@@ -200,17 +206,23 @@ func parseTarget(s string) (target, error) {
 	return t, nil
 }
 
-// with returns the request target, with q added to the query.
-func (t target) with(q string) string {
+// with returns t with q added to the query.
+func (t target) with(q string) target {
 	switch {
-	case t.query == "" && q == "":
-		return t.path
 	case t.query == "":
-		return t.path + "?" + q
-	case q == "":
-		return t.path + "?" + t.query
+		t.query = q
+	case q != "":
+		t.query += "&" + q
 	}
-	return t.path + "?" + t.query + "&" + q
+	return t
+}
+
+// request returns the request target.
+func (t target) request() string {
+	if t.query == "" {
+		return t.path
+	}
+	return t.path + "?" + t.query
 }
 
 // sends tells whether the scenario has a phase of sending.
@@ -218,6 +230,11 @@ func (o *Options) sends() bool { return o.Scenario != Idle && o.Scenario != Stor
 
 func (o *Options) result() *report.Result {
 	c := map[string]any{"connections": o.Connections}
+	dialects := make(map[string]any)
+	for _, share := range o.Dialects {
+		dialects[share.Dialect.Name()] = share.Weight
+	}
+	c["dialects"] = dialects
 	if len(o.Sources) > 0 {
 		c["sources"] = len(o.Sources)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
 )
 
@@ -27,8 +28,8 @@ func TestMarkIsFoundAndCheap(t *testing.T) {
 			t.Errorf("find allocates %v times", allocs)
 		}
 	}
-	if got := len(load.MakePayload("", tag, load.MinSize, 1)); got != load.MinSize {
-		t.Errorf("smallest payload is %d bytes, want %d", got, load.MinSize)
+	if got := len(load.MakePayload("", tag, dialect.MinEDN, 1)); got != dialect.MinEDN {
+		t.Errorf("smallest payload is %d bytes, want %d", got, dialect.MinEDN)
 	}
 }
 

@@ -1,12 +1,10 @@
 package load
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
@@ -151,26 +149,6 @@ func (c *client) thaw() {
 		c.loop.ResumeRead(&cn.sock)
 	}
 }
-
-// notice reads [:sente-lite/dropped {:count n ...}]; ok is false when msg is
-// something else.
-func notice(msg []byte) (n int64, ok bool) {
-	if !bytes.HasPrefix(msg, droppedEvent) {
-		return 0, false
-	}
-	_, rest, found := bytes.Cut(msg, []byte(":count "))
-	if !found {
-		return 0, true
-	}
-	end := bytes.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
-	if end < 0 {
-		end = len(rest)
-	}
-	n, _ = strconv.ParseInt(string(rest[:end]), 10, 64) // 0 for what is no number
-	return n, true
-}
-
-var droppedEvent = []byte("[:sente-lite/dropped ")
 
 // perChannel returns how many of each kind subscribe to each channel.
 func (o *Options) perChannel(kinds []reader) [][frozen + 1]int {

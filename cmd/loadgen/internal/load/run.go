@@ -6,8 +6,15 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
+
+// Check says what is wrong with the options, all of it, and does nothing else.
+func Check(opt Options) error {
+	opt.setDefaults()
+	return opt.validate()
+}
 
 // Run runs one scenario and returns what it measured. When ctx ends, or
 // something fails, it returns what was measured until then together with the
@@ -149,7 +156,7 @@ func (r *run) stormed() {
 func (r *run) connect(ctx context.Context) error {
 	c, o := r.client, r.opt
 	plans := make([]plan, 0, o.Connections+o.Publishers)
-	readers := o.readers()
+	readers, dialects := o.readers(), dialect.Spread(o.Dialects, o.Connections)
 	for i := range o.Connections {
 		t, err := parseTarget(o.URLs[i%len(o.URLs)])
 		if err != nil {
@@ -159,7 +166,7 @@ func (r *run) connect(ctx context.Context) error {
 		if o.Channels > 0 && (o.Scenario == Idle || o.Scenario == Fanout || o.Scenario == Storm) {
 			ch = i % o.Channels
 		}
-		plans = append(plans, plan{target: t, channel: ch, reader: readers[i]})
+		plans = append(plans, plan{target: t, channel: ch, reader: readers[i], dialect: dialects[i]})
 	}
 	var push *userpush
 	switch o.Scenario {
@@ -169,15 +176,16 @@ func (r *run) connect(ctx context.Context) error {
 		c.scenario = newStorm()
 	case Fanout:
 		c.scenario = newFanout(c)
+		dialects := dialect.Spread(o.Dialects, o.Publishers)
 		for i := range o.Publishers {
 			t, err := parseTarget(o.PublishURLs[i%len(o.PublishURLs)])
 			if err != nil {
 				return err
 			}
-			plans = append(plans, plan{target: t, channel: -1})
+			plans = append(plans, plan{target: t, channel: -1, dialect: dialects[i]})
 		}
 	case PingPong:
-		c.scenario = &pingpong{client: c}
+		c.scenario = newPingpong(c)
 	case UserPush:
 		b, err := c.dialNATS(ctx, o.NATS)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/rawserver"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
@@ -68,7 +69,7 @@ func TestRun(t *testing.T) {
 		{name: "fanout over channels", opt: load.Options{Scenario: load.Fanout, Connections: 20, Channels: 4, Publishers: 3, InFlight: 16}, each: 5},
 		{name: "fanout at a rate", opt: load.Options{Scenario: load.Fanout, Connections: 5, Rate: 500}, each: 5},
 		{name: "fanout large", opt: load.Options{Scenario: load.Fanout, Connections: 3, Size: 200_000, InFlight: 4}, each: 3},
-		{name: "fanout smallest", opt: load.Options{Scenario: load.Fanout, Connections: 3, Size: load.MinSize, InFlight: 4}, each: 3},
+		{name: "fanout smallest", opt: load.Options{Scenario: load.Fanout, Connections: 3, Size: dialect.MinEDN, InFlight: 4}, each: 3},
 		{name: "fanout portable", opt: load.Options{Scenario: load.Fanout, Connections: 10, InFlight: 8, Portable: true}, each: 10},
 		{name: "pingpong", opt: load.Options{Scenario: load.PingPong, Connections: 20}, each: 1},
 		{name: "pingpong at a rate", opt: load.Options{Scenario: load.PingPong, Connections: 3, Rate: 300}, each: 1},

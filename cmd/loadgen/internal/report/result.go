@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,8 +12,10 @@ import (
 // Result is what one run measured. Times are in seconds, sizes in bytes, unless
 // the name says otherwise.
 type Result struct {
-	Scenario string    `json:"scenario"`
-	Started  time.Time `json:"started"`
+	Scenario string `json:"scenario"`
+	// Name tells results of one scenario apart; it may be empty.
+	Name    string    `json:"name,omitempty"`
+	Started time.Time `json:"started"`
 	// Config holds the settings that the numbers depend on.
 	Config map[string]any `json:"config"`
 
@@ -78,11 +81,15 @@ type Server struct {
 	CPUPerMillion float64 `json:"cpu_seconds_per_million,omitempty"`
 }
 
-// WriteJSON writes r as indented JSON and a newline.
-func (r *Result) WriteJSON(w io.Writer) error {
+// WriteJSON writes the results as indented JSON and a newline: one object, or with
+// array set an array of them.
+func WriteJSON(w io.Writer, results []*Result, array bool) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	return enc.Encode(r)
+	if array || len(results) != 1 {
+		return enc.Encode(results)
+	}
+	return enc.Encode(results[0])
 }
 
 // WriteSummary writes r for people, all but the error.
@@ -95,7 +102,7 @@ func (r *Result) WriteSummary(w io.Writer) error {
 	if r.Interrupted {
 		state = " (interrupted: so far)"
 	}
-	fmt.Fprintf(tw, "%s%s\n", r.Scenario, state)
+	fmt.Fprintf(tw, "%s%s\n", cmp.Or(r.Name, r.Scenario), state)
 	if r.Connections > 0 {
 		line("connections", "%d in %.2f s", r.Connections, r.ConnectSeconds)
 	}
