@@ -1,6 +1,8 @@
 package client
 
 import (
+	"sync"
+
 	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
@@ -45,24 +47,42 @@ func (m Message) Channel() (ChannelMessage, bool) {
 		if !ok {
 			return c, found
 		}
-		text := data[value.Start:value.End]
+		text := m.Data[value.Start:value.End]
 		switch {
 		case entries.KeyIs(key, ":channel-id"):
-			name, err := edn.AppendCanonical(nil, text)
-			if err != nil {
-				return ChannelMessage{}, false
+			if !isPlain(text) {
+				name, err := edn.AppendCanonical(nil, data[value.Start:value.End])
+				if err != nil {
+					return ChannelMessage{}, false
+				}
+				text = EDN(name)
 			}
-			c.Channel, found = EDN(name), true
+			c.Channel, found = text, true
 		case entries.KeyIs(key, ":data"):
-			c.Data = EDN(text)
+			c.Data = text
 		case entries.KeyIs(key, ":from") && value.Kind == edn.String:
-			from, err := edn.Unquote(nil, text)
+			if isPlain(text) {
+				c.From = string(text[1 : len(text)-1])
+				continue
+			}
+			from, err := edn.Unquote(nil, value.Text(data))
 			if err != nil {
 				return ChannelMessage{}, false
 			}
 			c.From = string(from)
 		}
 	}
+}
+
+// isPlain reports whether text is a string that is written as it is, which its
+// canonical text is then too: nearly every channel id and conn-id.
+func isPlain(text EDN) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '\\' {
+			return false
+		}
+	}
+	return text[0] == '"'
 }
 
 // get returns the text of a map's value by its keyword key, nil where m's data
@@ -81,9 +101,12 @@ func (m Message) get(keyword string) []byte {
 	}
 }
 
+var scanners = sync.Pool{New: func() any { return new(edn.Scanner) }}
+
 // form returns the one form that p, which has been checked, is.
 func form(p []byte) edn.Form {
-	var s edn.Scanner
+	s := scanners.Get().(*edn.Scanner)
+	defer scanners.Put(s)
 	f, err := s.Form(p, 0)
 	if err != nil {
 		return edn.Form{}

@@ -129,6 +129,9 @@ func TestReceiveAllocations(t *testing.T) {
 				c.Put(client.Message{})
 			}
 		}, m: client.Message{ID: ":bench/x", Data: data}},
+		{name: "one of 100 channels, whose text is copied to be looked through", register: func(c *client.Client) {
+			registerChannels(t, c, 100)
+		}, m: client.Message{ID: client.ChannelMessageID, Data: `{:channel-id "room-7" :data {:n 1 :text "a message"} :from "conn-1"}`}, most: 10},
 		{name: "a lasting waiter", register: func(c *client.Client) {
 			c.Handle(client.Handler{Take: true, Func: func(client.Message, error) {}})
 		}, m: client.Message{ID: ":bench/x", Data: data}},

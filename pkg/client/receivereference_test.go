@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hoshi-ws/hoshi/pkg/client"
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
 
 // row is one check of the reference: what it plays, and what is looked at then.
@@ -355,6 +356,30 @@ func TestRPCWaiter(t *testing.T) {
 				t.Errorf("matches: %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// What is found without making the text canonical is what one finds with it.
+func TestChannelOfMessage(t *testing.T) {
+	for _, id := range []string{
+		`"room"`, `""`, `"a b"`, `"~ !"`, `"ro\u006fm"`, `"\n"`, "\"\n\"", "\"\t\"", `"é"`, "\"\x7f\"", `"\""`,
+		":room", ":a/b", "{:b 1, :a 2}", "#{3 1}", "0x10", `^:m [1]`, "room", "[]", "1.0",
+	} {
+		data := fmt.Sprintf(`{:x 1 :channel-id %s :data {:from "no"} :from "con\u006e-%d"}`, id, len(id))
+		c, ok := client.Message{ID: client.ChannelMessageID, Data: client.EDN(data)}.Channel()
+		name, err := edn.AppendCanonical(nil, []byte(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := client.ChannelMessage{Channel: client.EDN(name), Data: `{:from "no"}`, From: fmt.Sprintf("conn-%d", len(id))}
+		if !ok || c != want {
+			t.Errorf("%s: %+v %v, want %+v", data, c, ok, want)
+		}
+	}
+	for _, data := range []client.EDN{"", "nil", "{}", `{:data 1}`, `{:channel-id ##NaN}`, `["room"]`} {
+		if c, ok := (client.Message{ID: client.ChannelMessageID, Data: data}).Channel(); ok {
+			t.Errorf("%q is %+v", data, c)
+		}
 	}
 }
 
