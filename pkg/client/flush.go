@@ -15,12 +15,11 @@ const maxWrite = 1 << 20
 
 // flight is what one flusher works with.
 type flight struct {
-	buf     []byte
-	ends    []int  // where in buf the frame of each entry ends
-	text    []byte // of one request
-	masks   masks
-	cut     bool // there was more than maxWrite
-	closing bool // the last frame in buf is a close frame
+	buf   []byte
+	ends  []int  // where in buf the frame of each entry ends
+	text  []byte // of one request
+	masks masks
+	cut   bool // there was more than maxWrite
 }
 
 var flights = sync.Pool{New: func() any { return new(flight) }}
@@ -52,7 +51,7 @@ func (q *sendQueue) flush() {
 
 // begin starts a flight with what goes first, and takes what is queued.
 func (q *sendQueue) begin(f *flight) io.Writer {
-	f.buf, f.ends, f.cut, f.closing = f.buf[:0], f.ends[:0], false, false
+	f.buf, f.ends, f.cut = f.buf[:0], f.ends[:0], false
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.mu.hasPong {
@@ -61,11 +60,7 @@ func (q *sendQueue) begin(f *flight) io.Writer {
 	for _, s := range q.mu.urgent {
 		f.buf = appendMasked(f.buf, ws.OpText, f.masks.next(), s)
 	}
-	if q.mu.hasClose {
-		f.buf = appendMasked(f.buf, ws.OpClose, f.masks.next(), q.mu.close)
-		f.closing = true
-	}
-	q.mu.urgent, q.mu.hasPong, q.mu.hasClose = q.mu.urgent[:0], false, false
+	q.mu.urgent, q.mu.hasPong = q.mu.urgent[:0], false
 	q.mu.now = false
 	if q.mu.gone {
 		q.taken.clear()
@@ -76,9 +71,6 @@ func (q *sendQueue) begin(f *flight) io.Writer {
 
 // gather puts frames of what has been taken into the flight.
 func (q *sendQueue) gather(f *flight) {
-	if f.closing {
-		return // nothing may follow a close frame
-	}
 	var c mark
 	for e := q.taken.next(&c); e != nil; e = q.taken.next(&c) {
 		if e.dead {
@@ -159,17 +151,11 @@ func (q *sendQueue) write(w io.Writer, f *flight) {
 	q.mu.Lock()
 	q.leaveLocked(sent)
 	q.mu.sent += uint64(sent)
-	broken := err != nil && q.mu.w != nil // whoever has detached meanwhile knows that it ends
-	if broken {
+	if err != nil && q.mu.w != nil { // whoever has detached meanwhile has ended the write himself
 		q.mu.errors++
-	}
-	if broken || f.closing {
 		q.disconnectLocked()
 	}
 	q.mu.Unlock()
-	if broken && q.opts.onBroken != nil {
-		q.opts.onBroken(err) // before detach can return, or it might be taken for the next connection's
-	}
 }
 
 // popSent takes n entries that have been written, and the dead ones before and
@@ -203,7 +189,7 @@ func (q *sendQueue) again(cut bool) bool {
 	defer q.mu.Unlock()
 	if q.mu.w != nil {
 		switch {
-		case q.mu.hasPong || q.mu.hasClose || len(q.mu.urgent) > 0:
+		case q.mu.hasPong || len(q.mu.urgent) > 0:
 			return true
 		case q.mu.depth == 0:
 		case cut || q.mu.now || q.opts.interval == 0 || q.mu.stopped:

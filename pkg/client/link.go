@@ -237,7 +237,7 @@ func (l *link) control(h ws.Header) error {
 	}
 	switch h.OpCode {
 	case ws.OpPing:
-		l.c.out.control(ws.OpPong, p)
+		l.c.out.pong(p)
 	case ws.OpClose:
 		if len(p) == 0 {
 			return &Disconnect{Cause: CauseServer}

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/gobwas/ws"
 )
 
 // Result says whether the send queue has taken an event.
@@ -91,9 +89,6 @@ type sendOptions struct {
 	onSend   func(Event) error // nil: none
 	onError  func(error)       // called without a lock, on any goroutine
 	post     func(func())      // hands a callback to the dispatcher; must not block nor call it
-	// onBroken is told that a write has failed, once for each attach, by the
-	// flusher and without a lock. It must not call detach, which waits for it.
-	onBroken func(error) // nil: nobody needs it
 }
 
 // sendQueue keeps events until they are written. Nothing runs while it has
@@ -119,11 +114,9 @@ type sendQueue struct {
 		armed    bool  // timer is running
 		timer    Timer // made when first needed
 
-		urgent   []string // texts that go first
-		pong     []byte   // of a pong that goes first
-		close    []byte   // of the last frame
-		hasPong  bool
-		hasClose bool
+		urgent  []string // texts that go first
+		pong    []byte   // payload of a pong that goes first
+		hasPong bool
 
 		stopped bool
 		gone    bool          // the rest has been counted as dropped
@@ -250,30 +243,23 @@ func (q *sendQueue) urgent(payload string) {
 	q.wakeLocked(true)
 }
 
-// control sends a control frame before all that is queued, and at once; not while
-// detached. Of pongs that have not left only the newest does (RFC 6455 5.5.3). A
-// close frame is the last that leaves (5.5.1): what is queued is kept for the
-// next attach. It copies payload, 125 bytes of it at most.
-func (q *sendQueue) control(op ws.OpCode, payload []byte) {
-	payload = payload[:min(len(payload), maxControlPayload)]
+// pong sends an RFC 6455 pong before all that is queued, and at once; not while
+// detached. Of pongs that have not left only the newest does (5.5.3). It copies
+// payload, 125 bytes of it at most (5.5).
+func (q *sendQueue) pong(payload []byte) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.mu.w == nil {
 		return
 	}
-	switch op {
-	case ws.OpPong:
-		q.mu.pong, q.mu.hasPong = append(q.mu.pong[:0], payload...), true
-	case ws.OpClose:
-		q.mu.close, q.mu.hasClose = append(q.mu.close[:0], payload...), true
-	default:
-		panic(fmt.Sprintf("client: control frame with opcode %d", op))
-	}
+	q.mu.pong = append(q.mu.pong[:0], payload[:min(len(payload), maxControlPayload)]...)
+	q.mu.hasPong = true
 	q.wakeLocked(true)
 }
 
 // attach gives the queue somewhere to write to; what it has kept leaves at once.
-// Whoever calls it calls detach before the next.
+// After a write that fails nothing is written: it is for w to end the connection.
+// Whoever calls attach calls detach before the next.
 func (q *sendQueue) attach(w io.Writer) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -300,7 +286,7 @@ func (q *sendQueue) detach() {
 // disconnectLocked forgets the writer and what was meant for it alone.
 func (q *sendQueue) disconnectLocked() {
 	q.mu.w, q.mu.now = nil, false
-	q.mu.urgent, q.mu.hasPong, q.mu.hasClose = q.mu.urgent[:0], false, false
+	q.mu.urgent, q.mu.hasPong = q.mu.urgent[:0], false
 	q.disarmLocked()
 }
 

@@ -19,7 +19,6 @@ type SendOptions struct {
 	Clock    Clock
 	OnSend   func(Event) error
 	OnError  func(error)
-	OnBroken func(error)
 	Post     func(func())
 }
 
@@ -39,7 +38,7 @@ func NewSendQueue(o SendOptions) *SendQueue {
 	}
 	return &SendQueue{newSendQueue(sendOptions{
 		messages: o.Messages, interval: o.Interval, maxSend: o.MaxSend, clock: o.Clock,
-		onSend: o.OnSend, onError: o.OnError, onBroken: o.OnBroken, post: o.Post,
+		onSend: o.OnSend, onError: o.OnError, post: o.Post,
 	})}
 }
 
@@ -47,7 +46,7 @@ func (s *SendQueue) Enqueue(e Event) Result                        { return s.q.
 func (s *SendQueue) Wait(ctx context.Context, e Event) error       { return s.q.wait(ctx, entry{event: e}) }
 func (s *SendQueue) Async(e Event, d time.Duration, f func(error)) { s.q.async(e, d, f) }
 func (s *SendQueue) Urgent(text string)                            { s.q.urgent(text) }
-func (s *SendQueue) Control(op ws.OpCode, p []byte)                { s.q.control(op, p) }
+func (s *SendQueue) Pong(p []byte)                                 { s.q.pong(p) }
 func (s *SendQueue) Attach(w io.Writer)                            { s.q.attach(w) }
 func (s *SendQueue) Detach()                                       { s.q.detach() }
 func (s *SendQueue) Stop(ctx context.Context) SendStats            { return s.q.stop(ctx) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"strings"
 	"sync"
@@ -159,6 +160,11 @@ func TestWaitersLeaveTheLine(t *testing.T) {
 			}
 			told[i] = err
 		}
+		soFar := func() map[int]error {
+			mu.Lock()
+			defer mu.Unlock()
+			return maps.Clone(told)
+		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		for i := 1; i < 9; i++ {
 			switch i % 3 {
@@ -173,10 +179,10 @@ func TestWaitersLeaveTheLine(t *testing.T) {
 		}
 		cancel(cause)
 		settled()
-		equal(t, "after the cancel", told, map[int]error{1: cause, 4: cause, 7: cause})
+		equal(t, "after the cancel", soFar(), map[int]error{1: cause, 4: cause, 7: cause})
 		time.Sleep(time.Second)
 		settled()
-		equal(t, "after the timeout", told, map[int]error{
+		equal(t, "after the timeout", soFar(), map[int]error{
 			1: cause, 4: cause, 7: cause, 3: client.ErrTimeout, 6: client.ErrTimeout,
 		})
 		b.Attach(b.tape)
@@ -184,7 +190,7 @@ func TestWaitersLeaveTheLine(t *testing.T) {
 		equal(t, "events", b.tape.texts(t), []string{
 			numbered(0).String(), numbered(2).String(), numbered(5).String(), numbered(8).String(),
 		})
-		equal(t, "told", len(told), 8)
+		equal(t, "told", len(soFar()), 8)
 		if err := b.Wait(ctx, numbered(1)); !errors.Is(err, cause) {
 			t.Errorf("with a context that is over: %v", err)
 		}

@@ -185,24 +185,20 @@ type sendBench struct {
 	*client.SendQueue
 	tape *tape
 
-	mu     sync.Mutex
-	errs   []error
-	broken []error
+	mu   sync.Mutex
+	errs []error
 }
 
 func newSendBench(o client.SendOptions) *sendBench {
 	b := &sendBench{tape: newTape()}
 	o.Post = new(desk).post
-	o.OnError = func(err error) { b.note(&b.errs, err) }
-	o.OnBroken = func(err error) { b.note(&b.broken, err) }
+	o.OnError = func(err error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.errs = append(b.errs, err)
+	}
 	b.SendQueue = client.NewSendQueue(o)
 	return b
-}
-
-func (b *sendBench) note(list *[]error, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	*list = append(*list, err)
 }
 
 func (b *sendBench) errors() []error {
