@@ -32,6 +32,7 @@ type cli struct {
 	Fanout    fanoutCmd    `cmd:"" help:"Publish to channels; every subscriber must receive."`
 	Pingpong  pingpongCmd  `cmd:"" help:"Round trips of [:chsk/ws-ping], one under way on each connection."`
 	Userpush  userpushCmd  `cmd:"" help:"Publish on NATS to users with one socket each."`
+	Run       runCmd       `cmd:"" passthrough:"" help:"Run the scenarios of an EDN file: a map, or a vector of maps, with flags' long names as keys."`
 	Ceiling   ceilingCmd   `cmd:"" help:"Fan-out against a raw server of one send for each delivery, started for the occasion on one core."`
 	Bench     benchCmd     `cmd:"" help:"All of the benchmark: a node on one core, this program on another, ratios to the ceiling."`
 	RawServer rawServerCmd `cmd:"" help:"The raw server of ceiling alone, until standard input ends."`
@@ -39,11 +40,15 @@ type cli struct {
 
 func main() { os.Exit(start(os.Args[1:])) }
 
+// newParser makes the parser of c.
+func newParser(c *cli, more ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append(more, kong.Name("loadgen"), kong.Description(description), kong.Writers(os.Stdout, os.Stderr))...)
+}
+
 func start(args []string) int {
 	var c cli
 	code := -1
-	k, err := kong.New(&c, kong.Name("loadgen"), kong.Description(description), kong.UsageOnError(),
-		kong.Exit(func(n int) { code = n }), kong.Writers(os.Stdout, os.Stderr))
+	k, err := newParser(&c, kong.UsageOnError(), kong.Exit(func(n int) { code = n }))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "loadgen:", err)
 		return exitUsage

@@ -83,6 +83,11 @@ func TestExitCodes(t *testing.T) {
 		{name: "nothing", code: exitUsage, want: "expected one of"},
 		{name: "unknown flag", args: []string{"idle", "--nonsense"}, code: exitUsage, want: "--nonsense"},
 		{name: "wrong value", args: []string{"idle", "-n", "0"}, code: exitUsage, want: "connections: 0"},
+		{name: "unknown dialect", args: []string{"idle", "--dialect=sente-lite=70,x=1"}, code: exitUsage, want: "there is: sente-lite"},
+		{name: "no file", args: []string{"run"}, code: exitUsage, want: "want a scenario file"},
+		{name: "file that is not there", args: []string{"run", "/nonexistent.edn"}, code: exitUsage, want: "/nonexistent.edn"},
+		{name: "flags before the file", args: []string{"run", "-n", "3", "x.edn"}, code: exitUsage, want: "want a scenario file"},
+		{name: "help of run", args: []string{"run", "--help"}, code: 0},
 		{name: "unreachable", args: []string{"idle", "--url", "ws://127.0.0.1:1/", "-n", "1"}, code: exitFailed, want: "connect to 127.0.0.1:1: connection refused"},
 	}
 	for _, tc := range cases {
