@@ -5,143 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/pkg/client"
 )
-
-// scene is the receive side of one client, inside of a bubble.
-type scene struct {
-	*client.Client
-	t    *testing.T
-	errs []error // what OnError was told
-
-	mu  sync.Mutex
-	log []string // what was called back
-
-	handlers map[string]*client.Registration
-}
-
-// newScene returns a client that is never started. change may be nil.
-func newScene(t *testing.T, change func(*client.Options)) *scene {
-	t.Helper()
-	s := &scene{t: t, handlers: map[string]*client.Registration{}}
-	s.Client = newReceiver(t, func(o *client.Options) {
-		o.OnError = func(_ *client.Client, err error) { s.errs = append(s.errs, err) }
-		if change != nil {
-			change(o)
-		}
-	})
-	return s
-}
-
-func newReceiver(t testing.TB, change func(*client.Options)) *client.Client {
-	t.Helper()
-	o := client.Options{URLs: []string{"ws://127.0.0.1:1/ws"}}
-	if change != nil {
-		change(&o)
-	}
-	c, err := client.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// handle registers h, whose callbacks are logged under a name.
-func (s *scene) handle(name string, h client.Handler) *client.Registration {
-	then := h.Func
-	h.Func = func(m client.Message, err error) {
-		s.note(name + " " + outcome(m, err))
-		if then != nil {
-			then(m, err)
-		}
-	}
-	s.handlers[name] = s.Handle(h)
-	return s.handlers[name]
-}
-
-// waiter registers a waiter for messages whose data has a text.
-func (s *scene) waiter(name, text string, timeout time.Duration) {
-	s.handle(name, client.Handler{Match: has(text), Take: true, Once: true, Timeout: timeout})
-}
-
-// put brings messages of event id :t/m, and waits until they are dispatched.
-func (s *scene) put(data ...string) {
-	for _, d := range data {
-		s.Put(client.Message{ID: ":t/m", Data: client.EDN(d)})
-	}
-	synctest.Wait()
-}
-
-// note logs something. A lock, since what a bubble does in order need not
-// happen before in the sense of the race detector.
-func (s *scene) note(text string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.log = append(s.log, text)
-}
-
-// lines returns what has been logged since the last call.
-func (s *scene) lines() []string {
-	synctest.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	lines := s.log
-	s.log = nil
-	return lines
-}
-
-func (s *scene) logged() string { return strings.Join(s.lines(), ", ") }
-
-// stats returns the statistics once everything is dispatched.
-func (s *scene) stats() client.ReceiveStats {
-	synctest.Wait()
-	return s.ReceiveStats()
-}
-
-func (s *scene) advance(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-}
-
-// outcome is how a callback is logged.
-func outcome(m client.Message, err error) string {
-	var d *client.Disconnect
-	switch {
-	case err == nil:
-		if m.ID == ":t/m" {
-			return string(m.Data)
-		}
-		return m.ID + " " + string(m.Data)
-	case m != client.Message{}:
-		return fmt.Sprintf("an error with a message: %v %v", m, err)
-	case errors.Is(err, client.ErrTimeout):
-		return "timeout"
-	case errors.As(err, &d) && errors.Is(err, client.ErrClosed):
-		return "closed:" + string(d.Cause)
-	case errors.Is(err, client.ErrStopped):
-		return "stopped"
-	}
-	return err.Error()
-}
-
-func has(text string) func(client.Message) bool {
-	return func(m client.Message) bool { return strings.Contains(string(m.Data), text) }
-}
-
-var lost = &client.Disconnect{Cause: client.CauseLost}
-
-// bubble runs f inside of a bubble.
-func bubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
-}
 
 func TestMessageOrder(t *testing.T) {
 	type tt struct {
@@ -608,78 +477,6 @@ func TestStopped(t *testing.T) {
 	})
 }
 
-func TestBuffer(t *testing.T) {
-	type tt struct {
-		name     string
-		buffer   int
-		handler  string // predicate of a handler that sees messages, "" for none
-		messages int
-		want     string // what is in it
-		dropped  uint64
-		unseen   uint64
-	}
-	for _, tt := range []tt{
-		{name: "the oldest goes", buffer: 3, messages: 5, want: "2 3 4", dropped: 2, unseen: 2},
-		{name: "one", buffer: 1, messages: 5, want: "4", dropped: 4, unseen: 4},
-		{name: "none", buffer: -1, messages: 5, dropped: 5, unseen: 5},
-		{name: "default", messages: 1003, want: "3..1002", dropped: 3, unseen: 3},
-		{name: "what a handler has seen is not unseen", buffer: 2, handler: "0", messages: 4, want: "2 3", dropped: 2, unseen: 1},
-		{name: "nor where nothing is kept", buffer: -1, handler: "0", messages: 4, dropped: 4, unseen: 3},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				s := newScene(t, func(o *client.Options) { o.ReceiveBuffer = tt.buffer })
-				if tt.handler != "" {
-					s.handle("h", client.Handler{Match: has(tt.handler)})
-				}
-				for i := range tt.messages {
-					s.Put(client.Message{ID: ":t/m", Data: client.EDN(fmt.Sprint(i))})
-				}
-				before := s.stats()
-				var rest []string
-				s.Handle(client.Handler{Take: true, Func: func(m client.Message, _ error) { rest = append(rest, string(m.Data)) }})
-				after := s.stats()
-				got := strings.Join(rest, " ")
-				if len(rest) > 10 {
-					got = rest[0] + ".." + rest[len(rest)-1]
-				}
-				if got != tt.want || before.Depth != len(rest) || after.Depth != 0 || after.Taken != uint64(len(rest)) {
-					t.Errorf("in the buffer: %s, want %s (%+v, then %+v)", got, tt.want, before, after)
-				}
-				if before.Dropped != tt.dropped || before.Unseen != tt.unseen || before.Buffered != uint64(tt.messages) {
-					t.Errorf("%+v, want %d dropped, %d unseen", before, tt.dropped, tt.unseen)
-				}
-			})
-		})
-	}
-}
-
-// Taking from the middle keeps the order of the rest.
-func TestBufferMiddle(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s := newScene(t, func(o *client.Options) { o.ReceiveBuffer = 10 })
-		var model []string
-		for i := range 200 {
-			m := fmt.Sprintf("<%d>", i)
-			model = append(model, m)
-			model = model[max(len(model)-10, 0):]
-			s.put(m)
-			if i%3 == 0 {
-				k := i * 7 % len(model)
-				s.waiter("w", model[k], 0)
-				if got := s.logged(); got != "w "+model[k] {
-					t.Fatalf("took %s, want %s", got, model[k])
-				}
-				model = slices.Delete(model, k, k+1)
-			}
-		}
-		s.handle("w", client.Handler{Take: true})
-		if got, want := s.logged(), "w "+strings.Join(model, ", w "); got != want {
-			t.Errorf("left: %s\nwant: %s", got, want)
-		}
-	})
-}
-
 func TestPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newScene(t, nil)
@@ -714,8 +511,8 @@ func TestPanics(t *testing.T) {
 func TestGoexit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := newScene(t, nil)
-		s.handle("h", client.Handler{Match: has("1"), Func: func(client.Message, error) { goexit() }})
-		s.handle("w1", client.Handler{Take: true, Once: true, ID: "t/none", Func: func(client.Message, error) { goexit() }})
+		s.handle("h", client.Handler{Match: has("1"), Func: func(client.Message, error) { runtime.Goexit() }})
+		s.handle("w1", client.Handler{Take: true, Once: true, ID: "t/none", Func: func(client.Message, error) { runtime.Goexit() }})
 		s.handle("w2", client.Handler{Take: true, Once: true, ID: "t/none"})
 		s.handle("all", client.Handler{})
 		s.Put(client.Message{ID: ":t/m", Data: "1"})
@@ -728,5 +525,3 @@ func TestGoexit(t *testing.T) {
 		s.Settle(context.Background())
 	})
 }
-
-func goexit() { runtime.Goexit() }
