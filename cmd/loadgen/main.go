@@ -33,6 +33,7 @@ type cli struct {
 	Pingpong  pingpongCmd  `cmd:"" help:"Round trips of [:chsk/ws-ping], one under way on each connection."`
 	Userpush  userpushCmd  `cmd:"" help:"Publish on NATS to users with one socket each."`
 	Run       runCmd       `cmd:"" passthrough:"" help:"Run the scenarios of an EDN file: a map, or a vector of maps, with flags' long names as keys."`
+	Compare   compareCmd   `cmd:"" help:"Compare the results of two runs, metric by metric."`
 	Ceiling   ceilingCmd   `cmd:"" help:"Fan-out against a raw server of one send for each delivery, started for the occasion on one core."`
 	Bench     benchCmd     `cmd:"" help:"All of the benchmark: a node on one core, this program on another, ratios to the ceiling."`
 	RawServer rawServerCmd `cmd:"" help:"The raw server of ceiling alone, until standard input ends."`

@@ -73,6 +73,7 @@ func TestCeiling(t *testing.T) {
 
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
+	const first, second = "internal/report/testdata/first.json", "internal/report/testdata/second.json"
 	cases := []struct {
 		name string
 		args []string
@@ -88,6 +89,11 @@ func TestExitCodes(t *testing.T) {
 		{name: "file that is not there", args: []string{"run", "/nonexistent.edn"}, code: exitUsage, want: "/nonexistent.edn"},
 		{name: "flags before the file", args: []string{"run", "-n", "3", "x.edn"}, code: exitUsage, want: "want a scenario file"},
 		{name: "help of run", args: []string{"run", "--help"}, code: 0},
+		{name: "compare", args: []string{"compare", first, second}, code: 0, want: "warning: fanout: the settings differ: in_flight: 4, 16"},
+		{name: "compare with itself", args: []string{"compare", first, first, "--fail-worse=0"}, code: 0},
+		{name: "compare to something worse", args: []string{"compare", first, second, "--fail-worse=10"}, code: exitFailed, want: "worse by more than 10 %:\n  storm: connect p99 ms: "},
+		{name: "compare with a percentage that is none", args: []string{"compare", first, second, "--fail-worse=-1"}, code: exitUsage, want: "want a percentage"},
+		{name: "compare with nothing", args: []string{"compare", first, "main_test.go"}, code: exitUsage, want: "main_test.go: no results"},
 		{name: "unreachable", args: []string{"idle", "--url", "ws://127.0.0.1:1/", "-n", "1"}, code: exitFailed, want: "connect to 127.0.0.1:1: connection refused"},
 	}
 	for _, tc := range cases {
