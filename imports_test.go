@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 		"internal/wsconn", "internal/wsconn/handshake", "pkg/bus", "pkg/codec", "pkg/codec/edn",
 	},
 	"pkg/bus":       {"internal/id", "pkg/codec", "pkg/codec/edn"},
+	"pkg/client":    {"pkg/codec", "pkg/codec/edn"},
 	"pkg/codec":     {"pkg/codec/edn"},
 	"pkg/codec/edn": {},
 
@@ -54,7 +55,7 @@ var testOnly = []string{"internal/testkit/..."}
 // foreign says which packages import a module (or a part of it) that is not
 // ours. "..." is everybody.
 var foreign = map[string][]string{
-	"github.com/gobwas/ws":                    {"internal/wsconn", "internal/wsconn/handshake"},
+	"github.com/gobwas/ws":                    {"internal/wsconn", "internal/wsconn/handshake", "pkg/client"},
 	"github.com/nats-io/nats.go":              {"pkg/bus"},
 	"github.com/nats-io/nats-server/v2":       {"internal/natsd"},
 	"olympos.io/encoding/edn":                 {"internal/config", "pkg/codec/edn"},

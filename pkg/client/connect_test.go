@@ -134,7 +134,7 @@ func TestTryAgainLater(t *testing.T) {
 		}
 		began := time.Now()
 		p.close(1012, "")
-		p = n.accept()
+		n.accept()
 		waits = append(waits, time.Since(began))
 		s := time.Second
 		if want := []time.Duration{s + s/2, s + s, s + 2*s, s + 4*s, s / 2}; !slices.Equal(waits, want) {

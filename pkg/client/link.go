@@ -97,17 +97,17 @@ func (l *link) fail(d *Disconnect) {
 // for the server's.
 func (l *link) leave() {
 	l.cause.CompareAndSwap(nil, &Disconnect{Cause: CauseRequested})
-	l.conn.SetReadDeadline(time.Now().Add(l.c.opts.CloseTimeout))
+	// Here and in close an error means that the connection has ended, which is what is wanted.
+	_ = l.conn.SetReadDeadline(time.Now().Add(l.c.opts.CloseTimeout))
 	l.close(ws.StatusNormalClosure, "")
 }
 
 // close says goodbye with a close frame, after what is being written.
 func (l *link) close(code ws.StatusCode, reason string) {
 	l.endOnce.Do(func() {
-		l.conn.SetWriteDeadline(time.Now().Add(l.c.opts.CloseTimeout))
+		_ = l.conn.SetWriteDeadline(time.Now().Add(l.c.opts.CloseTimeout))
 		l.c.out.detach()
-		// An error changes nothing: the connection is at its end.
-		l.conn.Write(appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason)))
+		_, _ = l.conn.Write(appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason)))
 	})
 }
 

@@ -36,7 +36,7 @@ func (c *Client) request(ctx context.Context, e Event) (EDN, error) {
 	if err := c.Ready(ctx); err != nil {
 		return "", err
 	}
-	c.in.expect(1)
+	c.in.expect(1) // the answer comes behind messages that a callback, if it asks, keeps from being handled
 	defer c.in.expect(-1)
 	call := c.calls.add()
 	if err := c.out.waitCall(ctx, e, call); err != nil {

@@ -204,7 +204,9 @@ func TestRequestInACallback(t *testing.T) {
 		}
 		c := mustNew(t, o)
 		var got []client.EDN
-		c.OnChannel("room", func(m client.ChannelMessage) { got = append(got, m.Data) })
+		if _, err := c.OnChannel("room", func(m client.ChannelMessage) { got = append(got, m.Data) }); err != nil {
+			t.Fatal(err)
+		}
 		c.Start()
 		for i := range 2 {
 			p := n.accept()
