@@ -202,9 +202,6 @@ func (q *sendQueue) again(cut bool) bool {
 		q.taken.clear()
 	}
 	q.mu.flushing = false
-	if q.mu.changed != nil {
-		close(q.mu.changed)
-		q.mu.changed = nil
-	}
+	q.tellLocked()
 	return false
 }

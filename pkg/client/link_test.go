@@ -351,6 +351,23 @@ func TestStop(t *testing.T) {
 			close(release)
 		})
 	})
+	t.Run("while the client gives up", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(t)
+			n.setDown(true)
+			o := n.options()
+			o.MaxAttempts = 4
+			c := mustNew(t, o)
+			c.Enqueue(event(1))
+			c.Start()
+			time.Sleep(time.Millisecond)
+			ctx, cancel := contextIn(t, time.Hour)
+			defer cancel()
+			if s := c.Stop(ctx); s.Send.Dropped != 1 || s.Attempts != 4 || ctx.Err() != nil {
+				t.Errorf("statistics %+v, %v", s, ctx.Err())
+			}
+		})
+	})
 	t.Run("twice at once", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			n := newNetwork(t)

@@ -120,7 +120,7 @@ type sendQueue struct {
 
 		stopped bool
 		gone    bool          // the rest has been counted as dropped
-		changed chan struct{} // closed when a flusher ends; nil while nobody waits
+		changed chan struct{} // closed when a flusher ends or the rest is given up; nil while nobody waits
 
 		enqueued, sent, dropped, errors uint64
 	}
@@ -290,12 +290,21 @@ func (q *sendQueue) disconnectLocked() {
 	q.disarmLocked()
 }
 
-// changedLocked returns a channel that is closed when a flusher ends.
+// changedLocked returns a channel that is closed when a flusher ends, or the rest
+// has been given up.
 func (q *sendQueue) changedLocked() <-chan struct{} {
 	if q.mu.changed == nil {
 		q.mu.changed = make(chan struct{})
 	}
 	return q.mu.changed
+}
+
+// tellLocked wakes whoever waits for changedLocked.
+func (q *sendQueue) tellLocked() {
+	if q.mu.changed != nil {
+		close(q.mu.changed)
+		q.mu.changed = nil
+	}
 }
 
 // stop takes no more events, tells those who wait [ErrStopped], and waits until
@@ -338,6 +347,7 @@ func (q *sendQueue) giveUpLocked() {
 	if !q.mu.flushing {
 		q.taken.clear()
 	}
+	q.tellLocked() // another stop may have more patience
 }
 
 func (q *sendQueue) stats() SendStats {
