@@ -46,7 +46,7 @@ func (c *ceilingCmd) Run(ctx context.Context, out *output) error { return out.do
 
 func (c *ceilingCmd) check() error { return loadJob{c}.check() }
 
-func (c *ceilingCmd) run(ctx context.Context, show func(load.Progress)) (_ *report.Result, err error) {
+func (c *ceilingCmd) run(ctx context.Context, show func(report.Progress)) (_ *report.Result, err error) {
 	o, err := c.options()
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/host"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
 )
 
@@ -50,7 +51,7 @@ type paceFlags struct {
 }
 
 func (f connFlags) options(scenario string) (load.Options, error) {
-	sources, err := load.ParseSources(f.Source)
+	sources, err := host.ParseSources(f.Source)
 	if err != nil {
 		return load.Options{}, err
 	}

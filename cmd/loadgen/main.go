@@ -10,7 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
 // Exit codes.
@@ -73,7 +73,7 @@ func start(args []string) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, load.ErrInterrupted):
+	case errors.Is(err, report.ErrInterrupted):
 		return exitInterrupted
 	case errors.As(err, &usage):
 		fmt.Fprintln(os.Stderr, "loadgen:", err)

@@ -17,7 +17,7 @@ type job interface {
 	// check says what is wrong with the flags, before anything is started.
 	check() error
 	// run returns what was measured, also of a run that failed.
-	run(ctx context.Context, show func(load.Progress)) (*report.Result, error)
+	run(ctx context.Context, show func(report.Progress)) (*report.Result, error)
 	flags() outputFlags
 }
 
@@ -39,7 +39,7 @@ func (j loadJob) check() error {
 	return load.Check(o)
 }
 
-func (j loadJob) run(ctx context.Context, show func(load.Progress)) (*report.Result, error) {
+func (j loadJob) run(ctx context.Context, show func(report.Progress)) (*report.Result, error) {
 	o, err := j.command.options()
 	if err != nil {
 		return nil, err

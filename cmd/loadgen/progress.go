@@ -7,7 +7,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
 // progress shows how far a run is: a bar on a terminal, else a line a second. It
@@ -28,7 +28,7 @@ func newProgress(w *os.File, quiet bool) *progress {
 }
 
 // show takes the latest state.
-func (p *progress) show(s load.Progress) {
+func (p *progress) show(s report.Progress) {
 	if p.quiet {
 		return
 	}
@@ -56,7 +56,7 @@ func (p *progress) show(s load.Progress) {
 	}
 }
 
-func (p *progress) draw(s load.Progress) {
+func (p *progress) draw(s report.Progress) {
 	if p.bar == nil || s.Phase != p.phase {
 		p.end()
 		p.phase = s.Phase

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/host"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/wsclient"
 	"github.com/hoshi-ws/hoshi/internal/poller"
 )
@@ -215,7 +216,7 @@ type plan struct {
 // that the scenario puts up with; any other failure ends it. Connection i gets
 // plans[i].
 func (c *client) open(ctx context.Context, plans []plan) error {
-	if err := descriptors(len(plans)); err != nil {
+	if err := host.Descriptors(len(plans)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -328,7 +329,12 @@ func (c *client) dial(ctx context.Context, i int, p plan, intended int64) {
 
 // connect opens the TCP connection.
 func (c *client) connect(ctx context.Context, i int, p plan) (poller.Endpoint, error) {
-	nc, err := c.opt.dialer(i, p.reader).DialContext(ctx, "tcp", p.target.addr)
+	d := host.Dialer(c.opt.Sources, i)
+	d.Timeout = c.opt.Timeout
+	if size := c.opt.receiveBuffer(p.reader); size > 0 {
+		host.Buffered(d, size)
+	}
+	nc, err := d.DialContext(ctx, "tcp", p.target.addr)
 	if err != nil {
 		return poller.Endpoint{}, dialError(p.target.addr, err)
 	}

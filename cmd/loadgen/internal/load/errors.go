@@ -3,13 +3,15 @@ package load
 import (
 	"errors"
 	"fmt"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
 // ErrTimeout is matched by every error of a wait that took too long.
 var ErrTimeout = errors.New("timed out")
 
 // ErrInterrupted is returned, with the result so far, when the context ends.
-var ErrInterrupted = errors.New("interrupted")
+var ErrInterrupted = report.ErrInterrupted
 
 // ClosedError is a connection that the server ended while it was in use.
 type ClosedError struct {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/host"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
@@ -267,9 +268,9 @@ func (r *run) silence(ctx context.Context, name string, d time.Duration) error {
 // measure runs the counted phase and takes its numbers, however it ends.
 func (r *run) measure(ctx context.Context) error {
 	before, errBefore := r.serverCPU()
-	self := selfCPU()
+	self := host.SelfCPU()
 	err := r.phase(ctx, "measure", r.opt.Duration)
-	r.res.ClientCPU = (selfCPU() - self).Seconds()
+	r.res.ClientCPU = (host.SelfCPU() - self).Seconds()
 	after, errAfter := r.serverCPU()
 	c, p := r.client, r.client.pump
 	c.call(func() {
@@ -337,7 +338,7 @@ func (r *run) serverStart() (err error) {
 		return nil
 	}
 	r.res.Server = &report.Server{PID: r.opt.ServerPID}
-	r.res.Server.RSSEmpty, err = rss(r.opt.ServerPID)
+	r.res.Server.RSSEmpty, err = host.RSS(r.opt.ServerPID)
 	return err
 }
 
@@ -347,7 +348,7 @@ func (r *run) serverFull() (err error) {
 	if s == nil {
 		return nil
 	}
-	if s.RSSFull, err = rss(s.PID); err != nil {
+	if s.RSSFull, err = host.RSS(s.PID); err != nil {
 		return err
 	}
 	s.PerConnection = float64(s.RSSFull-s.RSSEmpty) / float64(max(r.res.Connections, 1))
@@ -358,5 +359,5 @@ func (r *run) serverCPU() (float64, error) {
 	if r.opt.ServerPID == 0 {
 		return 0, nil
 	}
-	return cpuSeconds(r.opt.ServerPID)
+	return host.CPUSeconds(r.opt.ServerPID)
 }

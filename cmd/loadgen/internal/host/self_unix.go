@@ -1,14 +1,14 @@
 //go:build unix
 
-package load
+package host
 
 import (
 	"syscall"
 	"time"
 )
 
-// selfCPU returns the CPU time of this process so far.
-func selfCPU() time.Duration {
+// SelfCPU returns the CPU time of this process so far.
+func SelfCPU() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0

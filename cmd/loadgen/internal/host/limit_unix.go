@@ -1,6 +1,6 @@
 //go:build unix
 
-package load
+package host
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 // spareDescriptors is what a process needs beside its sockets.
 const spareDescriptors = 32
 
-// descriptors makes sure that n sockets can be open at once.
-func descriptors(n int) error {
+// Descriptors makes sure that n sockets can be open at once.
+func Descriptors(n int) error {
 	var lim syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
 		return fmt.Errorf("read the descriptor limit: %w", err)

@@ -1,10 +1,10 @@
 //go:build !unix
 
-package load
+package host
 
-// descriptors makes sure that n sockets can be open at once; there is no limit to
+// Descriptors makes sure that n sockets can be open at once; there is no limit to
 // ask for here.
-func descriptors(int) error { return nil }
+func Descriptors(int) error { return nil }
 
 // setReceiveBuffer leaves the buffer as the system makes it.
 func setReceiveBuffer(uintptr, int) error { return nil }

@@ -1,4 +1,4 @@
-package load
+package host
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// rss returns the resident size of process pid in bytes.
-func rss(pid int) (int64, error) {
+// RSS returns the resident size of process pid in bytes.
+func RSS(pid int) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, fmt.Errorf("memory of process %d: %w", pid, err)
@@ -26,9 +26,9 @@ func rss(pid int) (int64, error) {
 	return 0, fmt.Errorf("memory of process %d: no VmRSS", pid)
 }
 
-// cpuSeconds returns the time that the threads of process pid have run, from the
+// CPUSeconds returns the time that the threads of process pid have run, from the
 // scheduler's own account: that in /proc/pid/stat is counted in ticks of 10 ms.
-func cpuSeconds(pid int) (float64, error) {
+func CPUSeconds(pid int) (float64, error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(files) == 0 {
 		return 0, fmt.Errorf("cpu time of process %d: no schedstat", pid)

@@ -1,7 +1,6 @@
-package load
+package host
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -47,25 +46,38 @@ func ParseSources(texts []string) ([]netip.Addr, error) {
 	return all, nil
 }
 
-// dialer connects from where connection i of the run comes from, with the receive
-// buffer of its kind.
-func (o *Options) dialer(i int, r reader) *net.Dialer {
-	d := &net.Dialer{Timeout: o.Timeout}
-	if len(o.Sources) > 0 {
-		a := o.Sources[i%len(o.Sources)]
-		d.LocalAddr = &net.TCPAddr{IP: a.AsSlice(), Zone: a.Zone()}
+// Dialer connects from the address whose turn it is: that of connection i of a run.
+// With no sources the system chooses. Its control function may be wrapped.
+func Dialer(sources []netip.Addr, i int) *net.Dialer {
+	d := &net.Dialer{}
+	if len(sources) == 0 {
+		return d
 	}
-	size := o.receiveBuffer(r)
-	d.Control = func(_, _ string, raw syscall.RawConn) (err error) {
-		cerr := raw.Control(func(fd uintptr) {
-			if d.LocalAddr != nil {
-				err = portLater(fd)
-			}
-			if size > 0 {
-				err = errors.Join(err, setReceiveBuffer(fd, size))
-			}
-		})
-		return errors.Join(cerr, err)
-	}
+	a := sources[i%len(sources)]
+	d.LocalAddr = &net.TCPAddr{IP: a.AsSlice(), Zone: a.Zone()}
+	d.Control = control(portLater)
 	return d
+}
+
+// Buffered makes the receive buffer of what d dials that many bytes.
+func Buffered(d *net.Dialer, size int) {
+	before, buffer := d.Control, control(func(fd uintptr) error { return setReceiveBuffer(fd, size) })
+	d.Control = func(network, address string, raw syscall.RawConn) error {
+		if before != nil {
+			if err := before(network, address, raw); err != nil {
+				return err
+			}
+		}
+		return buffer(network, address, raw)
+	}
+}
+
+func control(set func(fd uintptr) error) func(string, string, syscall.RawConn) error {
+	return func(_, _ string, raw syscall.RawConn) error {
+		var err error
+		if cerr := raw.Control(func(fd uintptr) { err = set(fd) }); cerr != nil {
+			return cerr
+		}
+		return err
+	}
 }

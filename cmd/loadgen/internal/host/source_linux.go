@@ -1,4 +1,4 @@
-package load
+package host
 
 import "golang.org/x/sys/unix"
 

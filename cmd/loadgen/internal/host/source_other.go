@@ -1,6 +1,6 @@
 //go:build !linux
 
-package load
+package host
 
 // portLater has no counterpart here.
 func portLater(uintptr) error { return nil }
