@@ -36,6 +36,8 @@ var arrows = map[string][]string{
 	"pkg/codec":     {"pkg/codec/edn"},
 	"pkg/codec/edn": {},
 
+	"pkg/codec/value": {},
+
 	"internal/dialect":           {"pkg/codec", "pkg/codec/edn"},
 	"internal/dialect/sentelite": {"internal/dialect", "pkg/codec", "pkg/codec/edn"},
 	"internal/wsconn":            {"internal/poller", "internal/wsconn/handshake"},
