@@ -26,6 +26,8 @@ type Client struct {
 	ConnID string // from the handshake
 	UID    string // EDN text, from the handshake
 
+	Handshake string // the whole of it
+
 	// SeePings lets the node's own [:chsk/ws-ping] be read; else they are
 	// passed over.
 	SeePings bool
@@ -87,6 +89,7 @@ func dial(t testing.TB, d ws.Dialer, addr, path string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("handshake: %w", err)
 	}
+	c.Handshake = first
 	rest, ok := strings.CutPrefix(first, "[:chsk/handshake [")
 	if !ok {
 		return nil, fmt.Errorf("first event is %s", first)
