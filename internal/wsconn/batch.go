@@ -38,7 +38,8 @@ func (s *Server) NewBatch() *Batch {
 //
 // A queue that is half full although its peer takes what it is given means that the batch is faster than the loop:
 // then Enqueue waits for the loop's next turn, so that a burst does not overflow the queues of readers who are well.
-// For peers that take nothing it waits too, but for a tenth of its time at most.
+// For peers that take nothing it waits too, but for a tenth of its time at most, and not for frames that may be
+// dropped.
 func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 	c.mu.Lock()
 	if gate != nil && !*gate {
@@ -58,7 +59,9 @@ func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 	switch {
 	case !crowded:
 	case blocked:
-		b.waitForPeer()
+		if f.policy == Disconnect {
+			b.waitForPeer()
+		}
 	default:
 		b.Flush()
 		c.loop.awaitTurn(b.turn)

@@ -324,3 +324,36 @@ func TestIdleConnectionMemory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// BenchmarkEnqueueFull appends to the full queue of a reader who takes nothing.
+func BenchmarkEnqueueFull(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		slots int
+		class func(i int) wsconn.Class
+	}{
+		{"drop-oldest", 1, func(int) wsconn.Class { return dropOldest }},
+		{"drop-newest", 1, func(int) wsconn.Class { return dropNewest }},
+		{"latest-only/slots=10", 10, func(i int) wsconn.Class { return latest(uint32(i%10) + 1) }},
+		{"latest-only/slots=100", 100, func(i int) wsconn.Class { return latest(uint32(i%100) + 1) }},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			q := wsconn.NewQueue()
+			frames := make([]*wsconn.Frame, c.slots)
+			for i := range frames {
+				frames[i] = wsconn.NewDelivery(c.class(i), make([]byte, 128))
+			}
+			for i := range 1100 {
+				q.Push(frames[i%c.slots], nil)
+			}
+			q.BeginWrite()
+			q.EndWrite(1)
+			b.ReportAllocs()
+			n := 0
+			for b.Loop() {
+				q.Push(frames[n%c.slots], nil)
+				n++
+			}
+		})
+	}
+}

@@ -17,6 +17,7 @@ const (
 	CloseError                              // reading or writing did not work: reset, broken pipe
 	CloseIdle                               // no sign of life for IdleTimeout
 	CloseOverflow                           // the send queue was full
+	CloseStalled                            // the system took nothing of it for StallTimeout
 	CloseProtocol                           // the peer broke RFC 6455 (1002)
 	CloseTooBig                             // a message beyond MaxMessage (1009)
 	CloseInvalidUTF8                        // text that is none (1007)
@@ -25,7 +26,7 @@ const (
 )
 
 var closeNames = [closeReasons]string{
-	"", "peer", "server", "eof", "error", "idle", "overflow", "protocol", "too-big", "utf8", "panic",
+	"", "peer", "server", "eof", "error", "idle", "overflow", "stalled", "protocol", "too-big", "utf8", "panic",
 }
 
 // String returns the name that metrics use.
@@ -43,7 +44,8 @@ type CloseInfo struct {
 	Code uint16
 	// Reason is the kind of end.
 	Reason CloseReason
-	// Discarded counts the frames that were handed over with OK or Overflow and not given to the system whole.
+	// Discarded counts the frames that were handed over with OK or Overflow and not given to the system whole,
+	// without those that a policy dropped.
 	Discarded int
 	// Unsent is how many bytes the system still held when the connection had to be reset: those are lost as
 	// well, and it cannot be told how many frames they are. 0 unless the peer took nothing for CloseTimeout.
@@ -102,7 +104,7 @@ func (c *Conn) closeLocked(code ws.StatusCode, text string, why CloseReason) {
 		c.code = uint16(ws.StatusAbnormalClosure)
 		return // nobody is there to answer
 	}
-	if why == ClosePeer || why == CloseOverflow {
+	if why == ClosePeer {
 		text = ""
 	}
 	c.mu.putLocked(newClose(code, text))
@@ -138,8 +140,11 @@ func (c *Conn) drain() {
 		return
 	}
 	c.loop.p.SetTimer(&c.sock, c.loop.srv.opt.CloseTimeout)
+	c.mu.Lock()
+	discarded := int(c.mu.discarded)
+	c.mu.Unlock()
 	// Nothing will be sent or heard any more, so the owner need not wait until the peer has closed its side.
-	c.loop.closed(c, CloseInfo{Code: c.code, Reason: c.reason, Discarded: int(c.discarded)})
+	c.loop.closed(c, CloseInfo{Code: c.code, Reason: c.reason, Discarded: discarded})
 }
 
 // onHangup is OnHangup of the poller: all that was received has been handled.
@@ -250,18 +255,20 @@ func (c *Conn) end(why CloseReason, reset bool) {
 	}
 	c.mu.Lock()
 	if c.mu.bits&queueOverData != 0 {
-		c.discarded++
+		c.mu.discarded++
 	}
 	c.mu.bits = 0
 	c.discardLocked()
+	info.Discarded = int(c.mu.discarded)
 	c.mu.Unlock()
+	delete(l.stalls, c)
+	delete(l.told, c)
 	if reset {
 		info.Unsent = l.p.Unsent(&c.sock)
 		l.p.Reset(&c.sock)
 	} else {
 		l.p.Close(&c.sock)
 	}
-	info.Discarded = int(c.discarded)
 	l.closed(c, info)
 }
 

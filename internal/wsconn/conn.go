@@ -48,10 +48,15 @@ const (
 	Overflow
 	// Shut means that the gate was shut.
 	Shut
+	// Dropped means that the frame did not fit and is dropped, as its policy says. It is counted, and the
+	// connection goes on.
+	Dropped
 )
 
 // String returns a short name, for logs and metrics.
-func (r Result) String() string { return [...]string{"ok", "rejected", "overflow", "shut"}[r&3] }
+func (r Result) String() string {
+	return [...]string{"ok", "rejected", "overflow", "shut", "dropped"}[r]
+}
 
 // AcceptOptions say how an upgrade is accepted. The zero value is usable.
 type AcceptOptions struct {
@@ -102,20 +107,21 @@ type Conn struct {
 	h    Handler
 
 	// owned by the loop
-	in        *inbound // nil unless something is incomplete, held or unparsed
-	ping      *Frame
-	sock      poller.Socket
-	seen      uint32 // loop clock (tenths of a second) when there was last a sign of life
-	discarded uint32
-	code      uint16 // for CloseInfo, once closing
-	reason    CloseReason
-	state     state
-	pause     uint8
-	flags     uint16
+	in     *inbound // nil unless something is incomplete, held or unparsed
+	ping   *Frame
+	sock   poller.Socket
+	seen   uint32 // loop clock (tenths of a second) when there was last a sign of life
+	code   uint16 // for CloseInfo, once closing
+	reason CloseReason
+	state  state
+	pause  uint8
+	flags  uint16
 
 	mu struct {
 		sync.Mutex
 		queue
+		discarded uint32 // for CloseInfo
+		dropped   uint32 // deliveries since the last notice
 	}
 }
 
@@ -132,7 +138,7 @@ func (c *Conn) Enqueue(f *Frame) Result {
 }
 
 // Open appends f, which may be nil, and then sets *gate, under the queue's lock: frames that Batch.Enqueue appends
-// through this gate come behind f. The gate stays as it is unless the result is OK. Any goroutine.
+// through this gate come behind f, LatestOnly included. The gate stays as it is unless the result is OK. Any goroutine.
 func (c *Conn) Open(gate *bool, f *Frame) Result {
 	r, wake := c.gated(gate, true, f)
 	if wake {
@@ -166,7 +172,7 @@ func (c *Conn) Post(fn func()) {
 func (c *Conn) Send(f *Frame) Result {
 	c.mu.Lock()
 	r, wake := c.pushLocked(f)
-	high := c.highLocked()
+	high := f.policy == Disconnect && c.dutyLocked(2)
 	c.mu.Unlock()
 	if wake {
 		c.loop.dirty = append(c.loop.dirty, c)

@@ -23,11 +23,14 @@
 //   - Nothing is allocated from a length that a peer announced; a header is judged before its payload arrives.
 //   - Everything received before a close frame is handled; nothing is sent after one; a close is answered once.
 //   - Every byte that is kept for a connection is bounded: the message limit and one read buffer inward, the queue
-//     bounds outward. Pongs count as well. A peer that does not read is not read from beyond half of the queue.
-//   - Only the loop writes, and only from the head of the queue.
+//     bounds and one notice outward. Pongs count as well. A peer that does not read its answers is not read from
+//     beyond half of the queue.
+//   - Only the loop writes, and only from the head of the queue. What has begun to leave stays, whatever a Policy says.
+//   - Only a delivery (NewDelivery) is ever dropped, and each drop is counted. No connection stays for which the
+//     system takes nothing for StallTimeout.
 //   - OnClosed comes exactly once for a connection that was accepted.
 //   - A panic in a Handler closes that connection with 1011 and is counted.
 //
-// Start reading at conn.go, then parse.go for what comes in, queue.go and flush.go for what goes out, close.go for
-// the end.
+// Start reading at conn.go, then parse.go for what comes in, queue.go and flush.go for what goes out, policy.go and
+// room.go for what becomes of it when there is no room, close.go for the end.
 package wsconn

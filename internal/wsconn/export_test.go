@@ -82,10 +82,86 @@ type Queue struct {
 // NewQueue returns an open queue.
 func NewQueue() *Queue {
 	q := &Queue{}
-	q.c.loop = &loop{maxFrames: 1000, maxBytes: 2 << 20}
+	q.c.loop = &loop{srv: &Server{}, maxFrames: 1000, maxBytes: 2 << 20}
 	q.c.mu.bits = queueOpen
 	return q
 }
+
+// NewBoundedQueue returns an open queue with bounds of its own.
+func NewBoundedQueue(frames, bytes int) *Queue {
+	q := NewQueue()
+	q.c.loop.maxFrames, q.c.loop.maxBytes = uint32(frames), uint32(bytes)
+	return q
+}
+
+// Frames returns what is queued, the oldest first, and how many bytes of that are written.
+func (q *Queue) Frames() (all []*Frame, off int) {
+	q.c.mu.Lock()
+	defer q.c.mu.Unlock()
+	q.c.mu.eachLocked(func(_ int, p **Frame) bool {
+		all = append(all, *p)
+		return true
+	})
+	return all, int(q.c.mu.off)
+}
+
+// BeginWrite does what the loop does before a write, and returns how many frames it would write.
+func (q *Queue) BeginWrite() int {
+	q.c.mu.Lock()
+	defer q.c.mu.Unlock()
+	q.snap, _, _ = q.c.mu.peekLocked(q.snap[:0])
+	q.c.mu.bits |= queueWriting
+	q.c.loop.writing = len(q.snap)
+	return len(q.snap)
+}
+
+// EndWrite does what the loop does after a write that took n bytes.
+func (q *Queue) EndWrite(n int) {
+	q.c.mu.Lock()
+	defer q.c.mu.Unlock()
+	q.c.mu.advanceLocked(n)
+	q.c.mu.bits &^= queueWriting
+}
+
+// Answer appends what opens a gate.
+func (q *Queue) Answer(f *Frame) Result {
+	r, _ := q.c.gated(new(bool), true, f)
+	return r
+}
+
+// Tell puts a notice where the loop would, and reports false if one waits already.
+func (q *Queue) Tell(payload string) bool {
+	q.c.mu.Lock()
+	defer q.c.mu.Unlock()
+	if q.c.mu.noticeLocked() {
+		return false
+	}
+	f := NewText([]byte(payload))
+	f.kind = kindNotice
+	q.c.mu.insertLocked(f)
+	return true
+}
+
+// Reopen makes a queue that has overflowed as if the frame had never come.
+func (q *Queue) Reopen() {
+	q.c.mu.Lock()
+	q.c.mu.bits = q.c.mu.bits&^(queueOver|queueOverData) | queueOpen
+	q.c.mu.Unlock()
+}
+
+// Dropped returns what was dropped, by reason, and how much of it is to be told.
+func (q *Queue) Dropped() (reasons map[string]uint64, owed int) {
+	s := &Server{}
+	for i := range q.c.loop.srv.totals.dropped {
+		s.totals.dropped[i].Store(q.c.loop.srv.totals.dropped[i].Load())
+	}
+	q.c.mu.Lock()
+	defer q.c.mu.Unlock()
+	return s.Stats().Dropped, int(q.c.mu.dropped)
+}
+
+// Waited reports whether the batch has ever considered to wait for a peer that takes nothing.
+func Waited(b *Batch) bool { return !b.creditAt.IsZero() }
 
 // Push appends.
 func (q *Queue) Push(f *Frame, gate *bool) Result {
@@ -100,7 +176,8 @@ func (q *Queue) Take() int {
 	for q.c.mu.count > 0 {
 		var size int
 		q.snap, size, _ = q.c.mu.peekLocked(q.snap[:0])
-		n += q.c.mu.advanceLocked(size - int(q.c.mu.off))
+		frames, _ := q.c.mu.advanceLocked(size - int(q.c.mu.off))
+		n += frames
 	}
 	q.c.mu.bits &^= queueScheduled
 	q.c.mu.Unlock()
@@ -118,7 +195,9 @@ func (q *Queue) TakeSome(n int) (took []*Frame) {
 		size += f.Len()
 	}
 	half := size / 2 // in two steps, the first of which ends anywhere
-	if q.c.mu.advanceLocked(half)+q.c.mu.advanceLocked(size-half) != len(frames) {
+	first, _ := q.c.mu.advanceLocked(half)
+	second, _ := q.c.mu.advanceLocked(size - half)
+	if first+second != len(frames) {
 		panic("count of frames is wrong")
 	}
 	return frames

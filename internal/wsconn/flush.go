@@ -8,17 +8,23 @@ func (l *loop) flush(c *Conn) {
 		return
 	}
 	blocked, more := false, true
-	var count, bytes uint32
+	var count uint32
 	for round := 0; more && !blocked && round < flushRounds; round++ {
 		c.mu.Lock()
 		over := c.mu.bits&queueOver != 0 && c.overflowLocked()
+		if c.mu.dropped > 0 && l.mayTellLocked(c) {
+			l.tellLocked(c)
+		}
 		var size int
 		var vector bool
 		l.snap, size, vector = c.mu.peekLocked(l.snap[:0])
 		off := int(c.mu.off)
 		if count = c.mu.count; count == 0 {
 			c.mu.bits &^= queueScheduled
-			more, bytes = false, 0
+			more = false
+		} else {
+			c.mu.bits |= queueWriting
+			l.writing = len(l.snap)
 		}
 		c.mu.Unlock()
 		if over {
@@ -27,27 +33,36 @@ func (l *loop) flush(c *Conn) {
 		if !more {
 			break
 		}
-
 		n, err := l.write(c, off, vector)
 		if err != nil {
 			c.breakOff()
 			return
 		}
 		c.mu.Lock()
-		l.n.framesOut += uint64(c.mu.advanceLocked(n))
-		count, bytes = c.mu.count, c.mu.bytes
+		frames, notice := c.mu.advanceLocked(n)
+		c.mu.bits &^= queueWriting
+		count = c.mu.count
 		more = count > 0 || c.mu.bits&queueOver != 0
 		if !more {
 			c.mu.bits &^= queueScheduled
 		}
 		c.mu.Unlock()
+		l.n.framesOut += uint64(frames)
+		if notice {
+			l.hasTold(c)
+		}
 		if n > 0 && c.flags&flagBlocked != 0 {
 			c.seen = l.clock() // it takes what we send: that is life
+			l.moved(c)
 		}
 		blocked = n < size-off
 	}
 	if blocked != (c.flags&flagBlocked != 0) {
-		c.flags ^= flagBlocked
+		if c.flags ^= flagBlocked; blocked {
+			l.blocked(c)
+		} else {
+			delete(l.stalls, c)
+		}
 		c.mu.Lock()
 		c.mu.bits ^= queueBlocked // Batch.Enqueue waits for a loop, never for a peer
 		c.mu.Unlock()
@@ -56,8 +71,13 @@ func (l *loop) flush(c *Conn) {
 	if more && !blocked {
 		l.again = append(l.again, c) // it has more than its share of this turn
 	}
-	if c.pause&pauseHigh != 0 && count <= l.maxFrames/4 && bytes <= l.maxBytes/4 {
-		c.unpause(pauseHigh)
+	if c.pause&pauseHigh != 0 {
+		c.mu.Lock()
+		high := c.dutyLocked(4)
+		c.mu.Unlock()
+		if !high {
+			c.unpause(pauseHigh)
+		}
 	}
 	if count == 0 && c.state == stateClosing {
 		c.drain()
@@ -104,8 +124,8 @@ func (c *Conn) breakOff() {
 	}
 }
 
-// overflowLocked discards all but the half-written frame and queues the close frame. It runs only when no write is
-// under way, and reports whether beginClose must follow once the lock is released.
+// overflowLocked closes a connection whose queue has overflowed. It runs only when no write is under way, and reports
+// whether beginClose must follow once the lock is released.
 func (c *Conn) overflowLocked() bool {
 	over := c.mu.bits
 	c.mu.bits &^= queueOver | queueOverData
@@ -113,8 +133,16 @@ func (c *Conn) overflowLocked() bool {
 		return false
 	}
 	if over&queueOverData != 0 {
-		c.discarded++
+		c.mu.discarded++
 	}
+	c.loop.n.overflows++
+	c.abandonLocked(CloseOverflow)
+	return true
+}
+
+// abandonLocked discards all but the half-written frame and queues the close frame: the peer is too slow. It runs only
+// when no write is under way; beginClose must follow once the lock is released.
+func (c *Conn) abandonLocked(why CloseReason) {
 	off := c.mu.off
 	var half *Frame
 	if off > 0 {
@@ -125,16 +153,14 @@ func (c *Conn) overflowLocked() bool {
 		c.mu.putLocked(half)
 		c.mu.off = off
 	}
-	c.loop.n.overflows++
-	c.closeLocked(StatusTryAgainLater, "", CloseOverflow)
-	return true
+	c.closeLocked(StatusTryAgainLater, "", why)
 }
 
 // discardLocked empties the queue, and counts what was handed over and will not be sent.
 func (c *Conn) discardLocked() {
 	for c.mu.count > 0 {
-		if f := c.mu.popLocked(); f.kind == kindData && f != c.ping {
-			c.discarded++
+		if f := c.mu.popLocked(); f.counts() && f != c.ping {
+			c.mu.discarded++
 		}
 	}
 }

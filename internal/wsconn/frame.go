@@ -7,20 +7,39 @@ import (
 )
 
 const (
-	kindData    = iota // counted when discarded
-	kindControl        // of our own making: ping, pong, close, HTTP responses
+	kindData    uint8 = iota // counted when discarded
+	kindAnswer               // the same, and a gate was opened or shut with it
+	kindControl              // of our own making: ping, pong, close, HTTP responses
+	kindNotice               // of drops
 )
 
 // Frame is an encoded server frame. It is immutable, so any number of connections and goroutines may share it.
 type Frame struct {
-	wire []byte
-	head uint8 // length of the header in wire
-	kind uint8
+	wire   []byte
+	slot   uint32 // 0: none, as for all but LatestOnly
+	head   uint8  // length of the header in wire
+	kind   uint8
+	policy Policy
 }
+
+// counts reports whether f is counted when it is discarded.
+func (f *Frame) counts() bool { return f.kind <= kindAnswer }
 
 // NewText returns a text frame whose payload is parts, one behind the other. They must make up valid UTF-8, and are
 // copied.
 func NewText(parts ...[]byte) *Frame { return newFrame(ws.OpText, kindData, parts...) }
+
+// NewDelivery is NewText for what may be dropped where the queue of a slow reader has no room for it.
+func NewDelivery(c Class, parts ...[]byte) *Frame {
+	f := newFrame(ws.OpText, kindData, parts...)
+	if f.policy = c.Policy(); f.policy == LatestOnly {
+		f.slot = uint32(c >> 8)
+		if f.slot == 0 {
+			f.policy = DropOldest
+		}
+	}
+	return f
+}
 
 // NewBinary returns a binary frame whose payload is parts, one behind the other. They are copied.
 func NewBinary(parts ...[]byte) *Frame { return newFrame(ws.OpBinary, kindData, parts...) }

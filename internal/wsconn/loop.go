@@ -46,10 +46,18 @@ type loop struct {
 	joined   []byte
 	vec      [][]byte
 	spare    []*inbound
+	stalls   map[*Conn]stall     // the blocked ones
+	watching bool                // checkStalls is ordered
+	told     map[*Conn]time.Time // whose drops were told of in the last second
+	telling  bool                // tellDue is ordered
 	stopping bool
 	stopCode closeWith
 	emptied  bool // srv.empty is told
 	n        counters
+
+	// Of the one queue with queueWriting: how many of its frames are being written. Set by the loop and read by others
+	// under that queue's lock.
+	writing int
 
 	waiters []chan struct{} // of awaitTurn, to be told after the next flush
 

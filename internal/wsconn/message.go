@@ -116,16 +116,11 @@ func (c *Conn) relieve() {
 		c.loop.flush(c)
 	}
 	c.mu.Lock()
-	high := c.highLocked()
+	high := c.dutyLocked(2)
 	c.mu.Unlock()
 	if high && c.state == stateOpen {
 		c.pauseFor(pauseHigh)
 	}
-}
-
-// highLocked reports whether the queue is more than half full.
-func (c *Conn) highLocked() bool {
-	return c.loop != nil && (c.mu.count > c.loop.maxFrames/2 || c.mu.bytes > c.loop.maxBytes/2)
 }
 
 // peerClosed answers the peer's close frame with its own code.

@@ -18,6 +18,7 @@ const (
 	queueOver                        // overflowed: the loop is to discard and close
 	queueOverData                    // the frame that did not fit is one to count
 	queueBlocked                     // the system takes nothing at the moment: the peer is slow
+	queueWriting                     // the loop is writing the oldest loop.writing frames
 )
 
 // queue is a connection's send queue, guarded by the connection's lock: any goroutine appends, only the loop takes.
@@ -119,8 +120,8 @@ func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector bool
 	}
 }
 
-// advanceLocked drops n written bytes, and returns how many frames they completed.
-func (q *queue) advanceLocked(n int) (frames int) {
+// advanceLocked drops n written bytes, and returns how many frames they completed and whether a notice was among them.
+func (q *queue) advanceLocked(n int) (frames int, notice bool) {
 	for n > 0 {
 		f := q.one
 		if f == nil {
@@ -129,13 +130,146 @@ func (q *queue) advanceLocked(n int) (frames int) {
 		left := len(f.wire) - int(q.off)
 		if n < left {
 			q.off += uint32(n)
-			return frames
+			return frames, notice
 		}
 		n -= left
+		notice = notice || f.kind == kindNotice
 		q.popLocked()
 		frames++
 	}
-	return frames
+	return frames, notice
+}
+
+// eachLocked calls fn with the places of all frames, from the oldest on, until it reports false.
+func (q *queue) eachLocked(fn func(i int, p **Frame) bool) {
+	n := 0
+	if q.one != nil {
+		if !fn(0, &q.one) {
+			return
+		}
+		n = 1
+	}
+	if q.tail == nil {
+		return
+	}
+	for c, i := q.tail.next, q.r; ; c, i = c.next, 0 {
+		end := uint8(chunkFrames)
+		if c == q.tail {
+			end = q.w
+		}
+		for ; i < end; i++ {
+			if !fn(n, &c.frames[i]) {
+				return
+			}
+			n++
+		}
+		if c == q.tail {
+			return
+		}
+	}
+}
+
+// noticeLocked reports whether a notice has not left: it is the oldest frame, or behind one that is half written.
+func (q *queue) noticeLocked() (notice bool) {
+	q.eachLocked(func(i int, p **Frame) bool {
+		notice = (*p).kind == kindNotice
+		return !notice && i == 0 && q.off > 0
+	})
+	return notice
+}
+
+// insertLocked puts f before all frames of which nothing is written.
+func (q *queue) insertLocked(f *Frame) {
+	off := q.off
+	if off == 0 {
+		q.unshiftLocked(f)
+		return
+	}
+	half := q.popLocked()
+	q.unshiftLocked(f)
+	q.unshiftLocked(half)
+	q.off = off
+}
+
+// unshiftLocked makes f the oldest frame.
+func (q *queue) unshiftLocked(f *Frame) {
+	second := q.one
+	q.one = f
+	q.count++
+	q.bytes += uint32(len(f.wire))
+	switch {
+	case second == nil:
+	case q.tail == nil:
+		c := chunks.Get().(*chunk)
+		c.next = c
+		c.frames[0] = second
+		q.tail, q.r, q.w = c, 0, 1
+	case q.r > 0:
+		q.r--
+		q.tail.next.frames[q.r] = second
+	default:
+		c := chunks.Get().(*chunk)
+		c.next, q.tail.next = q.tail.next, c
+		q.r = chunkFrames - 1
+		c.frames[q.r] = second
+	}
+}
+
+// cutLocked takes out the frames up to index last that victim reports true for. It asks once for each, in any order,
+// and moves those that stay together towards the newer ones, since victims are mostly among the oldest.
+func (q *queue) cutLocked(last int, victim func(i int, f *Frame) bool) {
+	first, length := 0, int(q.count) // of the ring: the index of its head, its frames
+	if q.one != nil {
+		first, length = 1, length-1
+		if victim(0, q.one) {
+			q.popLocked()
+		}
+	}
+	last -= first
+	if last < 0 {
+		return
+	}
+	var room [1 + 1024/chunkFrames]*chunk // enough for a queue of the usual size
+	ring := room[:0]
+	for c := q.tail.next; len(ring)*chunkFrames <= int(q.r)+last; c = c.next {
+		ring = append(ring, c)
+	}
+	at := func(i int) **Frame {
+		i += int(q.r)
+		return &ring[i/chunkFrames].frames[i%chunkFrames]
+	}
+	to := last
+	for i := last; i >= 0; i-- {
+		f := *at(i)
+		if victim(first+i, f) {
+			q.count--
+			q.bytes -= uint32(len(f.wire))
+			continue
+		}
+		*at(to) = f
+		to--
+	}
+	for i := range to + 1 {
+		*at(i) = nil
+	}
+	q.skipLocked(to+1, length)
+}
+
+// skipLocked leaves n cleared places at the head of the ring, which holds length, behind.
+func (q *queue) skipLocked(n, length int) {
+	r := int(q.r) + n
+	for r >= chunkFrames || n == length && q.tail != nil {
+		head := q.tail.next
+		if head == q.tail {
+			q.tail, q.w, r = nil, 0, 0
+		} else {
+			q.tail.next = head.next
+			r -= chunkFrames
+		}
+		head.next = nil
+		chunks.Put(head)
+	}
+	q.r = uint8(r)
 }
 
 // push appends f unless the gate is shut or the queue closed, and reports whether the loop must be told.
@@ -154,15 +288,30 @@ func (c *Conn) pushLocked(f *Frame) (r Result, wake bool) {
 	if c.mu.bits&queueOpen == 0 {
 		return Rejected, false
 	}
-	if c.mu.count > 0 && (c.mu.count >= c.loop.maxFrames || c.mu.bytes+uint32(len(f.wire)) > c.loop.maxBytes) {
+	slot := -1
+	if f.slot != 0 && c.mu.count > 0 {
+		var at **Frame
+		if slot, at = c.slotLocked(f); slot >= 0 {
+			if size := c.mu.bytes - uint32((*at).Len()) + uint32(f.Len()); size <= c.loop.maxBytes || c.mu.count == 1 {
+				*at, c.mu.bytes = f, size
+				c.droppedLocked(droppedSuperseded)
+				return OK, false // the loop knows of the queue
+			}
+		}
+	}
+	switch {
+	case c.fitsLocked(f), f.policy != DropNewest && c.makeRoomLocked(f, slot):
+		c.mu.putLocked(f)
+	case f.policy != Disconnect:
+		c.droppedLocked(droppedNewest)
+		return Dropped, false // the same
+	default:
 		// The loop discards: it may be writing the head of the queue at this moment.
 		c.mu.bits = c.mu.bits&^queueOpen | queueOver
-		if f.kind == kindData {
+		if f.counts() {
 			c.mu.bits |= queueOverData
 		}
 		r = Overflow
-	} else {
-		c.mu.putLocked(f)
 	}
 	wake = c.mu.bits&queueScheduled == 0 || r == Overflow
 	c.mu.bits |= queueScheduled
@@ -183,7 +332,11 @@ func (c *Conn) gated(gate *bool, open bool, f *Frame) (r Result, wake bool) {
 	}
 	switch {
 	case f != nil:
-		r, wake = c.pushLocked(f)
+		answer := *f
+		if f.kind == kindData {
+			answer.kind = kindAnswer
+		}
+		r, wake = c.pushLocked(&answer)
 	case c.mu.bits&queueOpen == 0:
 		r = Rejected
 	}

@@ -46,12 +46,19 @@ type Options struct {
 	// IdleTimeout is the silence after which a connection counts as dead. Any received frame is a sign of life,
 	// and so is that the peer takes what had to wait. Default 60 s.
 	IdleTimeout time.Duration
+	// StallTimeout is how long the system may take nothing of a queue that is not empty; then the connection is
+	// closed with 1013, although the peer may send. Checked in tenths of it. Default 30 s.
+	StallTimeout time.Duration
 	// CloseTimeout bounds how long a close waits for the peer to take what is queued, and then again for the
 	// peer's own end. Default 5 s.
 	CloseTimeout time.Duration
 	// MaxRequestHead and MaxHeaders bound a request head. Defaults 16 KiB and 100 lines.
 	MaxRequestHead int
 	MaxHeaders     int
+	// Notice returns the text message that tells a peer that so many deliveries were dropped since it was last
+	// told. It is sent before the next delivery or within a second, once a second at most. It is called on the
+	// connection's loop, must not block, and its result is copied. Nil tells nobody.
+	Notice func(dropped int) []byte
 	// Logger is used for what should not happen. The zero value logs nothing.
 	Logger zerolog.Logger
 }
@@ -80,6 +87,7 @@ func (o Options) withDefaults() (Options, error) {
 	defTime(&o.HandshakeTimeout, 10*time.Second)
 	defTime(&o.PingInterval, 30*time.Second)
 	defTime(&o.IdleTimeout, 60*time.Second)
+	defTime(&o.StallTimeout, 30*time.Second)
 	defTime(&o.CloseTimeout, 5*time.Second)
 	if o.QueueBytes > 1<<31 || o.MaxMessage > 1<<31 {
 		return o, fmt.Errorf("wsconn: queue of %d and message of %d bytes: the limit is 2 GiB", o.QueueBytes, o.MaxMessage)

@@ -27,7 +27,8 @@ type Stats struct {
 	BytesOut     uint64            `json:"bytes_out"`
 	WriteCalls   uint64            `json:"write_calls"`
 	Overflows    uint64            `json:"overflows"` // queues that were full
-	Discarded    uint64            `json:"discarded"` // frames that were queued and not sent
+	Discarded    uint64            `json:"discarded"` // frames that were queued and not sent, for connections that ended
+	Dropped      map[string]uint64 `json:"dropped"`   // deliveries, by reason, for connections that went on
 	Unsent       uint64            `json:"unsent"`    // bytes that resets destroyed in the system's buffers
 	AcceptErrors uint64            `json:"accept_errors"`
 	AcceptShed   uint64            `json:"accept_shed"` // connections closed at once because no descriptor was left
@@ -50,6 +51,7 @@ type totals struct {
 	open    atomic.Int64
 	refused [refusedCount]atomic.Uint64
 	closed  [closeReasons]atomic.Uint64
+	dropped [droppedCount]atomic.Uint64 // counted at once: whoever drops may be on any goroutine
 }
 
 // publish moves what has been counted to t.
@@ -123,6 +125,7 @@ func (s *Server) Stats() Stats {
 		WriteCalls:   t.writeCalls.Load(),
 		Overflows:    t.overflows.Load(),
 		Discarded:    t.discarded.Load(),
+		Dropped:      make(map[string]uint64),
 		Unsent:       t.unsent.Load(),
 		AcceptErrors: t.acceptErrors.Load(),
 		AcceptShed:   t.acceptShed.Load(),
@@ -136,6 +139,11 @@ func (s *Server) Stats() Stats {
 	for i := range t.closed {
 		if v := t.closed[i].Load(); v != 0 {
 			st.Closed[CloseReason(i).String()] = v
+		}
+	}
+	for i, name := range droppedNames {
+		if v := t.dropped[i].Load(); v != 0 {
+			st.Dropped[name] = v
 		}
 	}
 	return st
