@@ -5,8 +5,10 @@ import (
 	"time"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/dialect"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/fleet"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/host"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
 type outputFlags struct {
@@ -194,3 +196,49 @@ func (c *userpushCmd) options() (load.Options, error) {
 
 // Run is for kong.
 func (c *userpushCmd) Run(ctx context.Context, out *output) error { return out.do(ctx, c.job()) }
+
+type clientsCmd struct {
+	URL        []string      `name:"url" default:"ws://127.0.0.1:8080/" help:"The nodes; clients begin with each in turn, and have all of them."`
+	Clients    int           `short:"n" default:"10000" help:"Full clients, as a program would use them."`
+	Channels   int           `default:"100" help:"Channels; each client subscribes to one. 0: nobody subscribes."`
+	Publishers int           `placeholder:"N" help:"How many of the clients publish with --rate (default 10)."`
+	Rate       float64       `short:"r" placeholder:"N" help:"Messages a second, of all publishers together. Default: none."`
+	Size       int           `short:"s" default:"128" help:"Bytes of a message's data."`
+	Connecting int           `default:"256" help:"Clients without their first connection at once."`
+	Duration   time.Duration `short:"d" default:"10s" help:"How long to run once all are connected."`
+	UntilBack  bool          `name:"until-back" help:"End when clients have lost their connection and all are back, at the latest after --duration; not to come to that is a failure."`
+	Timeout    time.Duration `default:"10s" help:"How long any one answer may take."`
+	Source     []string      `placeholder:"ADDR" help:"Local addresses, 127.0.0.2,127.0.0.3 or 127.0.0.2-127.0.0.9; connections take turns."`
+	ServerPID  int           `name:"server-pid" placeholder:"PID" help:"The server's process on this machine: report its memory."`
+	outputFlags
+}
+
+func (c *clientsCmd) job() job { return c }
+
+// Run is for kong.
+func (c *clientsCmd) Run(ctx context.Context, out *output) error { return out.do(ctx, c.job()) }
+
+func (c *clientsCmd) options() (fleet.Options, error) {
+	sources, err := host.ParseSources(c.Source)
+	return fleet.Options{
+		URLs: c.URL, Clients: c.Clients, Channels: c.Channels, Publishers: c.Publishers, Rate: c.Rate, Size: c.Size,
+		Connecting: c.Connecting, Duration: c.Duration, UntilBack: c.UntilBack, Timeout: c.Timeout, Sources: sources, ServerPID: c.ServerPID,
+	}, err
+}
+
+func (c *clientsCmd) check() error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	return fleet.Check(o)
+}
+
+func (c *clientsCmd) run(ctx context.Context, show func(report.Progress)) (*report.Result, error) {
+	o, err := c.options()
+	if err != nil {
+		return nil, err
+	}
+	o.Progress = show
+	return fleet.Run(ctx, o)
+}

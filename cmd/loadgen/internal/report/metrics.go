@@ -53,6 +53,18 @@ var metrics = func() []metric {
 	latency("connect", func(r *Result) Quantiles { return pick(r.Storm, func(s *Storm) Quantiles { return s.Total }) })
 	add("connect s", false, false, func(r *Result) (float64, bool) { return r.ConnectSeconds, r.Connections > 0 })
 
+	clients := func(of func(c *Clients) float64) func(r *Result) (float64, bool) {
+		return func(r *Result) (float64, bool) { return pick(r.Clients, of), r.Clients != nil }
+	}
+	add("disconnects", false, false, clients(func(c *Clients) float64 { return float64(c.Disconnects) }))
+	add("failed attempts", false, false, clients(func(c *Clients) float64 { return float64(c.FailedAttempts) }))
+	add("away", false, true, clients(func(c *Clients) float64 { return float64(c.Away) }))
+	add("fullest 100 ms", false, false, clients(func(c *Clients) float64 { return float64(c.Peak()) }))
+	add("all back s", false, true, func(r *Result) (float64, bool) {
+		back := pick(r.Clients, func(c *Clients) float64 { return c.AllBack })
+		return back, back > 0
+	})
+
 	laggards := func(name string, of func(r *Result) *Laggards) {
 		number := func(what string, higher bool, pick func(l *Laggards) float64) {
 			add(name+" "+what, higher, false, func(r *Result) (float64, bool) {

@@ -58,6 +58,8 @@ type Result struct {
 
 	Storm *Storm `json:"storm,omitempty"`
 
+	Clients *Clients `json:"clients,omitempty"`
+
 	Server *Server `json:"server,omitempty"`
 
 	// Interrupted marks a run that was ended early, Error one that failed; both
@@ -109,6 +111,7 @@ func (r *Result) WriteSummary(w io.Writer) error {
 	if r.Storm != nil {
 		r.Storm.summary(line)
 	}
+	r.Clients.summary(line)
 	if r.Sent > 0 {
 		line("sent", "%d in %.2f s", r.Sent, r.Seconds)
 		line("deliveries", "%d, %.0f a second", r.Deliveries, r.Rate)
