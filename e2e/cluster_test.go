@@ -129,6 +129,12 @@ func (c *cluster) awaitReady(t *testing.T, k int) {
 func startEmbedded(t *testing.T, nodes int) *cluster {
 	t.Helper()
 	c := newCluster(t)
+	c.startEmbedded(t, nodes)
+	return c
+}
+
+func (c *cluster) startEmbedded(t *testing.T, nodes int) {
+	t.Helper()
 	ports := freePorts(t, 3*nodes)
 	for k := range nodes {
 		var routes []string
@@ -148,7 +154,6 @@ func startEmbedded(t *testing.T, nodes int) *cluster {
 	for k := range nodes {
 		c.awaitReady(t, k)
 	}
-	return c
 }
 
 // settings is what the scripts are told.
