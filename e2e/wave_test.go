@@ -67,6 +67,7 @@ func TestReconnectWithoutAWave(t *testing.T) {
 			AllBack        float64 `json:"all_back_seconds"`
 			Attempts       []int   `json:"reconnect_attempts_by_100_ms"`
 			LongestStall   float64 `json:"longest_stall_ms"`
+			LostWithin     float64 `json:"lost_within_seconds"`
 		}
 	}
 	b, err := os.ReadFile(result)
@@ -77,7 +78,7 @@ func TestReconnectWithoutAWave(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := r.Clients
-	t.Logf("attempts by 100 ms: %v, all back after %.2f s, longest stall %.0f ms", got.Attempts, got.AllBack, got.LongestStall)
+	t.Logf("attempts by 100 ms: %v, lost within %.2f s, all back after %.2f s, longest stall %.0f ms", got.Attempts, got.LostWithin, got.AllBack, got.LongestStall)
 
 	if r.Connections != clients || got.Disconnects != lost || got.DisconnectedOf[urls[killed]] != lost {
 		t.Errorf("of %d clients %d have lost their connection, by node %v, want %d of %s alone", r.Connections, got.Disconnects, got.DisconnectedOf, lost, urls[killed])
@@ -92,11 +93,17 @@ func TestReconnectWithoutAWave(t *testing.T) {
 	// Full jitter puts each first attempt anywhere in a second, so one is in a given
 	// bucket with probability 0.1, and what was due while the process stood still is
 	// made at the end of that: longer by the stall. Six standard deviations above the
-	// mean; a wave would have all 3,333 in one or two. The notice of the kill comes to
-	// the clients one after the other, which only flattens it.
+	// mean; a wave would have all 3,333 in one or two.
 	in := min(0.1+got.LongestStall/1000, 1)
 	most := lost*in + 6*math.Sqrt(lost*in*(1-in))
-	first, last := -1, -1
+	// A wave stalls the process by itself, so how many have tried by each moment is
+	// looked at as well. Never more than are due by then, whatever stands still, and no
+	// fewer than were due before the last had heard of the kill and a stall: within what
+	// 3,333 draws stray (Dvoretzky, Kiefer and Wolfowitz: 1 in 10^10 beyond 0.06).
+	const stray = 0.06
+	lag := got.LostWithin + got.LongestStall/1000
+	due := func(seconds float64) float64 { return min(max(seconds, 0), 1) }
+	first, last, sum := -1, -1, 0
 	for i, n := range got.Attempts {
 		if float64(n) > most {
 			t.Errorf("%d attempts within 100 ms, want at most %.0f", n, most)
@@ -106,6 +113,12 @@ func TestReconnectWithoutAWave(t *testing.T) {
 			if first < 0 {
 				first = i
 			}
+		}
+		sum += n
+		by := float64(i+1) / 10
+		made := float64(min(sum, lost)) / lost
+		if most, least := due(by)+stray, due(by-lag)-stray; made > most || made < least {
+			t.Errorf("%.2f of the attempts are made by %.1f s, want %.2f to %.2f", made, by, least, most)
 		}
 	}
 	if buckets := last - first + 1; first < 0 || buckets < 9 {

@@ -44,7 +44,11 @@ func newMember(f *fleet, i int) (*member, error) {
 			if m.connected.Load() {
 				f.tally.attempt()
 			}
-			return dialer.DialContext(ctx, network, addr)
+			conn, err := dialer.DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &watched{Conn: conn, member: m}, nil
 		},
 		OnConnect:      m.onConnect,
 		OnReconnect:    func(*client.Client, client.Session) { f.tally.connected() },
@@ -65,6 +69,21 @@ func newMember(f *fleet, i int) (*member, error) {
 		c.On(client.DroppedID, m.onDropped)
 	}
 	return m, nil
+}
+
+// watched tells when a connection that has been in use ends.
+type watched struct {
+	net.Conn
+	member *member
+}
+
+// Read is the connection's.
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if err != nil && w.member.connected.Load() {
+		w.member.fleet.tally.broken()
+	}
+	return n, err
 }
 
 func (m *member) onConnect(*client.Client, client.Session) {

@@ -28,6 +28,7 @@ type tally struct {
 		everHere int
 		lastHere time.Duration // when the last one came
 		first    time.Duration // of the disconnects, -1 before
+		lastLost time.Duration // of the disconnects
 		allBack  time.Duration // 0 while somebody is away
 		r        report.Clients
 		moved    time.Duration // when here last changed
@@ -66,7 +67,17 @@ func (t *tally) attempt() {
 	t.mu.r.Attempts[i]++
 }
 
-// beginLocked notes the first disconnect. An attempt may be told of before it.
+// broken notes that a connection has ended: the client's own callback comes later,
+// and may come behind its attempt.
+func (t *tally) broken() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.mu.over {
+		t.beginLocked()
+	}
+}
+
+// beginLocked notes the first disconnect.
 func (t *tally) beginLocked() {
 	if t.mu.first < 0 {
 		t.mu.first = t.now()
@@ -107,6 +118,7 @@ func (t *tally) left(d *client.Disconnect, url string, here bool) time.Duration 
 		return now
 	}
 	t.beginLocked()
+	t.mu.lastLost = now
 	t.mu.r.Disconnects++
 	t.mu.r.DisconnectedBy[disconnectReason(d)]++
 	t.mu.r.DisconnectedOf[url]++
@@ -167,6 +179,9 @@ func (t *tally) end(clients int) *report.Clients {
 	r := t.mu.r
 	r.DisconnectedBy, r.DisconnectedOf, r.FailedBy = maps.Clone(r.DisconnectedBy), maps.Clone(r.DisconnectedOf), maps.Clone(r.FailedBy)
 	r.AllBack = t.mu.allBack.Seconds()
+	if r.Disconnects > 0 {
+		r.LostWithin = (t.mu.lastLost - t.mu.first).Seconds()
+	}
 	r.Away = clients - t.mu.here
 	r.Back = t.mu.back.Quantiles()
 	return &r

@@ -25,6 +25,9 @@ type Clients struct {
 	// last one; AttemptsLater those after the last bucket there may be.
 	Attempts      []int64 `json:"reconnect_attempts_by_100_ms"`
 	AttemptsLater int64   `json:"reconnect_attempts_later,omitempty"`
+	// LostWithin is the time from the first disconnect to the last, as the clients were
+	// told, in seconds.
+	LostWithin float64 `json:"lost_within_seconds"`
 	// AllBack is when every client was connected, and subscribed, again; 0 while some
 	// are away, or nobody was. Away counts those at the end.
 	AllBack float64 `json:"all_back_seconds"`
@@ -39,8 +42,7 @@ type Clients struct {
 	Rejected int64 `json:"rejected"`
 }
 
-// Peak returns the fullest bucket of the attempts, Total their number, Spread the
-// time in milliseconds from the first bucket with any to the end of the last.
+// Peak returns the fullest bucket of the attempts.
 func (c *Clients) Peak() int64 { return slices.Max(append([]int64{0}, c.Attempts...)) }
 
 // Total counts the attempts to connect again.
@@ -57,6 +59,9 @@ func (c *Clients) summary(line func(name, format string, args ...any)) {
 		return
 	}
 	line("connects", "%d, %d ended%s", c.Connects, c.Disconnects, listed(c.DisconnectedBy))
+	if c.Disconnects > 1 {
+		line("", "ended within %.2f s", c.LostWithin)
+	}
 	if c.FailedAttempts > 0 {
 		line("failed", "%d attempts%s", c.FailedAttempts, listed(c.FailedBy))
 	}
