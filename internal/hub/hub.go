@@ -11,7 +11,10 @@ const shardCount = 64
 // Hub maps keys to the connections that listen to them. C is a pointer to a
 // connection. All methods are safe for concurrent use.
 type Hub[C comparable] struct {
-	seed   maphash.Seed // fixed after New
+	// Fixed after New.
+	seed     maphash.Seed
+	classify func(key string) uint64
+
 	shards [shardCount]shard[C]
 }
 
@@ -23,9 +26,11 @@ type shard[C comparable] struct {
 	_ [24]byte // own cache line for each lock
 }
 
-// New returns an empty hub.
-func New[C comparable]() *Hub[C] {
-	h := &Hub[C]{seed: maphash.MakeSeed()}
+// New returns an empty hub. classify, which may be nil, is called by
+// [Hub.Join], without a lock, for what the owner wants to know of a topic with
+// each delivery ([Topic.Class]): mostly once for each topic.
+func New[C comparable](classify func(key string) uint64) *Hub[C] {
+	h := &Hub[C]{seed: maphash.MakeSeed(), classify: classify}
 	for i := range h.shards {
 		h.shards[i].mu.topics = map[string]*Topic[C]{}
 	}
@@ -64,8 +69,17 @@ func (h *Hub[C]) Join(key string, conn C, max int) (*Sub[C], Joined) {
 	defer s.mu.Unlock()
 	t, ok := s.mu.topics[key]
 	if !ok {
-		t = &Topic[C]{key: key}
-		s.mu.topics[key] = t
+		var class uint64
+		if h.classify != nil {
+			s.mu.Unlock()
+			class = h.classify(key)
+			s.mu.Lock()
+			t, ok = s.mu.topics[key]
+		}
+		if !ok {
+			t = &Topic[C]{key: key, class: class}
+			s.mu.topics[key] = t
+		}
 	}
 	if max > 0 && t.live >= max {
 		return nil, Full
@@ -137,7 +151,7 @@ func (h *Hub[C]) Abandon(t *Topic[C]) []*Sub[C] {
 }
 
 // Snapshot returns the subscribers of key as they are now, nil where there
-// are none. The slice is read-only, may hold subscriptions that have left
+// are none; all are of one topic. The slice is read-only, may hold subscriptions that have left
 // since or are not open yet, and stays valid for as long as the caller wants.
 func (h *Hub[C]) Snapshot(key string) []*Sub[C] {
 	s := h.shard(key)

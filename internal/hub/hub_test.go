@@ -23,7 +23,7 @@ func living(h *hub.Hub[*conn], key string) (out []int) {
 }
 
 func TestJoinTellsWhoMustAsk(t *testing.T) {
-	h := hub.New[*conn]()
+	h := hub.New[*conn](nil)
 	a, first := h.Join("news", &conn{1}, 0)
 	b, second := h.Join("news", &conn{2}, 0)
 	if first != hub.Created || second != hub.Pending {
@@ -47,7 +47,7 @@ func TestJoinTellsWhoMustAsk(t *testing.T) {
 }
 
 func TestLeaveReportsTheLastOnce(t *testing.T) {
-	h := hub.New[*conn]()
+	h := hub.New[*conn](nil)
 	a, _ := h.Join("x", &conn{1}, 0)
 	b, _ := h.Join("x", &conn{2}, 0)
 	steps := []struct {
@@ -74,7 +74,7 @@ func TestLeaveReportsTheLastOnce(t *testing.T) {
 }
 
 func TestLeaveWhilePendingIsNotConfirmed(t *testing.T) {
-	h := hub.New[*conn]()
+	h := hub.New[*conn](nil)
 	a, _ := h.Join("x", &conn{1}, 0)
 	b, _ := h.Join("x", &conn{2}, 0)
 	h.Leave(a)
@@ -84,7 +84,7 @@ func TestLeaveWhilePendingIsNotConfirmed(t *testing.T) {
 }
 
 func TestAbandon(t *testing.T) {
-	h := hub.New[*conn]()
+	h := hub.New[*conn](nil)
 	a, _ := h.Join("x", &conn{1}, 0)
 	if got := h.Abandon(a.Topic()); !slices.Equal(got, []*hub.Sub[*conn]{a}) {
 		t.Fatalf("abandoned %v", got)
@@ -101,7 +101,7 @@ func TestAbandon(t *testing.T) {
 }
 
 func TestSnapshotKeepsOrderThroughGrowthAndCompaction(t *testing.T) {
-	h := hub.New[*conn]()
+	h := hub.New[*conn](nil)
 	var subs []*hub.Sub[*conn]
 	for i := range 1000 {
 		s, _ := h.Join("x", &conn{i}, 0)
@@ -128,7 +128,7 @@ func TestSnapshotKeepsOrderThroughGrowthAndCompaction(t *testing.T) {
 // A delivery that has its snapshot sees every subscriber that was there from
 // before it began, whatever others do meanwhile.
 func TestSnapshotIsStableUnderChurn(t *testing.T) {
-	h := hub.New[*conn]()
+	h := hub.New[*conn](nil)
 	const steady = 50
 	for i := range steady {
 		h.Join("x", &conn{i}, 0)
@@ -189,7 +189,7 @@ func TestTable(t *testing.T) {
 func BenchmarkSnapshot(b *testing.B) {
 	for _, n := range []int{1, 1000} {
 		b.Run(fmt.Sprintf("subs=%d", n), func(b *testing.B) {
-			h := hub.New[*conn]()
+			h := hub.New[*conn](nil)
 			for i := range n {
 				h.Join("news", &conn{i}, 0)
 			}
@@ -206,7 +206,7 @@ func BenchmarkSnapshot(b *testing.B) {
 }
 
 func BenchmarkJoinLeave(b *testing.B) {
-	h := hub.New[*conn]()
+	h := hub.New[*conn](nil)
 	for i := range 10000 {
 		h.Join("news", &conn{i}, 0)
 	}
@@ -215,5 +215,38 @@ func BenchmarkJoinLeave(b *testing.B) {
 	for b.Loop() {
 		s, _ := h.Join("news", c, 0)
 		h.Leave(s)
+	}
+}
+
+// A topic keeps what classify has said, also while many join at once, and the
+// next topic of that key asks anew.
+func TestClassify(t *testing.T) {
+	var asked atomic.Int64
+	h := hub.New[*conn](func(key string) uint64 {
+		asked.Add(1)
+		return uint64(len(key))
+	})
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			if sub, _ := h.Join("four", &conn{i}, 0); sub.Topic().Class() != 4 {
+				t.Errorf("class %d", sub.Topic().Class())
+			}
+		})
+	}
+	wg.Wait()
+	before := asked.Load()
+	sub, _ := h.Join("four", &conn{50}, 0)
+	if asked.Load() != before {
+		t.Error("asked about a topic that is there")
+	}
+	for _, sub := range h.Snapshot("four") {
+		h.Leave(sub)
+	}
+	if h.Snapshot("four") != nil {
+		t.Fatal("still there")
+	}
+	if h.Join("four", sub.Conn, 0); asked.Load() != before+1 {
+		t.Error("did not ask about a new topic")
 	}
 }

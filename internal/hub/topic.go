@@ -5,7 +5,8 @@ import "sync/atomic"
 // Topic is one key with at least one subscriber.
 type Topic[C comparable] struct {
 	// Fixed after Join.
-	key string
+	key   string
+	class uint64
 
 	// array is replaced under the shard's lock and read without it.
 	array atomic.Pointer[array[C]]
@@ -45,6 +46,9 @@ func (s *Sub[C]) Topic() *Topic[C] { return s.topic }
 
 // Key returns the key of the topic.
 func (t *Topic[C]) Key() string { return t.key }
+
+// Class returns what classify of [New] has said of the key, 0 without one.
+func (t *Topic[C]) Class() uint64 { return t.class }
 
 func (t *Topic[C]) snapshot() []*Sub[C] {
 	a := t.array.Load()

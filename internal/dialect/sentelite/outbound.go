@@ -94,6 +94,16 @@ func AppendEvent(dst, event []byte, wrap bool) []byte {
 	return closeRecv(dst, wrap)
 }
 
+// AppendDropped appends what a client is told when its queue had no room for
+// count messages.
+func AppendDropped(dst []byte, count int, wrap bool) []byte {
+	dst = openRecv(dst, wrap)
+	dst = append(dst, "[:sente-lite/dropped {:count "...)
+	dst = strconv.AppendInt(dst, int64(count), 10)
+	dst = append(dst, ", :reason :queue-full}]"...)
+	return closeRecv(dst, wrap)
+}
+
 // AppendReply appends the answer to a callback: value and callback are EDN
 // text.
 func AppendReply(dst, value, callback []byte) []byte {

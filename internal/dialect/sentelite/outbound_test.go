@@ -68,6 +68,16 @@ func TestOutbound(t *testing.T) {
 			want: "[:chsk/recv [:chat/hi 1]]",
 		},
 		{
+			name: "dropped",
+			got:  sentelite.AppendDropped(nil, 12, false),
+			want: "[:sente-lite/dropped {:count 12, :reason :queue-full}]",
+		},
+		{
+			name: "dropped, wrapped",
+			got:  sentelite.AppendDropped(nil, 1, true),
+			want: "[:chsk/recv [:sente-lite/dropped {:count 1, :reason :queue-full}]]",
+		},
+		{
 			name: "reply",
 			got:  sentelite.AppendReply(nil, []byte("{:a 1}"), []byte(`"cb-1"`)),
 			want: `[{:a 1} "cb-1"]`,
