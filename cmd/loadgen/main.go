@@ -24,7 +24,7 @@ const description = `Puts load on a WebSocket pub/sub server that speaks sente-l
 
 Latencies run from the intended send time: with --rate a server that stands still is charged for everything that it made wait.
 "In flight" is what has been published and not yet been received by every subscriber. JSON goes to standard output, or to --json FILE;
-progress and the summary go to standard error. Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted (with the summary so far).`
+progress and the summary go to standard error. All flags can stand in a scenario file (run). Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted (with the summary so far).`
 
 type cli struct {
 	Idle      idleCmd      `cmd:"" help:"Hold connections open, all subscribed, and look at the server's memory."`
