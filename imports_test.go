@@ -34,9 +34,10 @@ var arrows = map[string][]string{
 	"pkg/bus":       {"internal/id", "pkg/codec", "pkg/codec/edn"},
 	"pkg/client":    {"pkg/codec", "pkg/codec/edn"},
 	"pkg/codec":     {"pkg/codec/edn"},
-	"pkg/codec/edn": {},
+	"pkg/codec/edn": {"pkg/codec/value"},
 
 	"pkg/codec/value": {},
+	"pkg/codec/json":  {"pkg/codec/edn", "pkg/codec/value"},
 
 	"internal/dialect":           {"pkg/codec", "pkg/codec/edn"},
 	"internal/dialect/sentelite": {"internal/dialect", "pkg/codec", "pkg/codec/edn"},

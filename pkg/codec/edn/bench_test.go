@@ -51,3 +51,21 @@ func BenchmarkAppendCanonical(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkWalk(b *testing.B) {
+	var s edn.Scanner
+	var w edn.Writer
+	var dst [512]byte
+	text := []byte(event128)
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		w.Reset(dst[:0])
+		if err := s.Walk(text, &w); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := w.Bytes(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -130,21 +130,24 @@ func (c *canon) key(i int, ns []byte) int {
 	}
 	start := len(c.dst)
 	c.dst = appendQualified(c.dst, ns, text, kind)
-	// Clojure makes keys this way that no text stands for: #:a{:1 2} has a key that prints as :a/1, and #:a{_/:b 2} a symbol
-	// that prints as :b.
-	whole := c.dst[start:]
-	bare := bytes.TrimPrefix(text, []byte("_/"))
-	if kind == Keyword {
-		bare = bytes.TrimPrefix(text, []byte(":_/"))
-	}
-	if !c.lenient && (!validToken(whole) || kind == Symbol && whole[0] == ':' || !plainStart(whole) || numberLike(whole) || reserved(whole) != Symbol ||
-		len(ns) == 1 && ns[0] == '/' && !Namespaced(text) || len(bare) < len(text) && Namespaced(bare)) {
+	if !c.lenient && !readsBack(c.dst[start:], ns, text, kind) {
 		c.fail(i, ReasonNoCanonical)
 	}
 	if len(c.dst) > c.limit {
 		c.fail(i, ReasonTooLong)
 	}
 	return end
+}
+
+// readsBack tells whether Clojure reads whole as the key that it makes of text in a map with the namespace ns. It makes keys
+// that no text stands for: #:a{:1 2} has one that prints as :a/1, and #:a{_/:b 2} a symbol that prints as :b.
+func readsBack(whole, ns, text []byte, kind Kind) bool {
+	bare := bytes.TrimPrefix(text, []byte("_/"))
+	if kind == Keyword {
+		bare = bytes.TrimPrefix(text, []byte(":_/"))
+	}
+	return validToken(whole) && (kind != Symbol || whole[0] != ':') && plainStart(whole) && !numberLike(whole) && reserved(whole) == Symbol &&
+		(len(ns) != 1 || ns[0] != '/' || Namespaced(text)) && (len(bare) == len(text) || !Namespaced(bare))
 }
 
 // numberLike tells whether Clojure would take a token for a number.
@@ -257,7 +260,7 @@ func (c *canon) tagged(i int) int {
 	if inst {
 		ms, _ := parseInst(c.scratch)
 		ok := false
-		if c.dst, ok = appendInst(c.dst, ms); !ok {
+		if c.dst, ok = appendInst(c.dst, ms, 0); !ok {
 			if !c.lenient {
 				c.fail(i, ReasonNoCanonical)
 			}

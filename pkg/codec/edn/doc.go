@@ -1,10 +1,11 @@
 // Package edn is Hoshi's lossless reader of EDN: it tells whether a text is one that Clojure's own reader
-// (clojure.edn, 1.11) accepts, finds the spans of its parts, and writes the one canonical text that all equal values share.
+// (clojure.edn, 1.11) accepts, finds the spans of its parts, tells a writer of another format what they are (Walk), writes what
+// such a reader tells (Writer), and writes the one canonical text that all equal values share.
 //
 // It owns the rules of the notation and nothing else: it knows no event, no channel and no dialect. What travels is never
 // decoded, because a decoded value loses what the sender wrote (a list turns into a vector, 1N into 1); payloads are checked
-// and relayed as they came. Typed values, for configuration files and for Go structs, go through Decode and Marshal, which
-// use olympos.io/encoding/edn and cover less.
+// and relayed as they came, or told to a writer value by value, each as it was written. Typed values, for configuration files
+// and for Go structs, go through Decode and Marshal, which use olympos.io/encoding/edn and cover less.
 //
 // Invariants:
 //   - A text that Check accepts makes no reader throw: balanced, legal tokens, no duplicate key or element by Clojure's
@@ -20,5 +21,5 @@
 //
 // A Scanner is owned by one goroutine at a time, usually an event loop; Check borrows one from a pool. Nothing here starts a
 // goroutine or blocks. Start reading at Scanner.Check in scanner.go, then value.go; the rules for tokens are in token.go
-// and number.go, Clojure's equality is in hash.go, and the canonical text in canonical.go.
+// and number.go, Clojure's equality is in hash.go, the canonical text in canonical.go, and conversion in walk.go and writer.go.
 package edn

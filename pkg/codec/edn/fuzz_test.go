@@ -123,3 +123,36 @@ func FuzzUnquote(f *testing.F) {
 		}
 	})
 }
+
+// FuzzWalk holds what Walk and Writer make of a text to the text itself.
+func FuzzWalk(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, p []byte) {
+		var w edn.Writer
+		w.Reset(nil)
+		if err := edn.Walk(p, &w); err != nil {
+			return
+		}
+		text, err := w.Bytes()
+		if err != nil {
+			t.Fatalf("%q: walked, not written: %v", p, err)
+		}
+		if err := edn.Check(text); err != nil {
+			t.Fatalf("%q becomes %q: %v", p, text, err)
+		}
+		w.Reset(nil)
+		if err := edn.Walk(text, &w); err != nil {
+			t.Fatalf("%q becomes %q: %v", p, text, err)
+		}
+		if again, err := w.Bytes(); err != nil || !bytes.Equal(again, text) {
+			t.Fatalf("%q becomes %q, then %q, %v", p, text, again, err)
+		}
+		canonical, err := edn.AppendCanonical(nil, p)
+		if err != nil { // NaN, or a lone surrogate, which became another character
+			return
+		}
+		if got, err := edn.AppendCanonical(nil, text); err != nil || !bytes.Equal(got, canonical) {
+			t.Fatalf("%q and %q differ: %q, %q, %v", p, text, canonical, got, err)
+		}
+	})
+}

@@ -44,8 +44,14 @@ func (f *fields) optional(sep byte, absent int64) (int64, bool) {
 
 // parseInst returns the milliseconds from 1970 of the text of an #inst.
 func parseInst(t []byte) (ms int64, ok bool) {
+	ms, _, ok = parseInstant(t)
+	return ms, ok
+}
+
+// parseInstant is parseInst with the nanoseconds beyond the millisecond, which Clojure reads too but drops from a Date.
+func parseInstant(t []byte) (ms, nanos int64, ok bool) {
 	f := fields{t: t, ok: true}
-	var hour, minute, second, milli, offset int64
+	var hour, minute, second, fraction, offset int64
 	day := int64(1)
 	year := f.number(4)
 	month, more := f.optional('-', 1)
@@ -54,7 +60,7 @@ func parseInst(t []byte) (ms int64, ok bool) {
 			if hour, more = f.optional('T', 0); more {
 				if minute, more = f.optional(':', 0); more {
 					if second, more = f.optional(':', 0); more {
-						milli = f.fraction()
+						fraction = f.fraction()
 					}
 				}
 			}
@@ -72,7 +78,7 @@ func parseInst(t []byte) (ms int64, ok bool) {
 			f.t = f.t[1:]
 			h := f.number(2)
 			if len(f.t) == 0 || f.t[0] != ':' {
-				return 0, false
+				return 0, 0, false
 			}
 			f.t = f.t[1:]
 			m := f.number(2)
@@ -82,16 +88,16 @@ func parseInst(t []byte) (ms int64, ok bool) {
 	}
 	if !f.ok || len(f.t) > 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 ||
 		second > 60 || second == 60 && minute != 59 {
-		return 0, false
+		return 0, 0, false
 	}
 	days := gregorianDays(year, month, day)
 	if days < gregorian {
 		days = julianDays(year, month, day)
 	}
-	return days*msPerDay + ((hour*60+minute-offset)*60+second)*1000 + milli, true
+	return days*msPerDay + ((hour*60+minute-offset)*60+second)*1000 + fraction/1e6, fraction % 1e6, true
 }
 
-// fraction reads a point and at least one digit; three of them count.
+// fraction reads a point and at least one digit, and returns nanoseconds; nine digits count.
 func (f *fields) fraction() int64 {
 	if len(f.t) == 0 || f.t[0] != '.' {
 		return 0
@@ -99,7 +105,7 @@ func (f *fields) fraction() int64 {
 	end := digitsEnd(f.t, 1)
 	f.ok = f.ok && end > 1
 	v := int64(0)
-	for i := 1; i <= 3; i++ {
+	for i := 1; i <= 9; i++ {
 		v *= 10
 		if i < end {
 			v += int64(f.t[i] - '0')
@@ -177,8 +183,9 @@ func date(days int64) (y, m, d int64) {
 	return fromMarchYear(yoe+era*400, doe-(365*yoe+yoe/4-yoe/100))
 }
 
-// appendInst appends the text of an #inst as Clojure prints it, in UTC; false if that text could not be read back as the same.
-func appendInst(dst []byte, ms int64) ([]byte, bool) {
+// appendInst appends the text of an #inst as Clojure prints it, in UTC: milliseconds as of a Date, or if there are more
+// nanoseconds than those, nine digits as of a Timestamp. It returns false if that text could not be read back as the same.
+func appendInst(dst []byte, ms, nanos int64) ([]byte, bool) {
 	days := floorDiv(ms, msPerDay)
 	rest := ms - days*msPerDay
 	y, m, d := date(days)
@@ -205,6 +212,9 @@ func appendInst(dst []byte, ms int64) ([]byte, bool) {
 			dst = append(dst, " --T::."[i])
 		}
 		pad(f.v, f.width)
+	}
+	if nanos > 0 {
+		pad(nanos, 6)
 	}
 	dst = append(dst, "-00:00"...)
 	again, ok := parseInst(dst[start:])

@@ -175,6 +175,12 @@ func (n *numeral) coefficient(scratch *[]byte) (digits []byte, scale int64) {
 	return digits, scale - int64(full-len(digits))
 }
 
+// hashable tells whether Clojure can hash a decimal: its exponent stays in range when its trailing zeros are taken off.
+func hashable(n *numeral, scratch *[]byte) bool {
+	_, scale := n.coefficient(scratch)
+	return scale >= math.MinInt32
+}
+
 // hashNumber returns the hash of a number, and false for a decimal so large that Clojure fails to hash it.
 func (s *Scanner) hashNumber(n *numeral, t []byte) (uint64, bool) {
 	switch n.kind {

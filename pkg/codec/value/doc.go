@@ -9,5 +9,5 @@
 // converted in one pass. What a format cannot say, its writer replaces by the
 // table in docs/formats.md.
 //
-// The package holds no state and imports nothing.
+// The package holds no state and imports nothing of ours.
 package value

@@ -30,20 +30,20 @@ type Sink interface {
 	Int(digits []byte, big bool)
 	// Float is a double; NaN and the infinities are among them.
 	Float(f float64)
-	// Decimal is a decimal number of any precision, Clojure's 1.50M without its M.
+	// Decimal is a decimal number of any precision, Clojure's 1.50M without its M, in the grammar of JSON's numbers.
 	Decimal(text []byte)
-	// Ratio is a quotient, as it was written.
+	// Ratio is a quotient, as it was written (4/2 is one); both are as Int takes them, and only the numerator has a sign.
 	Ratio(numerator, denominator []byte)
 
-	// Char is one UTF-16 code unit, as Java's char: a lone surrogate can be one.
+	// Char is one UTF-16 code unit, as Java's char, and no surrogate: EDN cannot say those.
 	Char(c rune)
 	String(s []byte)
 	// Keyword and Symbol are ns/name or name; a keyword has no colon here.
 	Keyword(name []byte)
 	Symbol(name []byte)
 
-	// Inst is a point in time in UTC; readers that know only milliseconds drop the
-	// rest.
+	// Inst is a point in time in UTC, of the years 0 to 9999; readers that know only
+	// milliseconds drop the rest.
 	Inst(t time.Time)
 	UUID(u [16]byte)
 
