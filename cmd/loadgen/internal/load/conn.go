@@ -47,23 +47,24 @@ func (s state) String() string {
 type conn struct {
 	link
 	parser wsclient.Parser
-	head   []byte // the answer to the upgrade while it is not complete
 
-	index   int
-	channel int // what it subscribes to, -1 for nothing
-	state   state
-	dialect uint8    // number in Options.Dialects
-	slot    bool     // it holds one of client.slots
-	last    uint32   // the scenario's: number of the last message, or of the ping under way
-	lasts   []uint32 // fan-out's: the same for each of the channel's publishers, where they are several
-
-	began int64 // when it was to be opened
-	mark  int64 // when state began
-
+	// What each message needs stands together.
+	state     state
 	reader    reader
-	throttled bool    // it is slow, and the run has begun
-	credit    float64 // bytes that it may read, below 0 while it is paused
-	paid      int64   // when credit was so
+	throttled bool   // it is slow, and the run has begun
+	slot      bool   // it holds one of client.slots
+	dialect   uint8  // number in Options.Dialects
+	last      uint32 // the scenario's: number of the last message, or of the ping under way
+	index     int
+	channel   int      // what it subscribes to, -1 for nothing
+	lasts     []uint32 // fan-out's: last for each of the channel's publishers, where they are several
+
+	head  []byte // the answer to the upgrade while it is not complete
+	began int64  // when it was to be opened
+	mark  int64  // when state began
+
+	credit float64 // of a throttled one: bytes that it may read, below 0 while it is paused
+	paid   int64   // when credit was so
 }
 
 // speaks returns the dialect of c.
@@ -75,12 +76,18 @@ func (c *conn) OnRead(p []byte) {
 	now := cl.clock()
 	if c.reader == healthy {
 		cl.pump.tick(now)
-	} else {
-		cl.lags[c.reader].last = now
-		if c.throttled {
-			defer c.throttle(len(p), now)
-		}
+		c.read(p, now)
+		return
 	}
+	cl.lags[c.reader].last = now
+	if c.read(p, now); c.throttled && c.sock.Attached() {
+		c.throttle(len(p), now)
+	}
+}
+
+// read takes frames off p, which was read at now.
+func (c *conn) read(p []byte, now int64) {
+	cl := c.client
 	if c.state == stUpgrade {
 		if p = c.upgrade(p, now); p == nil {
 			return

@@ -12,6 +12,7 @@ type fanout struct {
 	finders    []finder  // one for each dialect
 	texts      []publish // one for each channel
 	publishers []*conn
+	shared     bool // several publishers share a channel
 	next       int
 }
 
@@ -32,6 +33,7 @@ func newFanout(c *client) *fanout {
 			p.marked = append(p.marked, newMarked(share.Dialect.AppendPublish(nil, c.channels[i], mark(c.tag), o.Size), c.tag))
 		}
 		f.texts = append(f.texts, p)
+		f.shared = f.shared || p.publishers > 1
 	}
 	return f
 }
@@ -50,20 +52,22 @@ func (f *fanout) message(c *conn, fr wsclient.Frame, now int64) bool {
 		return false
 	}
 	p := f.client.pump
-	disorder := &p.disorder
-	if c.reader != healthy {
-		disorder = &f.client.lags[c.reader].disorder
+	last := &c.last
+	if f.shared {
+		last = f.last(c, seq)
 	}
-	if last := f.last(c, seq); last != nil {
-		if seq-*last-1 >= 1<<31 { // not later than the one before; wraps around
-			*disorder++
-		}
+	disorder := last != nil && seq-*last-1 >= 1<<31 // not later than the one before; wraps around
+	if last != nil {
 		*last = seq
 	}
-	switch {
-	case c.reader != healthy:
-		f.client.lags[c.reader].got(fr.Len)
-	case !p.got(seq, fr.Len, now):
+	if c.reader != healthy {
+		f.client.lags[c.reader].got(fr.Len, disorder)
+		return true
+	}
+	if disorder {
+		p.disorder++
+	}
+	if !p.got(seq, fr.Len, now) {
 		f.client.strays++
 	}
 	return true

@@ -184,7 +184,7 @@ func (u *userpush) message(c *conn, f wsclient.Frame, now int64) bool {
 			u.silent--
 		}
 	case c.reader != healthy:
-		u.client.lags[c.reader].got(f.Len)
+		u.client.lags[c.reader].got(f.Len, false)
 	case !u.client.pump.got(seq, f.Len, now):
 		u.client.strays++
 	}

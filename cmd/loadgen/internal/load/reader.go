@@ -84,8 +84,11 @@ type lag struct {
 }
 
 // got enters a delivery.
-func (l *lag) got(size int) {
+func (l *lag) got(size int, disorder bool) {
 	l.deliveries++
+	if disorder {
+		l.disorder++
+	}
 	l.bytes += int64(size)
 }
 
