@@ -122,6 +122,28 @@ func IsKeyword(t []byte) bool {
 	return end == len(t) && !illegal && validToken(t)
 }
 
+// IsName tells whether name, behind a colon, is the text of a keyword, as IsKeyword has it.
+func IsName(name []byte) bool {
+	slash := -1
+	for i, b := range name {
+		c := class[b] &^ classSharp
+		if c == classSlash && slash < 0 {
+			slash = i
+		} else if c != 0 {
+			return isOddName(name)
+		}
+	}
+	if len(name) == 0 || slash >= 0 && (slash == 0 || slash == len(name)-1 || isDigit(name[slash+1])) {
+		return isOddName(name)
+	}
+	return true
+}
+
+func isOddName(name []byte) bool {
+	var b [128]byte
+	return IsKeyword(append(append(b[:0], ':'), name...))
+}
+
 // Namespaced tells whether a symbol or keyword, given as its text, has a namespace.
 func Namespaced(t []byte) bool {
 	if len(t) > 0 && t[0] == ':' {

@@ -52,6 +52,9 @@ func (w *Writer) Bytes() ([]byte, error) {
 	return w.dst, nil
 }
 
+// Complete tells whether the value has been told to its end, or will never be: then Bytes has an answer.
+func (w *Writer) Complete() bool { return w.done || w.reason != 0 }
+
 func (w *Writer) fail(r Reason) {
 	if w.reason == 0 {
 		w.reason = r
