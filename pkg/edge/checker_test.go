@@ -240,9 +240,13 @@ func newChecker(t *testing.T, each int) *checker {
 	return &checker{publishers: 20, channels: 50, each: each, window: 600, t: t}
 }
 
+// listen lets subscribers of the checker only listen, however long a busy
+// machine takes: they send nothing, and would be taken for dead after a minute.
+func listen(_ int, o *edge.Options) { o.IdleTimeout = 10 * time.Minute }
+
 func TestCheckerEveryMessageOnceInOrder(t *testing.T) {
 	c := newChecker(t, 10_000)
-	c.cluster = testkit.StartCluster(t, 3, nil)
+	c.cluster = testkit.StartCluster(t, 3, listen)
 	c.run(6, nil)
 }
 
@@ -251,7 +255,7 @@ func TestCheckerEveryMessageOnceInOrder(t *testing.T) {
 // nothing meanwhile.
 func TestCheckerWithAFrozenReader(t *testing.T) {
 	c := newChecker(t, 2_500)
-	c.cluster = testkit.StartCluster(t, 3, func(_ int, o *edge.Options) { o.Loops = 1 })
+	c.cluster = testkit.StartCluster(t, 3, func(i int, o *edge.Options) { listen(i, o); o.Loops = 1 })
 	node := c.cluster.Nodes[0]
 	frozen := testkit.DialSlow(t, node.Addr().String(), "/")
 	frozen.Subscribe(`"flood"`)
@@ -302,7 +306,7 @@ func TestCheckerWithAFrozenReader(t *testing.T) {
 // subscribed before nothing.
 func TestCheckerWithAStoppedNATSServer(t *testing.T) {
 	c := newChecker(t, 2_500)
-	c.cluster = testkit.StartClusterWithProcess(t, 3, nil)
+	c.cluster = testkit.StartClusterWithProcess(t, 3, listen)
 	c.run(0, func() {
 		c.cluster.Process.Stop(t)
 		time.Sleep(3 * time.Second)

@@ -44,11 +44,13 @@ type Node struct {
 	outbound      []outbound     // one for each shard of the bus, owned by its goroutine
 	badPush       zerolog.Logger // at a bounded rate, like large
 	large         zerolog.Logger
+	pushes        wsconn.Class // of what backends push to users, connections and everyone
 
 	counts     *counts
 	held       heldBack
-	maxMessage atomic.Int64 // bytes; lowered by a NATS server with a smaller limit
-	connected  atomic.Bool  // bus is set: its goroutines may use it
+	slots      atomic.Uint32 // the last number given to a latest-only channel
+	maxMessage atomic.Int64  // bytes; lowered by a NATS server with a smaller limit
+	connected  atomic.Bool   // bus is set: its goroutines may use it
 	ready      atomic.Bool
 	stopping   atomic.Bool
 
@@ -85,14 +87,14 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		log:       o.Logger.With().Str("component", "edge").Logger(),
 		started:   time.Now(),
 		ids:       id.NewGenerator(o.ID),
-		channels:  hub.New[*session](),
-		users:     hub.New[*session](),
+		users:     hub.New[*session](nil),
 		conns:     hub.NewTable[*session](),
 		pingFrame: wsconn.NewText([]byte(sentelite.PingPayload)),
 		pongFrame: wsconn.NewText([]byte(sentelite.PongPayload)),
 		parsers:   sync.Pool{New: func() any { return &sentelite.Parser{} }},
 		counts:    newCounts(),
 	}
+	n.channels = hub.New[*session](n.setUpOverflow())
 	n.badPush = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	n.large = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	n.maxMessage.Store(int64(o.MaxMessage))
@@ -132,7 +134,9 @@ func (n *Node) listen() error {
 		HandshakeTimeout: o.HandshakeTimeout,
 		PingInterval:     o.PingInterval,
 		IdleTimeout:      o.IdleTimeout,
+		StallTimeout:     o.StallTimeout,
 		CloseTimeout:     o.CloseTimeout,
+		Notice:           n.notice,
 		Logger:           *o.Logger,
 	})
 	if mainErr != nil {

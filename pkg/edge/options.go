@@ -21,6 +21,7 @@ const (
 	DefaultMaxSubscriptionsPerConn = 100
 	DefaultPingInterval            = 30 * time.Second
 	DefaultIdleTimeout             = 60 * time.Second
+	DefaultStallTimeout            = 30 * time.Second
 	DefaultHandshakeTimeout        = 10 * time.Second
 	DefaultCloseTimeout            = 5 * time.Second
 )
@@ -48,9 +49,12 @@ type Options struct {
 	// is closed with 1009. A NATS server with a smaller limit lowers it.
 	MaxMessage int
 
-	// QueueMessages and QueueBytes bound the send queue of each connection;
-	// beyond them it is closed with 1013.
+	// QueueMessages and QueueBytes bound the send queue of each connection.
 	QueueMessages, QueueBytes int
+
+	// Overflow is the policy for what does not fit that queue, of channels
+	// that Channels.Overflow says nothing of and of pushes.
+	Overflow Overflow
 
 	// Channels are the rules for channels.
 	Channels ChannelOptions
@@ -62,6 +66,11 @@ type Options struct {
 	// PingInterval is the time between pings to a client, IdleTimeout the time
 	// without any frame after which it is cut.
 	PingInterval, IdleTimeout time.Duration
+
+	// StallTimeout is how long the system may take nothing of a queue that is
+	// not empty: then the client is cut, whatever the policy and whatever it
+	// sends.
+	StallTimeout time.Duration
 
 	// HandshakeTimeout bounds the whole request head, CloseTimeout the closing
 	// of a connection whose peer does not read.
@@ -94,6 +103,10 @@ type ChannelOptions struct {
 	// any run of characters. The default: every channel exists.
 	MustExist bool
 	Patterns  []string
+
+	// Overflow gives channels a policy of their own; the first rule whose
+	// pattern matches counts.
+	Overflow []ChannelOverflow
 
 	// MaxSubscriptionsPerConn bounds one connection's channels, default
 	// [DefaultMaxSubscriptionsPerConn]; MaxSubscribers bounds one channel's
@@ -145,8 +158,10 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	wait("PingInterval", &o.PingInterval, DefaultPingInterval)
 	wait("IdleTimeout", &o.IdleTimeout, DefaultIdleTimeout)
+	wait("StallTimeout", &o.StallTimeout, DefaultStallTimeout)
 	wait("HandshakeTimeout", &o.HandshakeTimeout, DefaultHandshakeTimeout)
 	wait("CloseTimeout", &o.CloseTimeout, DefaultCloseTimeout)
+	errs = append(errs, o.checkOverflow()...)
 	if o.IdleTimeout < o.PingInterval {
 		errs = append(errs, fmt.Errorf("IdleTimeout (%v) must not be shorter than PingInterval (%v)", o.IdleTimeout, o.PingInterval))
 	}

@@ -43,7 +43,8 @@ func (n *Node) deliverChannel(o *outbound, m *bus.Message) {
 		return
 	}
 	o.scratch = sentelite.AppendChannelMessage(o.scratch[:0], channelText(m.Token), m.Body, m.From, n.opts.WrapRecv)
-	n.fanOut(o, subs, wsconn.NewText(o.scratch), n.excluded(m))
+	class := wsconn.Class(subs[0].Topic().Class())
+	n.fanOut(o, subs, wsconn.NewDelivery(class, o.scratch), n.excluded(m))
 }
 
 // deliverEvent delivers to a user, a connection or everyone.
@@ -75,7 +76,7 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 		o.scratch = sentelite.AppendEvent(o.scratch[:0], env.Event, true)
 		payload = o.scratch
 	}
-	frame := wsconn.NewText(payload)
+	frame := wsconn.NewDelivery(n.pushes, payload)
 	switch {
 	case m.Kind == bus.KindAll:
 		o.broadcast(frame, n.excluded(m))
