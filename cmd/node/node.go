@@ -105,15 +105,18 @@ func (n *node) start(ctx context.Context) error {
 		MaxMessage:       int(o.MaxMessage),
 		QueueMessages:    o.QueueMessages,
 		QueueBytes:       int(o.QueueBytes),
+		Overflow:         edge.Overflow(o.Overflow),
 		Channels: edge.ChannelOptions{
 			MustExist:               !o.ChannelAutoCreate,
 			Patterns:                o.ChannelPatterns,
+			Overflow:                channelOverflow(o.ChannelOverflow),
 			MaxSubscriptionsPerConn: o.MaxSubscriptions,
 			MaxSubscribers:          o.MaxSubscribers,
 		},
 		WrapRecv:         o.WrapRecv,
 		PingInterval:     o.PingInterval,
 		IdleTimeout:      o.IdleTimeout,
+		StallTimeout:     o.StallTimeout,
 		HandshakeTimeout: o.HandshakeTimeout,
 		CloseTimeout:     o.CloseTimeout,
 		RequestTimeout:   o.RequestTimeout,
@@ -129,6 +132,14 @@ func (n *node) start(ctx context.Context) error {
 	}
 	n.edge = e
 	return nil
+}
+
+func channelOverflow(rules []config.Rule) []edge.ChannelOverflow {
+	var out []edge.ChannelOverflow
+	for _, r := range rules {
+		out = append(out, edge.ChannelOverflow{Pattern: r.Pattern, Overflow: edge.Overflow(r.Policy)})
+	}
+	return out
 }
 
 func natsdOptions(s *config.Shared, o *config.Node, log *zerolog.Logger) natsd.Options {

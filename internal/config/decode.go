@@ -21,6 +21,7 @@ var (
 	addrType     = reflect.TypeFor[Addr]()
 	sizeType     = reflect.TypeFor[Size]()
 	durationType = reflect.TypeFor[time.Duration]()
+	ruleType     = reflect.TypeFor[Rule]()
 )
 
 // mappers registers m for every kind an option or an argument may have.
@@ -64,6 +65,9 @@ func (m mapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 // set converts raw, a string or a value read from EDN, into target and checks
 // it against the limits of the tag.
 func set(tag *kong.Tag, target reflect.Value, raw any) error {
+	if target.Kind() == reflect.Slice && target.Type().Elem() == ruleType {
+		return appendRules(target, raw)
+	}
 	if target.Kind() == reflect.Slice {
 		return appendList(target, raw)
 	}
@@ -200,6 +204,54 @@ func appendList(target reflect.Value, raw any) error {
 	}
 	for _, item := range items {
 		target.Set(reflect.Append(target, reflect.ValueOf(item)))
+	}
+	return nil
+}
+
+// appendRules takes "a=b,c=d" from a flag or a variable, a vector of pairs from
+// a file.
+func appendRules(target reflect.Value, raw any) error {
+	const want = `wants a vector of pairs, each a pattern and a policy, like [["price/*" :latest-only]]`
+	var rules []Rule
+	add := func(r Rule, err error) error {
+		rules = append(rules, r)
+		return err
+	}
+	switch raw := raw.(type) {
+	case string:
+		for item := range strings.SplitSeq(raw, ",") {
+			if item = strings.TrimSpace(item); item == "" {
+				continue
+			}
+			if err := add(parseRule(item)); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, item := range raw {
+			pair, ok := item.([]any)
+			if !ok || len(pair) != 2 {
+				return problem(want + ", and not " + quote(item))
+			}
+			pattern, ok := pair[0].(string)
+			policy, isText := pair[1].(string)
+			if k, isKeyword := pair[1].(edn.Keyword); isKeyword {
+				policy, isText = string(k), true
+			}
+			if !ok || !isText {
+				return problem(want + ", and not " + quote(item))
+			}
+			if err := add(newRule(pattern, policy)); err != nil {
+				return err
+			}
+		}
+	case map[any]any:
+		return problem(want + ": their order counts, so it is no map")
+	default:
+		return problem(want)
+	}
+	for _, r := range rules {
+		target.Set(reflect.Append(target, reflect.ValueOf(r)))
 	}
 	return nil
 }

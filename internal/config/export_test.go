@@ -8,3 +8,6 @@ func ParseFile(text []byte) (keys []string, err error) {
 	}
 	return keys, err
 }
+
+// ParseRule gives tests the parser of rules.
+func ParseRule(text string) (Rule, error) { return parseRule(text) }

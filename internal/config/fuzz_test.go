@@ -29,3 +29,17 @@ func FuzzParseFile(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParseRule holds that a rule is what was written, whatever its pattern
+// holds.
+func FuzzParseRule(f *testing.F) {
+	for _, seed := range []string{"a=disconnect", "price/*=latest-only", ":a=b=drop-oldest", "=disconnect", "a", "a=", "a=wombat"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := config.ParseRule(text)
+		if err == nil && (r.Pattern == "" || r.Pattern+"="+r.Policy != text) {
+			t.Errorf("%q is read as %q and %q", text, r.Pattern, r.Policy)
+		}
+	})
+}

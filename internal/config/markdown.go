@@ -77,13 +77,17 @@ hoshi --nats-cluster-listen 127.0.0.1:0 --nats-routes 127.0.0.1:6222 \
  :nats-url     ["nats://10.0.0.2:4222" "nats://10.0.0.3:4222"]
  :nats-creds   "/etc/hoshi/nats.creds"
  :queue-bytes  "4MiB"          ; or a number of bytes
+ :overflow     :drop-oldest
+ :channel-overflow [["price/*" :latest-only]    ; the first that matches counts
+                    ["orders/*" :disconnect]]
  :idle-timeout "90s"
  :log-level    :warn}
 ` + "```" + `
 
 * Addresses are ` + "`host:port`" + `. An empty host is every interface. Port 0 lets the system choose; the one chosen is printed.
 * Sizes are ` + "`512KiB`, `2MiB`" + ` or a number of bytes; durations ` + "`30s`, `500ms`" + `; switches ` + "`true` or `false`" + ` (` + "`--echo=false`" + ` overrides
-  a file). Lists are separated by commas, in the file they are a vector of strings. ` + "`nil`" + ` in the file is as if the key were left out.
+  a file). Lists are separated by commas, in the file they are a vector of strings, and rules a vector of
+  pairs. ` + "`nil`" + ` in the file is as if the key were left out.
 * An unknown file key, and an unknown variable that begins with ` + "`HOSHI_`" + `, stop the start, and so does a wrong value: all of them are named
   together, and the exit code is 2. ` + "`HOSHI_SERVICE_*` and `HOSHI_PORT*`" + ` are passed over, since Kubernetes sets them where a service is
   called hoshi; for one that is called hoshi-something, set ` + "`enableServiceLinks: false`" + ` in the pod.

@@ -43,16 +43,19 @@ type Node struct {
 	NATSClusterPassword string   `name:"nats-cluster-password" placeholder:"SECRET" help:"Password of --nats-cluster-user. Better given as a variable or in the file: flags show in ps." group:"Cluster" secret:"" tune:""`
 
 	MaxMessage       Size          `name:"max-message" default:"1MiB" min:"1KiB" max:"63MiB" placeholder:"SIZE" help:"Largest message from a client; beyond it the connection is closed with 1009. Lowered to what NATS carries." group:"Connections" tune:""`
-	QueueMessages    int           `name:"queue-messages" default:"1000" min:"1" max:"1000000" placeholder:"N" help:"Frames that may wait for one slow client before it is closed with 1013." group:"Connections" tune:""`
+	QueueMessages    int           `name:"queue-messages" default:"1000" min:"1" max:"1000000" placeholder:"N" help:"Frames that may wait for one slow client; --overflow says what follows." group:"Connections" tune:""`
 	QueueBytes       Size          `name:"queue-bytes" default:"2MiB" min:"1KiB" max:"1GiB" placeholder:"SIZE" help:"Bytes that may wait for one slow client. One frame always fits an empty queue." group:"Connections" tune:""`
+	Overflow         string        `name:"overflow" default:"disconnect" oneof:"disconnect,drop-oldest,drop-newest,latest-only" placeholder:"POLICY" help:"What becomes of a message that finds no room: disconnect (1013), drop-oldest, drop-newest or latest-only." more:"For pushes, and for channels without a rule in --channel-overflow. Drops are counted, and the client is told. latest-only keeps the newest message of each channel; for pushes it is drop-oldest. Answers are never dropped." group:"Connections" tune:""`
 	PingInterval     time.Duration `name:"ping-interval" default:"30s" min:"100ms" max:"1h" placeholder:"TIME" help:"How often the server pings a client." group:"Connections" tune:""`
 	IdleTimeout      time.Duration `name:"idle-timeout" default:"60s" min:"200ms" max:"24h" placeholder:"TIME" help:"Silence after which a client is taken for dead. Must exceed --ping-interval." group:"Connections" tune:""`
+	StallTimeout     time.Duration `name:"stall-timeout" default:"30s" min:"100ms" max:"24h" placeholder:"TIME" help:"Time in which a slow client must take something of what waits for it, or it is closed with 1013." more:"Whatever the policy, and though it sends." group:"Connections" tune:""`
 	HandshakeTimeout time.Duration `name:"handshake-timeout" default:"10s" min:"100ms" max:"10m" placeholder:"TIME" help:"Time from accept to a complete request." group:"Connections" tune:""`
 	CloseTimeout     time.Duration `name:"close-timeout" default:"5s" min:"10ms" max:"10m" placeholder:"TIME" help:"Time for a closing handshake before the connection is reset." group:"Connections" tune:""`
 	WrapRecv         bool          `name:"wrap-recv" help:"Send every event but :chsk/... as [:chsk/recv [id data]], for clients with wrap-recv-evs?." group:"Connections" tune:""`
 
 	ChannelAutoCreate bool     `name:"channel-auto-create" default:"true" help:"A subscribe creates the channel. When false, only channels of --channel-patterns exist." group:"Channels" tune:""`
 	ChannelPatterns   []string `name:"channel-patterns" placeholder:"PATTERN,..." help:"Channels that exist when --channel-auto-create is false; * stands for any run of characters." group:"Channels" tune:""`
+	ChannelOverflow   []Rule   `name:"channel-overflow" placeholder:"PATTERN=POLICY,..." help:"The --overflow of the channels that match a pattern; the first that matches counts." more:"In the file [[\"price/*\" :latest-only] [\"chat/*\" :drop-oldest]]." group:"Channels" tune:""`
 	MaxSubscriptions  int      `name:"max-subscriptions" default:"100" min:"1" max:"32768" placeholder:"N" help:"Channels one connection may be subscribed to." group:"Channels" tune:""`
 	MaxSubscribers    int      `name:"max-subscribers" default:"0" min:"0" max:"100000000" placeholder:"N" help:"Subscribers of one channel on this node; 0 is no limit." group:"Channels" tune:""`
 

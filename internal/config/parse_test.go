@@ -219,6 +219,18 @@ func TestFaults(t *testing.T) {
 		{name: "no switch", env: []string{"HOSHI_ECHO=perhaps"}, want: []string{`HOSHI_ECHO: "perhaps" is neither true nor false`}},
 		{name: "no word", args: []string{"--log-level=loud"}, want: []string{`--log-level: "loud" is none of debug, info, warn, error`}},
 		{name: "no list", args: []string{"--config=FILE"}, file: `{:nats-routes [1]}`, want: []string{`hoshi.edn :nats-routes: wants a vector of strings`}},
+		{name: "no policy", args: []string{"--overflow=drop"}, want: []string{`--overflow: "drop" is none of disconnect, drop-oldest, drop-newest, latest-only`}},
+		{name: "no rule", args: []string{"--channel-overflow=price/*"}, want: []string{`--channel-overflow: "price/*" is no rule: want a pattern and a policy, like price/*=latest-only`}},
+		{name: "rule without a pattern", env: []string{"HOSHI_CHANNEL_OVERFLOW==latest-only"}, want: []string{`HOSHI_CHANNEL_OVERFLOW: a rule has no pattern: want the name of a channel, in which * stands for any run of characters`}},
+		{name: "misspelt policy of a rule", args: []string{"--config=FILE"}, file: `{:channel-overflow [["a" :disconnect] ["price/*" :lastest-only]]}`, want: []string{`hoshi.edn :channel-overflow: unknown policy "lastest-only" for "price/*", did you mean latest-only?`}},
+		{name: "unknown policy of a rule", args: []string{"--channel-overflow=a=wombat"}, want: []string{`--channel-overflow: unknown policy "wombat" for "a": want one of disconnect, drop-oldest, drop-newest, latest-only`}},
+		{name: "rules in a map", args: []string{"--config=FILE"}, file: `{:channel-overflow {"a" :disconnect}}`, want: []string{`hoshi.edn :channel-overflow: wants a vector of pairs, each a pattern and a policy, like [["price/*" :latest-only]]: their order counts, so it is no map`}},
+		{name: "rules without pairs", args: []string{"--config=FILE"}, file: `{:channel-overflow ["a" :disconnect]}`, want: []string{`hoshi.edn :channel-overflow: wants a vector of pairs, each a pattern and a policy, like [["price/*" :latest-only]], and not "a"`}},
+		{name: "rule for a keyword", args: []string{"--config=FILE"}, file: `{:channel-overflow [[:a :disconnect]]}`, want: []string{`hoshi.edn :channel-overflow: wants a vector of pairs, each a pattern and a policy, like [["price/*" :latest-only]], and not [:a :disconnect]`}},
+		{name: "rules as a number", args: []string{"--config=FILE"}, file: `{:channel-overflow 1}`, want: []string{`hoshi.edn :channel-overflow: wants a vector of pairs, each a pattern and a policy, like [["price/*" :latest-only]]`}},
+		{name: "rule behind one for all", args: []string{"--channel-overflow=*=drop-oldest,a=disconnect"}, want: []string{`--channel-overflow: "a" is never looked at, as "*" comes before it: the first rule that matches counts, put it further up`}},
+		{name: "rule twice", args: []string{"--channel-overflow=a=drop-oldest,b=disconnect,a=disconnect"}, want: []string{`--channel-overflow: "a" is never looked at, as "a" comes before it: the first rule that matches counts, put it further up`}},
+		{name: "stall timeout", args: []string{"--stall-timeout=0"}, want: []string{`--stall-timeout: "0" is too small, the least is 100ms`}},
 		{name: "no nats url", args: []string{"--nats-url=http://x"}, want: []string{`--nats-url: "http://x" is no NATS URL: want nats://host:4222 or tls://host:4222`}},
 		{name: "password in a bad url", args: []string{"--nats-url=nats://u:hunter2@:4222"}, want: []string{`--nats-url: "nats://:4222" is no NATS URL: want nats://host:4222 or tls://host:4222`}},
 		{name: "secret of a wrong type", args: []string{"--config=FILE"}, file: `{:nats-token 4711}`, want: []string{`hoshi.edn :nats-token: is no string: put it in double quotes`}},
@@ -351,5 +363,47 @@ func TestRedact(t *testing.T) {
 		if got := config.Redact(in); got != want {
 			t.Errorf("Redact(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+func TestOverflow(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		args     []string
+		env      []string
+		file     string
+		overflow string
+		rules    []config.Rule
+	}{
+		{name: "default", overflow: "disconnect"},
+		{name: "flag", args: []string{"--overflow", "latest-only"}, overflow: "latest-only"},
+		{name: "variable", env: []string{"HOSHI_OVERFLOW=drop-newest"}, overflow: "drop-newest"},
+		{
+			name: "file, in order", args: []string{"--config=FILE"},
+			file:     `{:overflow :drop-oldest :channel-overflow [["price/*" :latest-only] [":a=b,c" "disconnect"] ["*" :drop-newest]]}`,
+			overflow: "drop-oldest",
+			rules:    []config.Rule{{"price/*", "latest-only"}, {":a=b,c", "disconnect"}, {"*", "drop-newest"}},
+		},
+		{
+			name: "flags, in order", args: []string{"--channel-overflow", "z=disconnect, a=b=drop-oldest", "--channel-overflow=*=latest-only"},
+			overflow: "disconnect",
+			rules:    []config.Rule{{"z", "disconnect"}, {"a=b", "drop-oldest"}, {"*", "latest-only"}},
+		},
+		{
+			name: "variable over file", args: []string{"--config=FILE"}, env: []string{"HOSHI_CHANNEL_OVERFLOW=a=drop-newest"},
+			file:     `{:channel-overflow [["b" :latest-only]]}`,
+			overflow: "disconnect",
+			rules:    []config.Rule{{"a", "drop-newest"}},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, _, faults := parse(t, tt.args, tt.env, tt.file)
+			if faults != nil {
+				t.Fatalf("faults: %q", faults)
+			}
+			if g.Run.Overflow != tt.overflow || !reflect.DeepEqual(g.Run.ChannelOverflow, tt.rules) {
+				t.Errorf("got %q, %v", g.Run.Overflow, g.Run.ChannelOverflow)
+			}
+		})
 	}
 }

@@ -74,6 +74,7 @@ func (n *Node) Check(s *Shared, report Report) {
 	if !n.ChannelAutoCreate && len(n.ChannelPatterns) == 0 {
 		report("channel-auto-create", "false, and without --channel-patterns no channel exists")
 	}
+	n.checkOverflow(report)
 	n.checkCluster(s, report)
 	if n.Embedded(s) {
 		for _, o := range []struct{ option, value string }{
@@ -85,6 +86,20 @@ func (n *Node) Check(s *Shared, report Report) {
 		} {
 			if o.value != "" {
 				report(o.option, "needs --nats-url: the embedded NATS knows --nats-user and --nats-token only")
+			}
+		}
+	}
+}
+
+// checkOverflow finds rules that an earlier one leaves nothing for, which is a
+// mistake in their order.
+func (n *Node) checkOverflow(report Report) {
+	for i, r := range n.ChannelOverflow {
+		for _, before := range n.ChannelOverflow[:i] {
+			if before.Pattern == r.Pattern || before.Pattern == "*" {
+				report("channel-overflow", fmt.Sprintf("%s is never looked at, as %s comes before it: the first rule that matches counts, put it further up",
+					quote(r.Pattern), quote(before.Pattern)))
+				return
 			}
 		}
 	}
