@@ -154,7 +154,7 @@ func reasonText(r edn.Reason) string {
 		return "not UTF-8"
 	case edn.ReasonTooLong:
 		return "too long"
-	case edn.ReasonUnknown, edn.ReasonNoCanonical:
+	case edn.ReasonUnknown, edn.ReasonNoCanonical, edn.ReasonInexpressible, edn.ReasonCalls:
 	}
 	return r.String()
 }
