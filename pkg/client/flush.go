@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -37,6 +38,12 @@ func (f *flight) release() {
 // flush is the flusher: it writes until there is nothing that should leave now.
 // Its caller has set mu.flushing.
 func (q *sendQueue) flush() {
+	ended := false
+	defer func() {
+		if !ended { // by runtime.Goexit in OnSend: another one does the rest
+			go q.run()
+		}
+	}()
 	f := flights.Get().(*flight)
 	for {
 		w := q.begin(f)
@@ -46,6 +53,7 @@ func (q *sendQueue) flush() {
 			break
 		}
 	}
+	ended = true
 	f.release()
 }
 
@@ -94,7 +102,7 @@ func (q *sendQueue) gather(f *flight) {
 }
 
 // offer reports whether e leaves now; otherwise it is dead, and counted.
-func (q *sendQueue) offer(e *entry) bool {
+func (q *sendQueue) offer(e *entry) (leaves bool) {
 	if e.call != nil && !e.call.begin() {
 		e.dead = true
 		q.mu.Lock()
@@ -107,27 +115,29 @@ func (q *sendQueue) offer(e *entry) bool {
 		return true
 	}
 	e.offered = true
-	if err := callOnSend(q.opts.onSend, e.event); err != nil {
+	// Deferred, so that an event does not leave either whose hook has panicked or
+	// ended the goroutine.
+	err := errNoReturn
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+		if err == nil {
+			return
+		}
+		leaves = false
 		e.dead = true
 		q.mu.Lock()
 		q.leaveLocked(1)
 		q.mu.errors++
 		q.mu.Unlock()
 		q.opts.onError(fmt.Errorf("send event %s: %w", e.event.id(), err))
-		return false
-	}
+	}()
+	err = q.opts.onSend(e.event)
 	return true
 }
 
-// callOnSend turns a panic of the hook into an error: the event does not leave.
-func callOnSend(f func(Event) error, e Event) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
-	return f(e)
-}
+var errNoReturn = errors.New("OnSend has ended the goroutine it was called on")
 
 // write writes the flight, if there is still somewhere to write to, and takes what
 // has left out of the queue.
@@ -153,6 +163,7 @@ func (q *sendQueue) write(w io.Writer, f *flight) {
 	q.mu.sent += uint64(sent)
 	if err != nil && q.mu.w != nil { // whoever has detached meanwhile has ended the write himself
 		q.mu.errors++
+		q.mu.writeErrors++
 		q.disconnectLocked()
 	}
 	q.mu.Unlock()

@@ -48,6 +48,8 @@ func TestEnqueueDoesNotAllocate(t *testing.T) {
 			}
 			gathering.Urgent("now")
 			<-written
+			gathering.Detach() // returns when the queue knows that it has been written
+			gathering.Attach(written)
 		}, 20},
 		{"kept and written", func() {
 			for range events {

@@ -29,20 +29,24 @@ func (r Result) String() string {
 	return "rejected"
 }
 
-// SendStats are the counters of a send queue. Every Enqueue counts in exactly
-// one of Enqueued, Dropped and Errors; what has been enqueued ends in exactly
-// one of Sent, Dropped and Errors, and is in Depth until then.
+// SendStats are the counters of a send queue. Each event that was given to the
+// client is in exactly one of Depth, Waiting, Sent, Dropped, GaveUp and Errors
+// without WriteErrors: those add up to the number of calls of Enqueue, EnqueueWait
+// and EnqueueAsync, and of Request as far as it has come to the queue, which is
+// when it has found a connection.
 type SendStats struct {
 	Depth    int    // events in the queue, those in a write that has not returned included
-	Waiting  int    // EnqueueWait and EnqueueAsync that wait for room
-	Enqueued uint64 // events taken
+	Waiting  int    // EnqueueWait, EnqueueAsync and requests that wait for room
+	Enqueued uint64 // events taken; they end in Sent, Dropped or Errors
 	Sent     uint64 // events written, as far as the system says
 	// Dropped are the events rejected because the queue was full or stopped, those
 	// that Stop gave up, and the requests given up before they left.
 	Dropped uint64
+	GaveUp  uint64 // events that waited for room, until time was up or Stop came
 	// Errors are the events that were no good (zero, or too large), those that
-	// OnSend refused, and the writes that failed. A failed write loses no event.
-	Errors uint64
+	// OnSend refused, and the writes that failed.
+	Errors      uint64
+	WriteErrors uint64 // of Errors, the writes that failed; they lose no event
 }
 
 // Enqueue appends e to the send queue and returns at once. All that is pending
@@ -122,7 +126,7 @@ type sendQueue struct {
 		gone    bool          // the rest has been counted as dropped
 		changed chan struct{} // closed when a flusher ends or the rest is given up; nil while nobody waits
 
-		enqueued, sent, dropped, errors uint64
+		enqueued, sent, dropped, gaveUp, errors, writeErrors uint64
 	}
 }
 
@@ -359,6 +363,7 @@ func (q *sendQueue) stats() SendStats {
 func (q *sendQueue) statsLocked() SendStats {
 	return SendStats{
 		Depth: q.mu.depth, Waiting: q.mu.waiters.n,
-		Enqueued: q.mu.enqueued, Sent: q.mu.sent, Dropped: q.mu.dropped, Errors: q.mu.errors,
+		Enqueued: q.mu.enqueued, Sent: q.mu.sent, Dropped: q.mu.dropped, GaveUp: q.mu.gaveUp,
+		Errors: q.mu.errors, WriteErrors: q.mu.writeErrors,
 	}
 }

@@ -194,7 +194,7 @@ func TestWaitersLeaveTheLine(t *testing.T) {
 		if err := b.Wait(ctx, numbered(1)); !errors.Is(err, cause) {
 			t.Errorf("with a context that is over: %v", err)
 		}
-		equal(t, "stats", b.Stats(), client.SendStats{Enqueued: 4, Sent: 4})
+		equal(t, "stats", b.Stats(), client.SendStats{Enqueued: 4, Sent: 4, GaveUp: 6})
 	})
 }
 
@@ -235,7 +235,8 @@ func TestTimeUpAgainstRoom(t *testing.T) {
 			if len(told) > 0 {
 				t.Error("told twice")
 			}
-			equal(t, "stats", b.Stats(), client.SendStats{Enqueued: uint64(len(want)), Sent: uint64(len(want))})
+			in := uint64(len(want))
+			equal(t, "stats", b.Stats(), client.SendStats{Enqueued: in, Sent: in, GaveUp: 3 - in})
 		})
 	}
 	t.Log("in the queue (async, wait):", outcomes)
@@ -255,7 +256,7 @@ func TestSendQueueStops(t *testing.T) {
 		s := b.Stop(t.Context())
 		settled()
 		equal(t, "time it took", time.Since(start), 0)
-		equal(t, "stats", s, client.SendStats{Enqueued: 2, Sent: 2})
+		equal(t, "stats", s, client.SendStats{Enqueued: 2, Sent: 2, GaveUp: 2})
 		equal(t, "events", b.tape.texts(t), numbers(0, 2))
 		equal(t, "async", told, []error{client.ErrStopped})
 		equal(t, "wait", waited, client.ErrStopped)
@@ -266,7 +267,7 @@ func TestSendQueueStops(t *testing.T) {
 		b.Async(numbered(4), time.Minute, func(err error) { told = append(told, err) })
 		settled()
 		equal(t, "async", told, []error{client.ErrStopped, client.ErrStopped})
-		equal(t, "stats", b.Stats(), client.SendStats{Enqueued: 2, Sent: 2, Dropped: 3})
+		equal(t, "stats", b.Stats(), client.SendStats{Enqueued: 2, Sent: 2, Dropped: 3, GaveUp: 2})
 	})
 }
 
@@ -415,7 +416,7 @@ func TestClientEnqueues(t *testing.T) {
 		c.EnqueueAsync(numbered(5), time.Second, tell)
 		settled()
 		equal(t, "told", told, []error{nil, client.ErrTimeout, client.ErrStopped})
-		equal(t, "stats", s.Send, client.SendStats{Enqueued: 2, Dropped: 3})
+		equal(t, "stats", s.Send, client.SendStats{Enqueued: 2, Dropped: 3, GaveUp: 2})
 
 		defer func() {
 			if recover() == nil {

@@ -62,10 +62,12 @@ func (q *sendQueue) wait(ctx context.Context, e entry) error {
 	if err := q.check(e.event); err != nil {
 		return err
 	}
+	q.mu.Lock()
 	if ctx.Err() != nil {
+		q.mu.gaveUp++
+		q.mu.Unlock()
 		return context.Cause(ctx)
 	}
-	q.mu.Lock()
 	if q.mu.stopped {
 		q.mu.dropped++
 		q.mu.Unlock()
@@ -128,6 +130,9 @@ func (q *sendQueue) endLocked(w *waiter, err error) {
 	}
 	w.ended = true
 	q.mu.waiters.remove(w)
+	if err != nil {
+		q.mu.gaveUp++
+	}
 	if w.timer != nil {
 		w.timer.Stop()
 	}
