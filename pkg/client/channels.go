@@ -8,28 +8,34 @@ import (
 )
 
 // Subscribe subscribes this connection to a channel, and waits until the node
-// says that it is: from then on no message of the channel is missed. A channel
-// id is any EDN value: a string, a [Keyword], an [EDN] text. The subscription
+// says that it is: from then on no message of the channel is missed. Callbacks
+// may see the first ones before Subscribe returns, so register them before. A
+// channel id is any EDN value: a string, a [Keyword], an [EDN] text. The subscription
 // ends with the connection; OnChannelReady is the place to make it again. The
 // errors are those of [Client.Request], a [*ReplyError] such as :forbidden
 // included.
 func (c *Client) Subscribe(ctx context.Context, channel any) error {
-	return c.membership(ctx, "sente-lite/subscribe", channel)
+	return c.membership(ctx, "subscribe", channel)
 }
 
 // Unsubscribe ends a subscription, and waits until the node says that it has.
-// After that no message of the channel comes. The errors are those of
+// After that no message of the channel comes; what came before may still wait for
+// its callback. The errors are those of
 // [Client.Subscribe]; :not-subscribed is one.
 func (c *Client) Unsubscribe(ctx context.Context, channel any) error {
-	return c.membership(ctx, "sente-lite/unsubscribe", channel)
+	return c.membership(ctx, "unsubscribe", channel)
 }
 
-func (c *Client) membership(ctx context.Context, id string, channel any) error {
-	e, err := channelEvent(id, channel, "")
+func (c *Client) membership(ctx context.Context, verb string, channel any) error {
+	e, err := channelEvent("sente-lite/"+verb, channel, "")
 	if err != nil {
 		return err
 	}
-	return c.Confirm(ctx, e)
+	if err := c.confirm(ctx, e); err != nil {
+		name, _ := appendValue(nil, channel)
+		return fmt.Errorf("%s channel %s: %w", verb, clip(string(name)), err)
+	}
+	return nil
 }
 
 // PublishOption changes a publish.
@@ -85,7 +91,14 @@ func channelEvent(id string, channel any, rest string) (Event, error) {
 // publish of which one wants to know that the node has it. The reason is a
 // [*ReplyError].
 func (c *Client) Confirm(ctx context.Context, e Event) error {
-	value, err := c.Request(ctx, e)
+	if err := c.confirm(ctx, e); err != nil {
+		return fmt.Errorf("confirm %s: %w", e.id(), err)
+	}
+	return nil
+}
+
+func (c *Client) confirm(ctx context.Context, e Event) error {
+	value, err := c.request(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -105,7 +118,7 @@ func (c *Client) Confirm(ctx context.Context, e Event) error {
 		}
 	}
 	if !done {
-		return fmt.Errorf("%s: %w", clip(e.text), &ReplyError{Keyword: keyword})
+		return &ReplyError{Keyword: keyword}
 	}
 	return nil
 }

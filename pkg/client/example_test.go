@@ -30,7 +30,7 @@ func start() *service {
 	s := &service{nats: nats}
 	s.node, err = edge.Start(ctx, edge.Options{
 		Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", InsecureUIDParam: "uid",
-		Bus: bus.Options{URLs: []string{nats.ClientURL()}},
+		Bus: bus.Options{URLs: []string{nats.ClientURL()}, DiscoveryWait: time.Millisecond}, // there is one server
 	})
 	check(err)
 	s.url = "ws://" + s.node.Addr().String() + "/ws?uid=alice"

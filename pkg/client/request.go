@@ -27,7 +27,7 @@ import (
 func (c *Client) Request(ctx context.Context, e Event) (EDN, error) {
 	value, err := c.request(ctx, e)
 	if err != nil {
-		return "", fmt.Errorf("request %s: %w", clip(e.text), err)
+		return "", fmt.Errorf("request %s: %w", e.id(), err)
 	}
 	return value, nil
 }
