@@ -14,7 +14,14 @@ type backoff struct {
 
 	failed int // attempts and connections that ended since the last reset
 	before int // failed, as it was before the last reset
+	short  int // connections in a row that did not last
 }
+
+// shortAllowed is how many connections in a row may end as soon as they begin
+// before that counts as failing. Some may just have met nodes that end one after
+// the other. But a service that lets a client in only to throw it out again would
+// be asked twice a second for ever.
+const shortAllowed = 3
 
 func newBackoff(least, most time.Duration) backoff {
 	return backoff{least: least, most: most}
@@ -27,6 +34,16 @@ var random = func(window time.Duration) time.Duration {
 
 // connected notes a completed handshake.
 func (b *backoff) connected() { b.failed, b.before = 0, b.failed }
+
+// ended notes how long the connection lasted that has ended.
+func (b *backoff) ended(lasted time.Duration) {
+	if lasted >= b.least {
+		b.short = 0
+		return
+	}
+	b.short++
+	b.failed = max(b.failed, b.short-shortAllowed)
+}
 
 // next returns the wait after an attempt that failed or a connection that
 // ended, with what the server asked for: floor, from Retry-After, and later,

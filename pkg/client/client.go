@@ -75,7 +75,7 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 }
 
 // Start begins to connect, and goes on until Stop. It does not wait. A second
-// call changes nothing.
+// call changes nothing, and neither does one after Stop.
 func (c *Client) Start() {
 	c.mu.Lock()
 	begin := !c.mu.started && !c.mu.stopping
@@ -90,8 +90,11 @@ func (c *Client) Start() {
 // send queue is sent first: also once a connection comes back, until ctx ends;
 // the rest is dropped and counted. Then the connection is closed with 1000, and
 // every waiter is told [ErrStopped]. Stop returns when all of that is done and
-// the last callback has returned, with the final statistics. Called from a
-// callback it would wait for itself until ctx ends: use a goroutine.
+// the last callback has returned, with the final statistics, or a little after
+// ctx has ended: the close takes up to Options.CloseTimeout, and twice that where
+// an OnSend, a Token or a Dial does not return. Any goroutine may call it, again
+// too. Called from a callback it would wait for itself until ctx ends: use a
+// goroutine.
 func (c *Client) Stop(ctx context.Context) Stats {
 	c.mu.Lock()
 	started, first := c.mu.started, !c.mu.stopping
@@ -110,7 +113,13 @@ func (c *Client) Stop(ctx context.Context) Stats {
 		if started {
 			c.cancel(ErrStopped)
 			c.in.stop(ErrStopped) // the connector may be waiting for a callback that does not return
-			<-c.done
+			late := make(chan struct{})
+			t := c.opts.Clock.AfterFunc(2*c.opts.CloseTimeout, func() { close(late) })
+			defer t.Stop()
+			select {
+			case <-c.done:
+			case <-late: // and now for something of the application that nobody can end
+			}
 		}
 	}
 	c.in.wait(ctx)
@@ -126,11 +135,12 @@ func (c *Client) finish(err error) {
 	close(c.done)
 }
 
-// Closed is closed when the client has ended: after Stop, or when it has given
-// up. [Client.Err] says which.
+// Closed returns a channel that is closed when the client has ended: after Stop,
+// or when it has given up. [Client.Err] says which.
 func (c *Client) Closed() <-chan struct{} { return c.done }
 
-// Err returns nil while the client lives, then [ErrStopped] or [ErrAttempts].
+// Err returns nil while the client lives, then what matches [ErrStopped] or
+// [ErrAttempts].
 func (c *Client) Err() error {
 	select {
 	case <-c.done:

@@ -1,15 +1,14 @@
 package client
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
+	"runtime/debug"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -18,7 +17,9 @@ import (
 // run is the connector: it makes connections one after another, and reads each
 // itself.
 func (c *Client) run() {
-	c.finish(c.connecting())
+	err := fmt.Errorf("%w: Token or Dial has ended the goroutine it was called on", ErrStopped)
+	defer func() { c.finish(err) }() // deferred, so that nobody waits for ever after runtime.Goexit
+	err = c.connecting()
 }
 
 // connecting returns why no more connections are made.
@@ -40,7 +41,9 @@ func (c *Client) connecting() error {
 			l.session.Number = session.Number + 1
 			session = l.session
 			d := c.live(l)
-			later = d.Code == int(statusTryAgainLater)
+			if later = d.Code == int(statusTryAgainLater); !later {
+				wait.ended(l.over - l.welcomed)
+			}
 			err = d
 		case c.ctx.Err() == nil:
 			failed++
@@ -65,6 +68,7 @@ func (c *Client) connecting() error {
 
 // live is one connection from its handshake to its end.
 func (c *Client) live(l *link) *Disconnect {
+	l.welcomed = l.age()
 	c.counts.connects.Add(1)
 	c.setStatus(func(s *Status) { *s = Status{State: Connected, Session: l.session} })
 	c.welcome(l.session)
@@ -106,93 +110,123 @@ func (c *Client) connect(url string) (*link, error) {
 		cancel(fmt.Errorf("%w after %v", ErrTimeout, c.opts.ConnectTimeout))
 	})
 	defer limit.Stop()
-	l, err := c.dial(ctx, url)
+	a := attempt{Client: c, url: url}
+	l, err := a.dial(ctx)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
-			err = cause // it says more than the deadline that it set
+			// It says more than the deadline that it set.
+			err = fmt.Errorf("%w, %s", cause, a.doing)
 		}
 		return nil, fmt.Errorf("connect to %s: %w", plain(url), err)
 	}
 	return l, nil
 }
 
-func (c *Client) dial(ctx context.Context, url string) (*link, error) {
-	header := c.opts.Header.Clone()
-	if c.opts.Token != nil {
-		token, err := c.opts.Token(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("token: %w", err)
-		}
-		if header == nil {
-			header = http.Header{}
-		}
-		header.Set("Authorization", "Bearer "+token)
+// attempt is one attempt to connect.
+type attempt struct {
+	*Client
+	url     string
+	doing   string        // what would take the time, should it run out
+	refused *refusedError // nil: the upgrade was not refused
+}
+
+func (a *attempt) dial(ctx context.Context) (*link, error) {
+	header, err := a.header(ctx)
+	if err != nil {
+		return nil, err
 	}
-	var refused *refusedError
+	a.doing = "opening the connection"
 	d := ws.Dialer{
-		NetDial:       c.opts.Dial,
-		TLSConfig:     c.opts.TLS,
-		Header:        ws.HandshakeHeaderHTTP(header),
-		OnStatusError: func(_ int, _ []byte, resp io.Reader) { refused = readRefusal(resp) },
+		TLSConfig: a.opts.TLS,
+		Header:    ws.HandshakeHeaderHTTP(header),
+		WrapConn: func(conn net.Conn) net.Conn {
+			a.doing = "waiting for TLS or for the answer to the upgrade"
+			return &upgrading{Conn: conn, left: maxAnswer}
+		},
+		OnStatusError: func(_ int, _ []byte, resp io.Reader) { a.refused = readRefusal(resp, a.opts.Clock.Now()) },
 	}
-	conn, buffered, _, err := d.Dial(ctx, url)
+	if dial := a.opts.Dial; dial != nil {
+		d.NetDial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return safely(func() (net.Conn, error) { return dial(ctx, network, addr) })
+		}
+	}
+	conn, buffered, _, err := d.Dial(ctx, a.url)
+	if u, ok := conn.(*upgrading); ok {
+		conn = u.Conn
+	}
 	if err != nil {
 		if conn != nil {
 			conn.Close()
 		}
-		if refused != nil {
-			return nil, refused
+		if a.refused != nil {
+			return nil, a.refused
 		}
 		return nil, err
 	}
-	l := newLink(c, conn, buffered)
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	a.doing = "waiting for the handshake"
+	l := newLink(a.Client, conn, buffered)
+	stop := context.AfterFunc(ctx, l.hangUp)
 	l.session, err = l.readHandshake()
 	if err == nil && !stop() {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
 		stop()
-		conn.Close()
+		l.hangUp()
 		return nil, err
 	}
-	l.session.URL = url
+	l.session.URL = a.url
 	return l, nil
 }
 
-// refusedError is an answer to the upgrade that is not 101.
-type refusedError struct {
-	status     string
-	body       string
-	retryAfter time.Duration
-}
-
-func (e *refusedError) Error() string {
-	if e.body == "" {
-		return "the server answered " + e.status
+// header returns the headers of the upgrade request that are not the protocol's.
+func (a *attempt) header(ctx context.Context) (http.Header, error) {
+	header := a.opts.Header.Clone()
+	if a.opts.Token == nil {
+		return header, nil
 	}
-	return fmt.Sprintf("the server answered %s: %s", e.status, e.body)
-}
-
-// maxRefusal bounds what is read of such an answer, in bytes.
-const maxRefusal = 4 << 10
-
-func readRefusal(r io.Reader) *refusedError {
-	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(r, maxRefusal)), nil)
+	a.doing = "waiting for a token"
+	token, err := safely(func() (string, error) { return a.opts.Token(ctx) })
 	if err != nil {
-		return nil
+		return nil, fmt.Errorf("token: %w", err)
 	}
-	defer resp.Body.Close()
-	e := &refusedError{status: resp.Status}
-	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 && s < 1<<20 {
-		e.retryAfter = time.Duration(s) * time.Second
+	if header == nil {
+		header = http.Header{}
 	}
-	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/plain") && resp.ContentLength > 0 {
-		body := make([]byte, min(resp.ContentLength, 200))
-		n, _ := io.ReadFull(resp.Body, body)
-		e.body = strings.TrimSpace(strings.ToValidUTF8(string(body[:n]), "?"))
+	if token != "" {
+		header.Set("Authorization", "Bearer "+token)
 	}
-	return e
+	return header, nil
+}
+
+// safely calls a function of the application on the connector, and turns a panic
+// into an error.
+func safely[T any](f func() (T, error)) (v T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &PanicError{Value: p, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}
+
+// maxAnswer bounds the answer to the upgrade, in bytes. The dialer itself would
+// gather a line of any length.
+const maxAnswer = 64 << 10
+
+// upgrading is a connection until its upgrade is done.
+type upgrading struct {
+	net.Conn
+	left int
+}
+
+func (u *upgrading) Read(p []byte) (int, error) {
+	if u.left <= 0 {
+		return 0, fmt.Errorf("the answer to the upgrade has more than %d bytes", maxAnswer)
+	}
+	n, err := u.Conn.Read(p[:min(len(p), u.left)])
+	u.left -= n
+	return n, err
 }
 
 // plain returns a url without what may be secret in it: password and query.
@@ -201,6 +235,6 @@ func plain(s string) string {
 	if err != nil {
 		return "(a malformed url)"
 	}
-	u.User, u.RawQuery = nil, ""
+	u.User, u.RawQuery, u.Fragment = nil, "", ""
 	return u.String()
 }

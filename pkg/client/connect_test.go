@@ -151,7 +151,7 @@ func TestRefusals(t *testing.T) {
 		defer restore()
 		var j journal
 		o := n.options()
-		o.URLs = []string{"ws://user:secret@node-a/ws?token=secret"}
+		o.URLs = []string{"ws://node-a/ws?token=secret"}
 		o.ConnectTimeout = 3 * time.Second
 		o.OnError = func(_ *client.Client, err error) { j.add("%v", err) }
 		c := mustNew(t, o)
@@ -169,7 +169,7 @@ func TestRefusals(t *testing.T) {
 		j.want(t, `connect to ws://node-a/ws: client: connection closed: refused, code 1008, "no"`)
 		n.upgrade() // and not a word
 		time.Sleep(3 * time.Second)
-		j.want(t, "connect to ws://node-a/ws: client: timed out after 3s")
+		j.want(t, "connect to ws://node-a/ws: client: timed out after 3s, waiting for the handshake")
 		n.upgrade().write("[:chsk/handshake []]")
 		j.want(t, "connect to ws://node-a/ws: the handshake [] has no uid")
 		synctest.Wait()
@@ -316,8 +316,15 @@ func TestOptions(t *testing.T) {
 		want []string
 	}{
 		{"nothing", client.Options{}, []string{"URLs is empty"}},
-		{"http", client.Options{URLs: []string{"http://a/"}}, []string{`URL "http://a/" must be ws://`}},
-		{"secret", client.Options{URLs: []string{"http://u:pw@a/"}}, []string{`http://u:xxxxx@a/`}},
+		{"http", client.Options{URLs: []string{"ws://a/", "http://a/?secret"}}, []string{`URLs[1]: "http://a/" must be ws://`}},
+		{"no host", client.Options{URLs: []string{"ws://:80/"}}, []string{`"ws://:80/" must be ws://`}},
+		{"a user", client.Options{URLs: []string{"ws://u:secret@a/"}}, []string{`"ws://a/" has a user before its host: use Token`}},
+		{"a fragment", client.Options{URLs: []string{"ws://a/?secret#b"}}, []string{`"ws://a/" has a fragment`}},
+		{"malformed", client.Options{URLs: []string{"ws://u:secret@a:port/?secret"}}, []string{`URLs[0]: the url is malformed: invalid port ":port"`}},
+		{"control character", client.Options{URLs: []string{"ws://a/?secret\n"}}, []string{`malformed: net/url: invalid control character`}},
+		{"headers", client.Options{URLs: []string{"ws://a/"}, Header: http.Header{"host": {"secret"}, "Sec-WebSocket-Protocol": {"x"}}}, []string{
+			"must not have Host", "must not have Sec-Websocket-Protocol",
+		}},
 		{"many", client.Options{
 			URLs: []string{"ws://a/"}, QueueMessages: -1, MaxAttempts: -1, ReconnectMin: time.Minute, ReconnectMax: time.Second,
 			PingInterval: time.Minute, PeerTimeout: time.Second,
@@ -327,6 +334,9 @@ func TestOptions(t *testing.T) {
 			_, err := client.New(tt.o)
 			if !errors.Is(err, client.ErrBadOption) {
 				t.Fatalf("error %v", err)
+			}
+			if strings.Contains(err.Error(), "secret") {
+				t.Errorf("%v\nsays what may be secret", err)
 			}
 			for _, want := range tt.want {
 				if !strings.Contains(err.Error(), want) {

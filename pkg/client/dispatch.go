@@ -61,12 +61,9 @@ func (q *inbox) dispatch(m Message) {
 		}
 	}
 	q.buffered.Add(1)
-	if gone, dropped := q.buffer.push(leftover{m, seen}); dropped {
-		q.dropped.Add(1)
-		if !gone.seen {
-			q.unseen.Add(1)
-		}
-	}
+	dropped, unseen := q.buffer.push(leftover{m, seen})
+	q.dropped.Add(uint64(dropped))
+	q.unseen.Add(uint64(unseen))
 	q.depth.Store(int64(q.buffer.len()))
 }
 

@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
@@ -121,10 +122,20 @@ func canonical(v any) (EDN, error) {
 }
 
 // clip shortens a text for an error message.
-func clip(s string) string {
-	const most = 60
-	if len(s) <= most {
-		return s
+func clip(s string) string { return oneLine(s, 60) }
+
+// oneLine returns s as a log can hold it: at most so many bytes of it, valid, and
+// without line ends and other control characters, which it may be a server that
+// has chosen.
+func oneLine(s string, most int) string {
+	end := ""
+	if len(s) > most {
+		s, end = s[:most], "..."
 	}
-	return s[:most] + "..."
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?")) + end
 }

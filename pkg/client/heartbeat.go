@@ -11,6 +11,10 @@ import (
 type heartbeat struct {
 	l *link
 
+	// Owned by beat, which runs once at a time.
+	due   time.Duration // age of the link when it is to run next
+	asked time.Duration // age when the server was last pinged; -1: never
+
 	mu struct {
 		sync.Mutex
 		timer   Timer
@@ -19,7 +23,7 @@ type heartbeat struct {
 }
 
 func (c *Client) startHeartbeat(l *link) *heartbeat {
-	h := &heartbeat{l: l}
+	h := &heartbeat{l: l, due: l.age() + c.opts.PingInterval, asked: -1}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.mu.timer = c.opts.Clock.AfterFunc(c.opts.PingInterval, h.beat)
@@ -29,21 +33,29 @@ func (c *Client) startHeartbeat(l *link) *heartbeat {
 // beat runs on the timer's goroutine.
 func (h *heartbeat) beat() {
 	o := &h.l.c.opts
-	silence := o.Clock.Now().Sub(time.Unix(0, h.l.heard.Load()))
+	busy := h.l.busy.Load() // before the silence: it is ended first
+	silence, now := h.l.silence(), h.l.age()
+	// Where this process has stood still, the pong may lie there unread.
+	asked := h.asked > now-silence && now-h.due < o.PingInterval
 	next := o.PingInterval - silence
 	switch {
-	case h.l.busy.Load():
+	case busy && silence >= o.PingInterval:
 		// The application keeps us from reading, so the silence is ours. The server
 		// must hear that we live.
 		h.l.c.out.urgent(pingText)
 		next = o.PingInterval
-	case silence >= o.PeerTimeout:
+	case silence >= o.PeerTimeout && asked:
 		h.l.fail(&Disconnect{Cause: CauseSilent, Err: ErrTimeout})
 		return
 	case next <= 0:
 		h.l.c.out.urgent(pingText)
-		next = min(o.PingInterval, o.PeerTimeout-silence)
+		h.asked = now
+		next = o.PingInterval
+		if rest := o.PeerTimeout - silence; rest > 0 {
+			next = min(next, rest)
+		}
 	}
+	h.due = now + next
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.mu.stopped {

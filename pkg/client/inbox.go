@@ -67,10 +67,10 @@ func newInbox(buffer, backlog int, clock Clock, onPanic func(value any, stack []
 	return q
 }
 
-// put brings a message. Only the connector calls it. It blocks while backlog
-// messages wait for the dispatcher, or eight times that while a request is out.
-// After stop it does nothing.
-func (q *inbox) put(m Message) { q.box.put(m) }
+// put brings a message. Only the connector calls it. It blocks while the backlog
+// is full, or eight times full while a request is out, and reports whether it
+// did. After stop it does nothing.
+func (q *inbox) put(m Message) (waited bool) { return q.box.put(m) }
 
 // post runs f on the dispatcher, after all that has been put and posted so far.
 // Any goroutine may call it; it never blocks.

@@ -6,7 +6,7 @@ import "context"
 // side alone.
 
 // Put brings a message.
-func (c *Client) Put(m Message) { c.in.put(m) }
+func (c *Client) Put(m Message) (waited bool) { return c.in.put(m) }
 
 // Renew says that the connection has ended.
 func (c *Client) Renew(d *Disconnect) { c.in.renew(d) }

@@ -5,7 +5,8 @@ package client
 type kept struct {
 	limit   int
 	entries []leftover
-	head    int // the oldest; what is before it is gone
+	head    int   // the oldest; what is before it is gone
+	weight  int64 // bytes of all
 }
 
 type leftover struct {
@@ -18,29 +19,39 @@ func (k *kept) len() int { return len(k.entries) - k.head }
 // get returns the i-th oldest.
 func (k *kept) get(i int) Message { return k.entries[k.head+i].message }
 
-// push keeps l and returns what had to go for it: the oldest, or l itself where
-// nothing is kept at all.
-func (k *kept) push(l leftover) (gone leftover, dropped bool) {
-	if k.limit <= 0 {
-		return l, true
+// push keeps l. What has to go for it, the oldest or l itself where nothing is
+// kept at all, it counts.
+func (k *kept) push(l leftover) (dropped, unseen int) {
+	drop := func(gone leftover) {
+		dropped++
+		if !gone.seen {
+			unseen++
+		}
 	}
-	if k.len() >= k.limit {
-		gone, dropped = k.entries[k.head], true
+	if k.limit <= 0 {
+		drop(l)
+		return dropped, unseen
+	}
+	weight := l.message.weight()
+	for k.len() >= k.limit || k.len() > 0 && k.weight+weight > maxHeld {
+		drop(k.entries[k.head])
 		k.remove(0)
 	}
+	k.weight += weight
 	if len(k.entries) == cap(k.entries) && k.head > len(k.entries)/4 {
 		n := copy(k.entries, k.entries[k.head:])
 		clear(k.entries[n:])
 		k.entries, k.head = k.entries[:n], 0
 	}
 	k.entries = append(k.entries, l)
-	return gone, dropped
+	return dropped, unseen
 }
 
 // remove takes out the i-th oldest. The older ones move: waiters mostly take one
 // of those.
 func (k *kept) remove(i int) {
 	first := k.entries[k.head:]
+	k.weight -= first[i].message.weight()
 	copy(first[1:i+1], first[:i])
 	first[0] = leftover{}
 	if k.head++; k.head == len(k.entries) {
@@ -57,6 +68,6 @@ func (k *kept) clear() (n, unseen int) {
 		}
 	}
 	n = k.len()
-	k.entries, k.head = nil, 0
+	k.entries, k.head, k.weight = nil, 0, 0
 	return n, unseen
 }

@@ -3,11 +3,11 @@ package client
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -33,6 +33,8 @@ type link struct {
 	// Fixed after newLink, session after the handshake.
 	c       *Client
 	conn    net.Conn
+	raw     net.Conn // conn, or what is below its TLS
+	began   time.Time
 	session Session
 
 	// Owned by the connector.
@@ -41,16 +43,22 @@ type link struct {
 	buf    []byte // the message that is being read
 	parser codec.Parser
 	scan   edn.Scanner
+	// Ages of the link: when it had its handshake, and when reading ended.
+	welcomed, over time.Duration
 
 	// Any goroutine.
-	heard   atomic.Int64 // when something last came, in nanoseconds of the clock
-	busy    atomic.Bool  // the connector waits for the application and does not read
-	cause   atomic.Pointer[Disconnect]
-	endOnce sync.Once
+	heard  atomic.Int64 // age when something last came
+	busy   atomic.Bool  // the connector may wait for the application and not read
+	cause  atomic.Pointer[Disconnect]
+	ending atomic.Bool
+	ended  chan struct{} // closed when what ending began is done
 }
 
 func newLink(c *Client, conn net.Conn, buffered *bufio.Reader) *link {
-	l := &link{c: c, conn: conn}
+	l := &link{c: c, conn: conn, raw: conn, began: c.opts.Clock.Now(), ended: make(chan struct{})}
+	if t, ok := conn.(*tls.Conn); ok {
+		l.raw = t.NetConn()
+	}
 	src := io.Reader((*linkReader)(l))
 	if buffered != nil {
 		// What came with the 101 is behind it; the dialer's reader goes back to its pool.
@@ -59,11 +67,17 @@ func newLink(c *Client, conn net.Conn, buffered *bufio.Reader) *link {
 		ws.PutReader(buffered)
 	}
 	l.in = bufio.NewReader(src)
-	l.hear()
 	return l
 }
 
-func (l *link) hear() { l.heard.Store(l.c.opts.Clock.Now().UnixNano()) }
+// age is how long there has been the link. Not the time of day: that may be set
+// meanwhile, and nobody is to be taken for dead because of it.
+func (l *link) age() time.Duration { return l.c.opts.Clock.Now().Sub(l.began) }
+
+func (l *link) hear() { l.heard.Store(int64(l.age())) }
+
+// silence is how long nothing has come.
+func (l *link) silence() time.Duration { return l.age() - time.Duration(l.heard.Load()) }
 
 // linkReader is the link as its bufio.Reader reads it.
 type linkReader link
@@ -81,17 +95,24 @@ func (l *link) Write(p []byte) (int, error) {
 	n, err := l.conn.Write(p)
 	l.c.counts.bytesWritten.Add(uint64(n))
 	if err != nil {
-		l.fail(&Disconnect{Cause: CauseLost, Err: err})
+		// A server that closes while we write breaks the write, but what it sent before
+		// can still be read: a close frame that says why, and when to come back.
+		l.cause.CompareAndSwap(nil, &Disconnect{Cause: CauseLost, Err: err})
+		l.c.opts.Clock.AfterFunc(l.c.opts.CloseTimeout, l.hangUp)
 	}
 	return n, err
 }
 
-// fail ends the connection from outside of the connector. The first cause is
-// the one that counts.
+// fail ends the connection from outside of the connector, at once. The first
+// cause is the one that counts.
 func (l *link) fail(d *Disconnect) {
 	l.cause.CompareAndSwap(nil, d)
-	l.conn.Close()
+	l.hangUp()
 }
+
+// hangUp closes the connection without another word. That of TLS would wait five
+// seconds for a server that does not read, and means nothing after a close frame.
+func (l *link) hangUp() { l.raw.Close() }
 
 // leave begins the end that Stop asks for: our close frame, and a little time
 // for the server's.
@@ -104,7 +125,7 @@ func (l *link) leave() {
 
 // close says goodbye with a close frame, after what is being written.
 func (l *link) close(code ws.StatusCode, reason string) {
-	l.endOnce.Do(func() {
+	l.once(func() {
 		_ = l.conn.SetWriteDeadline(time.Now().Add(l.c.opts.CloseTimeout))
 		l.c.out.detach()
 		_, _ = l.conn.Write(appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason)))
@@ -113,13 +134,24 @@ func (l *link) close(code ws.StatusCode, reason string) {
 
 // end releases what is left of the connection, on the connector.
 func (l *link) end() {
-	l.conn.Close()
-	l.endOnce.Do(l.c.out.detach)
+	l.hangUp()
+	l.once(l.c.out.detach)
+}
+
+// once calls the first f that it is given, and returns when that is done. (Whoever
+// waits for a sync.Once keeps a bubble of testing/synctest from going on.)
+func (l *link) once(f func()) {
+	if l.ending.CompareAndSwap(false, true) {
+		f()
+		close(l.ended)
+	}
+	<-l.ended
 }
 
 // broken turns an error of reading into the reason why the connection ended,
 // and tells the server what it did wrong.
 func (l *link) broken(err error) *Disconnect {
+	l.over = l.age()
 	d, ok := errors.AsType[*Disconnect](err)
 	if !ok {
 		d = &Disconnect{Cause: CauseLost, Err: err}
@@ -129,16 +161,29 @@ func (l *link) broken(err error) *Disconnect {
 		l.close(echoCode(d.Code), "")
 	case d.Cause == CauseProtocol && errors.Is(d.Err, errTooBig):
 		l.close(statusTooBig, "")
+		l.linger()
 	case d.Cause == CauseProtocol:
 		l.close(ws.StatusProtocolError, "")
+		l.linger()
 	}
-	if cause := l.cause.Load(); cause != nil && d.Cause != CauseProtocol {
-		if cause.Cause == CauseRequested && d.Cause == CauseServer {
-			return &Disconnect{Cause: CauseRequested, Code: d.Code, Text: d.Text}
-		}
+	cause := l.cause.Load()
+	switch {
+	case cause == nil || d.Cause == CauseProtocol:
+		return d
+	case d.Cause != CauseServer:
 		return cause
+	case cause.Cause == CauseRequested:
+		return &Disconnect{Cause: CauseRequested, Code: d.Code, Text: d.Text}
 	}
-	return d
+	return d // the server's word says more than the write that it broke
+}
+
+// linger waits a little for the server to hang up (RFC 6455, 7.1.1). Closing a
+// socket that holds something unread resets the connection, and a server that is
+// still sending would never see why.
+func (l *link) linger() {
+	_ = l.conn.SetReadDeadline(time.Now().Add(l.c.opts.CloseTimeout))
+	_, _ = io.Copy(io.Discard, l.conn)
 }
 
 // echoCode is what answers a close frame: the same code (RFC 6455, 5.5.1).
@@ -147,6 +192,17 @@ func echoCode(code int) ws.StatusCode {
 		return ws.StatusNormalClosure
 	}
 	return ws.StatusCode(code)
+}
+
+// mayClose reports whether a close frame may hold the code (RFC 6455, 7.4).
+func mayClose(code ws.StatusCode) bool {
+	switch {
+	case code == 1004 || code == 1005 || code == 1006:
+		return false
+	case code >= 1000 && code <= 1014:
+		return true
+	}
+	return code >= 3000 && code <= 4999
 }
 
 var (
@@ -246,6 +302,9 @@ func (l *link) control(h ws.Header) error {
 			return violation(errBadControl)
 		}
 		code, reason := ws.ParseCloseFrameData(p)
+		if !mayClose(code) {
+			return violation(errBadControl)
+		}
 		return &Disconnect{Cause: CauseServer, Code: int(code), Text: reason}
 	default:
 	}
@@ -286,7 +345,9 @@ func (c *Client) receive(l *link, p []byte) {
 		return
 	}
 	l.busy.Store(true)
-	c.in.put(m)
+	if c.in.put(m) {
+		l.hear() // the silence was ours: it ends here, before busy says so
+	}
 	l.busy.Store(false)
 }
 

@@ -8,6 +8,11 @@ import (
 // stretch is how many times Options.Backlog may wait while a request is out.
 const stretch = 8
 
+// maxHeld bounds the bytes of messages that wait for the dispatcher, and of those
+// in the buffer: a thousand messages as long as Options.MaxReceive lets them be
+// would be gigabytes. One more message is always let in.
+const maxHeld = 16 << 20
+
 // smallBatch is how many letters an idle mailbox keeps room for.
 const smallBatch = 32
 
@@ -31,6 +36,7 @@ type mailbox struct {
 	firstAt int // the same of first
 
 	waiting  atomic.Int64 // messages that the dispatcher has not begun
+	weight   atomic.Int64 // bytes of those
 	requests atomic.Int64 // requests that wait for their reply
 	full     atomic.Bool  // put waits, or is about to
 	ahead    atomic.Bool  // mu.first holds something
@@ -56,10 +62,11 @@ func newMailbox(backlog int, start func()) *mailbox {
 // put appends a message. It waits while the backlog is full, and goes on when
 // half of it is free: waking for every single place would cost more than the
 // dispatch. Messages after close are ignored.
-func (b *mailbox) put(m Message) {
+func (b *mailbox) put(m Message) (waited bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for b.isFull() && !b.mu.closed {
+		waited = true
 		// Set first, then looked again: the dispatcher takes first, then looks at the flag.
 		b.full.Store(true)
 		if b.isFull() {
@@ -68,16 +75,19 @@ func (b *mailbox) put(m Message) {
 		b.full.Store(false)
 	}
 	if b.mu.closed {
-		return
+		return waited
 	}
 	b.mu.received++
 	b.waiting.Add(1)
+	b.weight.Add(m.weight())
 	b.appendLocked(letter{message: m})
+	return waited
 }
 
 func (b *mailbox) isFull() bool {
-	n := b.waiting.Load()
-	return n >= b.backlog && (n >= stretch*b.backlog || b.requests.Load() == 0)
+	n, bytes := b.waiting.Load(), b.weight.Load()
+	return (n >= b.backlog || bytes >= maxHeld) &&
+		(n >= stretch*b.backlog || bytes >= stretch*maxHeld || b.requests.Load() == 0)
 }
 
 // expect says that n more requests (fewer where n is negative) wait for their
@@ -133,8 +143,11 @@ func (b *mailbox) next() (letter, bool) {
 	l := b.batch[b.at]
 	b.batch[b.at] = letter{} // what it holds may be garbage from here on
 	b.at++
-	if l.f == nil && b.waiting.Add(-1) <= b.backlog/2 {
-		b.wake()
+	if l.f == nil {
+		bytes := b.weight.Add(-l.message.weight())
+		if b.waiting.Add(-1) <= b.backlog/2 && bytes <= maxHeld/2 {
+			b.wake()
+		}
 	}
 	return l, true
 }

@@ -16,6 +16,9 @@ type Message struct {
 	Data EDN
 }
 
+// weight is what m takes in memory, roughly, in bytes.
+func (m Message) weight() int64 { return int64(len(m.ID) + len(m.Data)) }
+
 // ChannelMessage is what has been published on a channel.
 type ChannelMessage struct {
 	// Channel is the channel's id in canonical text.

@@ -83,7 +83,8 @@ func (n *network) dials() []dial {
 type peer struct {
 	t      *testing.T
 	conn   net.Conn
-	header http.Header // of the upgrade request
+	uri    string      // of the upgrade request
+	header http.Header // of it
 }
 
 // refuse takes a connection and answers its request with an HTTP response.
@@ -110,22 +111,39 @@ func readRequest(t *testing.T, conn net.Conn) {
 // upgrade takes a connection and upgrades it.
 func (n *network) upgrade() *peer {
 	n.t.Helper()
-	p := &peer{t: n.t, conn: <-n.conns, header: http.Header{}}
-	u := ws.Upgrader{OnHeader: func(key, value []byte) error {
-		p.header.Add(string(key), string(value))
-		return nil
-	}}
+	return upgrade(n.t, <-n.conns)
+}
+
+func upgrade(t *testing.T, conn net.Conn) *peer {
+	t.Helper()
+	p := &peer{t: t, conn: conn, header: http.Header{}}
+	u := ws.Upgrader{
+		OnRequest: func(uri []byte) error {
+			p.uri = string(uri)
+			return nil
+		},
+		OnHost: func(host []byte) error {
+			p.header.Set("Host", string(host))
+			return nil
+		},
+		OnHeader: func(key, value []byte) error {
+			p.header.Add(string(key), string(value))
+			return nil
+		},
+	}
 	if _, err := u.Upgrade(p.conn); err != nil {
-		n.t.Fatalf("upgrade: %v", err)
+		t.Fatalf("upgrade: %v", err)
 	}
 	return p
 }
+
+const handshake = `[:chsk/handshake ["alice" nil {:sente-lite-version "2.0.0", :conn-id "conn-1", :hoshi "1.2.3"} true]]`
 
 // accept takes a connection and welcomes the client.
 func (n *network) accept() *peer {
 	n.t.Helper()
 	p := n.upgrade()
-	p.write(`[:chsk/handshake ["alice" nil {:sente-lite-version "2.0.0", :conn-id "conn-1", :hoshi "1.2.3"} true]]`)
+	p.write(handshake)
 	return p
 }
 
