@@ -38,6 +38,9 @@ var arrows = map[string][]string{
 
 	"pkg/codec/value": {},
 	"pkg/codec/json":  {"pkg/codec/edn", "pkg/codec/value"},
+	"pkg/codec/check": {"pkg/codec/edn", "pkg/codec/value"},
+
+	"pkg/codec/transit": {"pkg/codec/check", "pkg/codec/value"},
 
 	"internal/dialect":           {"pkg/codec", "pkg/codec/edn"},
 	"internal/dialect/sentelite": {"internal/dialect", "pkg/codec", "pkg/codec/edn"},

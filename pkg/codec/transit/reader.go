@@ -1,0 +1,289 @@
+package transit
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/pkg/codec/check"
+	"github.com/hoshi-ws/hoshi/pkg/codec/value"
+)
+
+// keepText is how many bytes of each kind of scratch a Reader keeps between
+// calls, at most.
+const keepText = 64 << 10
+
+// Reader reads messages. Its zero value is ready. It holds reusable scratch memory
+// and must not be used concurrently.
+type Reader struct {
+	// Set for one call.
+	p      []byte
+	i      int
+	sink   value.Sink
+	own    *Writer // the sink, if it knows all of Transit
+	err    *Error
+	outer  forms
+	inner  forms // of the first of outer, if it is a vector
+	top    bool  // the value is a vector
+	object bool  // there was a JSON object that is a map
+	from   int   // where the value is that Detach wants, or -1
+
+	// Scratch, kept between calls.
+	check     check.Checker
+	cache     []entry
+	arena     []byte // decoded strings of cache
+	unescaped []byte
+	number1   []byte
+	bytes     []byte
+	out       Writer
+}
+
+// forms collects the first elements of a vector.
+type forms struct {
+	into []Form
+	n    int
+}
+
+func (f *forms) add(start, end int, k Kind) {
+	if f.n < len(f.into) {
+		f.into[f.n] = Form{start, end, k}
+	}
+	f.n++
+}
+
+// Walk checks the one value in p and tells it to sink. On an error, an *Error, sink
+// has heard a part and must be thrown away. A Writer of this package is told all
+// that Transit knows; another Sink what EDN knows, and byte strings if it is a
+// value.Binary. Walk keeps nothing of p.
+func (r *Reader) Walk(p []byte, sink value.Sink) error {
+	r.begin(p, sink)
+	r.only()
+	return r.end()
+}
+
+// Check returns nil if Walk would, and tells nobody.
+func (r *Reader) Check(p []byte) error { return r.Walk(p, discard{}) }
+
+// Split is Check for callers that want the parts as well. If the value is a vector,
+// it fills outer with its elements, as many as fit, and inner with those of its
+// first element, if that is a vector too. It returns the form of the whole and how
+// many elements there are; a vector with metadata, and what is no vector, has none.
+func (r *Reader) Split(p []byte, outer, inner []Form) (whole Form, nOuter, nInner int, err error) {
+	r.begin(p, discard{})
+	r.outer.into, r.inner.into = outer, inner
+	whole = r.only()
+	if whole.Kind == Vector && !r.top {
+		whole.Kind = Tagged
+	}
+	nOuter, nInner = r.outer.n, r.inner.n
+	if err := r.end(); err != nil {
+		return Form{}, 0, 0, err
+	}
+	return whole, nOuter, nInner, nil
+}
+
+// Detach appends the value f of p so that it means the same anywhere in a text
+// without cache codes: as it is, if it has none, and otherwise rewritten. f must
+// have come from Split with this p. dst is returned unchanged on an error.
+func (r *Reader) Detach(dst, p []byte, f Form) ([]byte, error) {
+	if !mayHaveCodes(p[f.Start:f.End]) {
+		return append(dst, p[f.Start:f.End]...), nil
+	}
+	r.begin(p, discard{})
+	r.from = f.Start
+	r.out.Mode, r.out.Bare = Plain, true
+	r.out.Reset(dst)
+	r.only()
+	switch r.err {
+	case errDone:
+		r.err = nil
+	case nil:
+		r.fail(f.Start, ReasonShape) // no value begins there
+	}
+	if err := r.end(); err != nil {
+		return dst, err
+	}
+	return r.out.Bytes()
+}
+
+// detach begins to write what Detach wants.
+func (r *Reader) detach() {
+	r.from = -1
+	r.sink, r.own = &r.out, &r.out
+}
+
+// detached ends the reading behind it.
+func (r *Reader) detached(k Kind) Kind {
+	if k != Invalid {
+		r.err = errDone
+	}
+	return Invalid
+}
+
+// mayHaveCodes errs on the side of rewriting: an escaped quote before a ^ looks
+// like the beginning of a code, and any escape at the beginning may hide one.
+func mayHaveCodes(p []byte) bool {
+	for i := 0; i+2 < len(p); i++ {
+		if p[i] == '"' && (p[i+1] == '^' && p[i+2] != ' ' || p[i+1] == '\\') {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Reader) begin(p []byte, sink value.Sink) {
+	r.p, r.i, r.sink, r.err = p, 0, sink, nil
+	r.own, _ = sink.(*Writer)
+	r.outer, r.inner, r.top, r.object, r.from = forms{}, forms{}, false, false, -1
+	r.check.Reset()
+	r.forget()
+	if len(p) > math.MaxInt32 { // cache entries hold 32-bit offsets
+		r.fail(0, ReasonTooLong)
+	}
+}
+
+// end lets go of the message and of scratch beyond its bound.
+func (r *Reader) end() error {
+	err := r.err
+	r.p, r.sink, r.own, r.err = nil, nil, nil, nil
+	r.outer.into, r.inner.into = nil, nil
+	for _, b := range []*[]byte{&r.arena, &r.unescaped, &r.number1, &r.bytes} {
+		if cap(*b) > keepText {
+			*b = nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return nil
+}
+
+// fail records the first fault and returns false.
+func (r *Reader) fail(at int, reason Reason) bool {
+	if r.err == nil {
+		r.err = &Error{Offset: at, Reason: reason}
+	}
+	return false
+}
+
+func (r *Reader) invalid(at int, reason Reason) Kind {
+	r.fail(at, reason)
+	return Invalid
+}
+
+// only reads the one value of the whole text.
+func (r *Reader) only() Form {
+	if r.err != nil {
+		return Form{}
+	}
+	r.space()
+	start := r.i
+	k := r.value(0)
+	end := r.i
+	if k == Invalid {
+		return Form{}
+	}
+	if r.space(); r.i < len(r.p) {
+		r.fail(r.i, ReasonExtra)
+		return Form{}
+	}
+	return Form{start, end, k}
+}
+
+// value reads the value that must be next, inside of depth others. It returns
+// Invalid after a fault.
+func (r *Reader) value(depth int) Kind {
+	c := r.peek()
+	if r.i == r.from && c != 0 {
+		r.detach()
+		return r.detached(r.value(depth))
+	}
+	switch c {
+	case 0:
+		return r.invalid(r.i, ReasonJSON)
+	case '"':
+		at := r.i
+		s, ok := r.str()
+		if !ok {
+			return Invalid
+		}
+		b, known, ok := r.resolve(s, false)
+		if !ok {
+			return Invalid
+		}
+		return r.scalar(b, known, at, depth)
+	case '[':
+		return r.array(depth)
+	case '{':
+		return r.mapOrTag(depth)
+	}
+	return r.bare(c, depth)
+}
+
+// bare reads null, true, false or a number.
+func (r *Reader) bare(c byte, depth int) Kind {
+	switch c {
+	case 'n':
+		if !r.word("null") {
+			return Invalid
+		}
+		return r.null()
+	case 't':
+		if !r.word("true") {
+			return Invalid
+		}
+		return r.boolean(true)
+	case 'f':
+		if !r.word("false") {
+			return Invalid
+		}
+		return r.boolean(false)
+	}
+	if c != '-' && c-'0' > 9 {
+		return r.invalid(r.i, ReasonJSON)
+	}
+	at := r.i
+	b, float, ok := r.number()
+	switch {
+	case !ok:
+		return Invalid
+	case float:
+		return r.float(parseFloat(b), at, depth)
+	}
+	return r.integer(b, false, at)
+}
+
+var readers = sync.Pool{New: func() any { return new(Reader) }}
+
+// Walk is Reader.Walk with a Reader from a pool. It is safe for concurrent use, if
+// the sinks differ.
+func Walk(p []byte, sink value.Sink) error {
+	r := readers.Get().(*Reader)
+	err := r.Walk(p, sink)
+	readers.Put(r)
+	return err
+}
+
+// Check is Reader.Check with a Reader from a pool. It is safe for concurrent use.
+func Check(p []byte) error { return Walk(p, discard{}) }
+
+// discard is a Sink that forgets what it is told.
+type discard struct{}
+
+var _ value.Sink = discard{}
+
+func (discard) Nil()                  {}
+func (discard) Bool(bool)             {}
+func (discard) Int([]byte, bool)      {}
+func (discard) Float(float64)         {}
+func (discard) Decimal([]byte)        {}
+func (discard) Ratio(_, _ []byte)     {}
+func (discard) Char(rune)             {}
+func (discard) String([]byte)         {}
+func (discard) Keyword([]byte)        {}
+func (discard) Symbol([]byte)         {}
+func (discard) Inst(time.Time)        {}
+func (discard) UUID([16]byte)         {}
+func (discard) Tag([]byte)            {}
+func (discard) Begin(value.Kind, int) {}
+func (discard) End()                  {}
