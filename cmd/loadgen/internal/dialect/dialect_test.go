@@ -122,3 +122,16 @@ func TestSenteLite(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRead holds that no text is more than it says, and that only notices count.
+func FuzzRead(f *testing.F) {
+	for _, s := range []string{"[:chsk/ws-ping]", "[:sente-lite/dropped {:count 41, :reason :queue-full}]", "[:sente-lite/dropped {:count", "[:sente-lite/subscribed "} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m := dialect.SenteLite{}.Read(text)
+		if m.Count < 0 || m.Count > 0 && m.Kind != dialect.Dropped {
+			t.Fatalf("got %+v", m)
+		}
+	})
+}

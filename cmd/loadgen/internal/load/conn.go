@@ -52,6 +52,7 @@ type conn struct {
 	state     state
 	reader    reader
 	throttled bool   // it is slow, and the run has begun
+	asked     bool   // its pong at the end is awaited
 	slot      bool   // it holds one of client.slots
 	dialect   uint8  // number in Options.Dialects
 	last      uint32 // the scenario's: number of the last message, or of the ping under way
@@ -163,6 +164,8 @@ func (c *conn) text(msg []byte, now int64) {
 		cl.opened(c, now)
 	case m.Kind == dialect.Refused && c.state == stSubscribed:
 		c.fault(reasonSubscribe, fmt.Errorf("connection %d: server refuses the subscription: %.200s", c.index, msg))
+	case m.Kind == dialect.Pong && c.asked:
+		c.answered()
 	case m.Kind == dialect.Fault:
 		c.fault(reasonAnswer, fmt.Errorf("connection %d: server answers %.200s", c.index, msg))
 	case m.Kind == dialect.Dropped:
@@ -191,6 +194,7 @@ func (c *conn) advance(to state, now int64) {
 // else the run ends.
 func (c *conn) fault(reason string, err error) {
 	cl := c.client
+	c.answered()
 	switch {
 	case c.state == stClosing:
 	case c.state == stReady && c.reader != healthy:

@@ -27,8 +27,9 @@ const (
 	slowBufferMS = 200 // of what a slow one reads
 )
 
-// quiet is how long nothing has come before the laggards count as having all that
-// they will get. A notice of dropped messages may take a second.
+// quiet is how long nothing must have come, behind the answers to their pings, before
+// the laggards count as having all that they will get. A notice of dropped messages
+// may take a second.
 const quiet = 1500 * time.Millisecond
 
 // readers returns how each of the connections reads. The same options give the
@@ -81,6 +82,7 @@ type lag struct {
 	dropped     int64 // as the notices say
 	ended       map[string]int64
 	last        int64 // when something came
+	asked       int   // connections whose pong at the end has not come
 }
 
 // got enters a delivery.
@@ -137,7 +139,8 @@ func (c *client) freeze() {
 	}
 }
 
-// thaw lets the laggards read everything.
+// thaw lets the laggards read everything, and asks each for a pong, which comes
+// behind what there is for it.
 func (c *client) thaw() {
 	for r := range c.lags {
 		c.lags[r].lagging = c.lags[r].bytes
@@ -146,11 +149,27 @@ func (c *client) thaw() {
 		if cn.reader == healthy || !cn.sock.Attached() {
 			continue
 		}
-		cn.throttled = false
+		cn.throttled, cn.asked = false, true
+		c.lags[cn.reader].asked++
 		c.lags[cn.reader].last = c.clock()
 		c.loop.SetTimer(&cn.sock, 0)
 		c.loop.ResumeRead(&cn.sock)
+		cn.say(cn.speaks().AppendPing(nil))
 	}
+}
+
+// answered notes that nothing more is awaited of c.
+func (c *conn) answered() {
+	if c.asked {
+		c.asked = false
+		c.client.lags[c.reader].asked--
+	}
+}
+
+// thawed tells whether the laggards have all that they will get.
+func (c *client) thawed() bool {
+	a, b := &c.lags[slow], &c.lags[frozen]
+	return a.asked+b.asked == 0 && c.clock()-max(a.last, b.last) > int64(quiet)
 }
 
 // perChannel returns how many of each kind subscribe to each channel.

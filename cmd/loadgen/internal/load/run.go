@@ -90,9 +90,9 @@ func (r *run) thaw(ctx context.Context) error {
 	defer tick.Stop()
 	deadline := time.After(r.opt.Timeout)
 	for start := time.Now(); ; {
-		idle := false
-		c.call(func() { idle = c.clock()-max(c.lags[slow].last, c.lags[frozen].last) > int64(quiet) })
-		if idle {
+		done := false
+		c.call(func() { done = c.thawed() })
+		if done {
 			return nil
 		}
 		r.opt.Progress(Progress{Phase: "thaw", Done: time.Since(start).Milliseconds(), Total: r.opt.Timeout.Milliseconds()})
