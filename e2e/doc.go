@@ -5,12 +5,14 @@
 // every frame.
 //
 //	e2e_test.go      the scenarios, and the checks that each must print
+//	edn_test.go      generated texts, which clojure.edn on the JVM and pkg/codec/edn both judge
 //	cluster_test.go  what is started, in which order, and what ended it
 //	process_test.go  one child process: its output, its end
 //	clj/             clients, run by nbb; client.cljs is the wire format
 //	backends/        backends in JavaScript: the npm client of NATS, a bare TCP socket
 //
 // The test starts every process itself, on free ports of the loopback
-// interface, and ends only those. It needs node and the packages of
-// package-lock.json (scripts/setup.sh installs both) and fails without them.
+// interface, and ends only those. It needs node, the packages of
+// package-lock.json, and clojure (scripts/setup.sh installs all) and fails without
+// them.
 package e2e

@@ -11,6 +11,7 @@ command -v gcc >/dev/null || packages+=(gcc libc6-dev) # the race detector links
 command -v git >/dev/null || packages+=(git)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
+command -v clojure >/dev/null || packages+=(clojure) # with a JVM; its reader judges ours
 if ((${#packages[@]})); then
   need apt-get "install by hand: ${packages[*]}"
   sudo=()

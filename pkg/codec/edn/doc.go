@@ -15,8 +15,8 @@
 //   - Positions are byte offsets into the caller's text, and no result keeps the text alive or writes to it.
 //
 // Where it is stricter than Clojure, on texts that Clojure never prints: tags without a namespace are refused whatever readers
-// there are; digits of other scripts in escapes are refused; under a tag 1 and 1N count as one value, as nobody knows what the
-// tag's reader makes of them; a decimal whose trailing zeros carry its exponent out of range is refused in maps and sets of any
+// there are; digits of other scripts in escapes and in #uuid are refused; under a tag 1 and 1N count as one value, as nobody
+// knows what the tag's reader makes of them; a decimal whose trailing zeros carry its exponent out of range is refused in maps and sets of any
 // size. Names of array classes (a/1, since Clojure 1.12) are refused, because older readers and ClojureScript's refuse them.
 //
 // A Scanner is owned by one goroutine at a time, usually an event loop; Check borrows one from a pool. Nothing here starts a
