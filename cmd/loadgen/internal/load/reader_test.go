@@ -79,6 +79,39 @@ func TestFrozenReaders(t *testing.T) {
 	}
 }
 
+// TestFrozenReadersAreTold is against nodes that drop what a frozen reader has no
+// room for: it stays connected, and what it gets in the end and what the notices say
+// was dropped is all that was published to it.
+func TestFrozenReadersAreTold(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []edge.Overflow{edge.DropOldest, edge.DropNewest, edge.LatestOnly} {
+		t.Run(string(policy), func(t *testing.T) {
+			t.Parallel()
+			_, urls := nodes(t, 1, func(_ int, o *edge.Options) {
+				o.QueueBytes = 256 << 10
+				o.Overflow = policy
+			})
+			var f *report.Laggards
+			for d := 2 * time.Second; d < time.Minute && (f == nil || f.Dropped == 0); d *= 3 {
+				// With one in flight no policy drops anything of a healthy reader's.
+				res, err := load.Run(t.Context(), load.Options{
+					Scenario: load.Fanout, URLs: urls, Connections: 6, Frozen: 20, Size: 30_000, InFlight: 1,
+					Duration: d, Timeout: testkit.Patience,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if f = res.Frozen; res.Dropped != 0 || res.Deliveries != 5*res.Sent || f.Expected != res.Sent {
+					t.Errorf("sent %d, the healthy got %d and miss %d, the frozen: %+v", res.Sent, res.Deliveries, res.Dropped, f)
+				}
+			}
+			if f.Dropped == 0 || f.Notices == 0 || f.Deliveries+f.Dropped != f.Expected || len(f.Ended) != 0 || f.OutOfOrder != 0 {
+				t.Errorf("%s: the frozen: %+v", policy, f)
+			}
+		})
+	}
+}
+
 // TestSlowReaders holds that a slow reader reads at its rate: 2 s at 100 kB a
 // second, and what the buffers hold is read at the end.
 func TestSlowReaders(t *testing.T) {
