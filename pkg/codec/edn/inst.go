@@ -7,7 +7,8 @@ import "encoding/binary"
 
 const (
 	msPerDay  = 24 * 60 * 60 * 1000
-	gregorian = -141427 // 15 October 1582, in days from 1970
+	gregorian = -141427         // 15 October 1582, in days from 1970
+	lastInst  = 253402300799999 // the last millisecond of the year 9999, from 1970
 )
 
 // fields reads fixed-width numbers off the front of a text.
@@ -217,8 +218,11 @@ func appendInst(dst []byte, ms, nanos int64) ([]byte, bool) {
 		pad(nanos, 6)
 	}
 	dst = append(dst, "-00:00"...)
-	again, ok := parseInst(dst[start:])
-	return append(dst, '"'), ok && again == ms
+	if days < gregorian { // the Julian calendar has days that the check of a month's days, by the Gregorian rule, refuses
+		again, ok := parseInst(dst[start:])
+		return append(dst, '"'), ok && again == ms
+	}
+	return append(dst, '"'), true
 }
 
 // parseUUID reads what java.util.UUID.fromString does: five hexadecimal numbers of any length, of which the low bits count,

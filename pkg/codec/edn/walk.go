@@ -275,10 +275,12 @@ func (w *walker) inst(i int) int {
 	text, end, _ := w.literal(i)
 	ms, nanos, _ := parseInstant(text)
 	t := time.UnixMilli(ms).Add(time.Duration(nanos)).UTC()
-	var ok bool
-	if w.text, ok = appendInst(w.text[:0], ms, nanos); !ok || t.Year() < 0 || t.Year() > 9999 {
-		w.fail(i, ReasonInexpressible)
-		return end
+	if ms < gregorian*msPerDay || ms > lastInst {
+		var ok bool
+		if w.text, ok = appendInst(w.text[:0], ms, nanos); !ok || t.Year() < 0 {
+			w.fail(i, ReasonInexpressible)
+			return end
+		}
 	}
 	w.sink.Inst(t)
 	return end
