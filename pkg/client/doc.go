@@ -33,8 +33,8 @@
 // dispatcher runs every callback of the application but OnSend, one at a time, in
 // the order of what they tell; it owns handlers, waiters and buffer, and there
 // is none while there is nothing to tell. The flusher writes; there is none while
-// there is nothing to write. So an idle client is one goroutine and a read
-// buffer of 4 KiB.
+// there is nothing to write. So an idle client is one goroutine with its stack and
+// some 6 KiB of heap.
 //
 // A callback may block, and may make requests, whose answers do not need it. But
 // while it does nobody else is called, and when Options.Backlog messages wait the

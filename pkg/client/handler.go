@@ -290,7 +290,12 @@ func MatchChannel(channel any) (func(Message) bool, error) {
 	if err != nil {
 		return nil, err
 	}
+	plain := isPlain(name)
 	return func(m Message) bool {
+		// Of many channels all but one say no: without parsing, where there is one way to write it.
+		if plain && !strings.Contains(string(m.Data), string(name)) && !strings.Contains(string(m.Data), `\`) {
+			return false
+		}
 		c, ok := m.Channel()
 		return ok && c.Channel == name
 	}, nil

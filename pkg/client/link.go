@@ -38,7 +38,9 @@ type link struct {
 	session Session
 
 	// Owned by the connector.
-	in     *bufio.Reader
+	src    io.Reader     // the linkReader, behind what came with the 101
+	in     *bufio.Reader // of src
+	reads  int           // in a row that a small buffer would have held; negative: that filled one
 	head   [ws.MaxHeaderSize]byte
 	buf    []byte // the message that is being read
 	parser codec.Parser
@@ -59,15 +61,37 @@ func newLink(c *Client, conn net.Conn, buffered *bufio.Reader) *link {
 	if t, ok := conn.(*tls.Conn); ok {
 		l.raw = t.NetConn()
 	}
-	src := io.Reader((*linkReader)(l))
+	l.src = (*linkReader)(l)
 	if buffered != nil {
 		// What came with the 101 is behind it; the dialer's reader goes back to its pool.
 		early, _ := buffered.Peek(buffered.Buffered())
-		src = io.MultiReader(bytes.NewReader(bytes.Clone(early)), src)
+		l.src = io.MultiReader(bytes.NewReader(bytes.Clone(early)), l.src)
 		ws.PutReader(buffered)
 	}
-	l.in = bufio.NewReader(src)
+	l.in = bufio.NewReaderSize(l.src, smallRead)
 	return l
+}
+
+// Sizes of the read buffer in bytes, for a connection on which a message comes
+// now and then, and for one on which they come in crowds.
+const (
+	smallRead = 512
+	largeRead = 16 << 10
+)
+
+// refitAfter is how many reads in a row must have been too large, or so small, for
+// the read buffer to change. A message alone takes two or three.
+const refitAfter = 8
+
+// refit gives an empty read buffer the size that it should have.
+func (l *link) refit() {
+	switch size := l.in.Size(); {
+	case l.in.Buffered() > 0:
+	case size == smallRead && l.reads <= -refitAfter:
+		l.in = bufio.NewReaderSize(l.src, largeRead)
+	case size == largeRead && l.reads >= refitAfter:
+		l.in = bufio.NewReaderSize(l.src, smallRead)
+	}
 }
 
 // age is how long there has been the link. Not the time of day: that may be set
@@ -87,6 +111,11 @@ func (r *linkReader) Read(p []byte) (int, error) {
 	n, err := l.conn.Read(p)
 	l.hear()
 	l.c.counts.bytesRead.Add(uint64(n))
+	if n >= smallRead {
+		l.reads = max(min(l.reads, 0)-1, -refitAfter)
+	} else {
+		l.reads = min(max(l.reads, 0)+1, refitAfter)
+	}
 	return n, err
 }
 
@@ -222,6 +251,7 @@ func (l *link) readMessage() ([]byte, error) {
 		l.buf = nil
 	}
 	l.buf = l.buf[:0]
+	l.refit()
 	state := ws.StateClientSide
 	for {
 		h, err := ws.ReadHeaderBuffer(l.in, l.head[:])

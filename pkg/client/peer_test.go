@@ -81,7 +81,7 @@ func (n *network) dials() []dial {
 
 // peer is the server's end of one connection.
 type peer struct {
-	t      *testing.T
+	t      testing.TB
 	conn   net.Conn
 	uri    string      // of the upgrade request
 	header http.Header // of it
@@ -114,7 +114,7 @@ func (n *network) upgrade() *peer {
 	return upgrade(n.t, <-n.conns)
 }
 
-func upgrade(t *testing.T, conn net.Conn) *peer {
+func upgrade(t testing.TB, conn net.Conn) *peer {
 	t.Helper()
 	p := &peer{t: t, conn: conn, header: http.Header{}}
 	u := ws.Upgrader{

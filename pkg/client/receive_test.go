@@ -490,3 +490,34 @@ func (t *manualTimer) Reset(d time.Duration) bool {
 	t.clock.timers[t] = true
 	return was
 }
+
+// A channel is found however the server writes it.
+func TestMatchChannel(t *testing.T) {
+	for _, tt := range []struct {
+		channel any
+		data    client.EDN
+		want    bool
+	}{
+		{"room", `{:channel-id "room" :data 1}`, true},
+		{"room", `{:channel-id "r\u006fom" :data 1}`, true},
+		{"room", `{:channel-id "other" :data "room"}`, false},
+		{"room", `{:channel-id "other" :data "\\\"room\""}`, false},
+		{"a \"b\"", `{:channel-id "a \"b\""}`, true},
+		{client.EDN("[1 :a]"), `{:channel-id [ 1, :a ]}`, true},
+		{client.EDN("#{1 2}"), `{:channel-id #{2 1}}`, true},
+		{client.Keyword("room"), `{:channel-id "room"}`, false},
+		{"room", `"room"`, false},
+		{"room", ``, false},
+	} {
+		match, err := client.MatchChannel(tt.channel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := match(client.Message{ID: client.ChannelMessageID, Data: tt.data}); got != tt.want {
+			t.Errorf("%v in %s: %v", tt.channel, tt.data, got)
+		}
+		if match(client.Message{ID: ":a/b", Data: tt.data}) {
+			t.Errorf("%v matches another event", tt.channel)
+		}
+	}
+}

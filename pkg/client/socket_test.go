@@ -25,13 +25,13 @@ import (
 // socket is a server of real sockets, for what pipes do not do: TLS, buffers in
 // the system, resets.
 type socket struct {
-	t   *testing.T
+	t   testing.TB
 	l   net.Listener
 	url string
 	tls *tls.Config // nil: plain
 }
 
-func listen(t *testing.T, config *tls.Config) *socket {
+func listen(t testing.TB, config *tls.Config) *socket {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -2,10 +2,12 @@ package client_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -178,5 +180,60 @@ func TestViolatorIsHeardOut(t *testing.T) {
 			t.Errorf("back after %v", d)
 		}
 		stopNow(c)
+	})
+}
+
+// asks is a connection that notes how much is asked of it.
+type asks struct {
+	net.Conn
+	last atomic.Int64
+}
+
+func (a *asks) Read(p []byte) (int, error) {
+	a.last.Store(int64(len(p)))
+	return a.Conn.Read(p)
+}
+
+// A connection on which little comes has a small read buffer, one on which
+// messages come in crowds a large one, as long as they do.
+func TestReadBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		o := n.options()
+		dial := o.Dial
+		var conn *asks
+		o.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := dial(ctx, network, addr)
+			conn = &asks{Conn: c}
+			return conn, err
+		}
+		c := mustNew(t, o)
+		c.Start()
+		p := n.accept()
+		want := func(when string, size int64) {
+			t.Helper()
+			synctest.Wait()
+			if got := conn.last.Load(); got != size {
+				t.Errorf("%s: reads %d bytes at most, want %d", when, got, size)
+			}
+		}
+		want("at first", 512)
+		for range 20 {
+			p.write(`[:a/b "` + strings.Repeat("x", 2000) + `"]`)
+			p.write("[:a/b]")
+		}
+		want("after messages one by one", 512)
+		crowd := bytes.Repeat(ws.MustCompileFrame(ws.NewTextFrame([]byte("[:a/b]"))), 5000)
+		if _, err := p.conn.Write(crowd); err != nil {
+			t.Fatal(err)
+		}
+		want("after a crowd", 16<<10)
+		for range 20 {
+			p.write("[:a/b]")
+		}
+		want("after some more one by one", 512)
+		if s := stopNow(c).Receive; s.Received != 5060 {
+			t.Errorf("%+v", s)
+		}
 	})
 }
