@@ -83,7 +83,7 @@ func lossyJSON(n node) node {
 		taken := map[string]bool{}
 		for i := 0; i < len(n.items); i += 2 {
 			key := node{kind: aString, text: jsonKey(n.items[i], taken)}
-			if edn.IsKeyword([]byte(":" + key.text)) {
+			if edn.IsName([]byte(key.text)) {
 				key.kind = aKeyword
 			}
 			m.items = append(m.items, key, lossyJSON(n.items[i+1]))

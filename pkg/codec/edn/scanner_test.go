@@ -308,3 +308,19 @@ func TestEntries(t *testing.T) {
 		}
 	}
 }
+
+func TestIsName(t *testing.T) {
+	for name, want := range map[string]bool{
+		"a": true, "a/b": true, "a.b/c-d?": true, "1": true, "1/a": true, "nil": true, "/": true, "a//": true, "#": true, "a#b": true, "é/日本": true, "a:b": true, "a/:b": true,
+		"": false, "a/": false, "/a": false, "a/1": false, "a/b/c": false, "a///": false, "//": false, "/x/y": false, ":a": false, "a:": false, "a::b": false, "a b": false, "a,": false,
+		"a@": false, "(": false, "a\"": false, "a\\b": false, "\x00": false, "a\x7f": false, "\u0085": false, "\u00a0": false, "\u2028a": false, "\ufeffa": false, "\u202fa": false,
+		strings.Repeat("é", 100) + " ": false, strings.Repeat("é", 100): true,
+	} {
+		if got := edn.IsName([]byte(name)); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+		if edn.IsName([]byte(name)) && !edn.IsKeyword([]byte(":"+name)) {
+			t.Errorf("%q is no keyword", name)
+		}
+	}
+}

@@ -122,14 +122,16 @@ func IsKeyword(t []byte) bool {
 	return end == len(t) && !illegal && validToken(t)
 }
 
-// IsName tells whether name, behind a colon, is the text of a keyword, as IsKeyword has it.
+// IsName tells whether name, behind a colon, is the text of a keyword to every reader: to Clojure's, as IsKeyword has it, and to
+// ClojureScript's, which refuses a second slash and Unicode's white space. It is for names that come from elsewhere and can be
+// left as strings, such as the keys of JSON; control characters are left out too.
 func IsName(name []byte) bool {
 	slash := -1
 	for i, b := range name {
 		c := class[b] &^ classSharp
 		if c == classSlash && slash < 0 {
 			slash = i
-		} else if c != 0 {
+		} else if c != 0 || b < ' ' || b == 0x7F {
 			return isOddName(name)
 		}
 	}
@@ -141,7 +143,22 @@ func IsName(name []byte) bool {
 
 func isOddName(name []byte) bool {
 	var b [128]byte
-	return IsKeyword(append(append(b[:0], ':'), name...))
+	if !IsKeyword(append(append(b[:0], ':'), name...)) {
+		return false
+	}
+	switch slashes := bytes.Count(name, []byte("/")); {
+	case slashes == 0 || len(name) == 1:
+	case name[0] == '/' || slashes > 2 || slashes == 2 && !bytes.HasSuffix(name, []byte("//")):
+		return false
+	}
+	for len(name) > 0 {
+		r, size := utf8.DecodeRune(name)
+		if unicode.IsSpace(r) || unicode.IsControl(r) || r == '\uFEFF' {
+			return false
+		}
+		name = name[size:]
+	}
+	return true
 }
 
 // Namespaced tells whether a symbol or keyword, given as its text, has a namespace.
