@@ -140,7 +140,9 @@ func (a *attempt) dial(ctx context.Context) (*link, error) {
 		TLSConfig: a.opts.TLS,
 		Header:    ws.HandshakeHeaderHTTP(header),
 		WrapConn: func(conn net.Conn) net.Conn {
-			a.doing = "waiting for TLS or for the answer to the upgrade"
+			if conn != nil { // it is called after a dial that failed, too
+				a.doing = "waiting for TLS or for the answer to the upgrade"
+			}
 			return &upgrading{Conn: conn, left: maxAnswer}
 		},
 		OnStatusError: func(_ int, _ []byte, resp io.Reader) { a.refused = readRefusal(resp, a.opts.Clock.Now()) },

@@ -15,7 +15,8 @@ var (
 	// ErrTooLarge: an event is longer than Options.MaxSend.
 	ErrTooLarge = errors.New("client: event too large")
 	// ErrTimeout: time was up. A waiter or an asynchronous enqueue is told so
-	// once, and is then gone.
+	// once, and is then gone. An attempt that took ConnectTimeout and a connection
+	// that was silent for PeerTimeout match it too.
 	ErrTimeout = errors.New("client: timed out")
 	// ErrClosed: the connection that a waiter or a request belonged to has
 	// ended; the [*Disconnect] in the chain says why.

@@ -511,3 +511,63 @@ func ExampleOptions_heartbeat() {
 	// Output:
 	// connected
 }
+
+// Knowing that the node has a publish, and not getting it back.
+func ExampleClient_Confirm() {
+	s := start()
+	defer s.stop()
+	c := s.connect()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	defer c.Stop(ctx)
+
+	check(c.Subscribe(ctx, "room"))
+	_, err := c.OnChannel("room", func(m client.ChannelMessage) { fmt.Println("came back:", m.Data) })
+	check(err)
+	event, err := client.NewPublish("room", "hello", client.ExcludeSender())
+	check(err)
+	fmt.Println(event)
+	fmt.Println(c.Confirm(ctx, event))
+	// Output:
+	// [:sente-lite/publish {:channel-id "room" :data "hello" :exclude-sender? true}]
+	// <nil>
+}
+
+// Waiters end with their connection, and are told why; handlers stay.
+func ExampleDisconnect() {
+	s := start()
+	c := s.connect()
+	told := make(chan error)
+	c.Once("shop/confirmed", time.Hour, func(_ client.Message, err error) { told <- err })
+	s.stop()
+	err := <-told
+	fmt.Println(errors.Is(err, client.ErrClosed))
+	if d, ok := errors.AsType[*client.Disconnect](err); ok {
+		fmt.Println(d.Cause, d.Code)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	c.Stop(ctx)
+	// Output:
+	// true
+	// server 1012
+}
+
+// hurry is a clock on which an hour takes a few milliseconds.
+type hurry struct{}
+
+func (hurry) Now() time.Time { return time.Now() }
+
+func (hurry) AfterFunc(d time.Duration, f func()) client.Timer { return time.AfterFunc(d/1e6, f) }
+
+// A clock of one's own. Inside of a bubble of testing/synctest there is no need
+// for one.
+func ExampleClock() {
+	c, err := client.New(client.Options{URLs: []string{"ws://127.0.0.1:8080/ws"}, Clock: hurry{}})
+	check(err)
+	told := make(chan error)
+	c.Once("shop/confirmed", time.Hour, func(_ client.Message, err error) { told <- err })
+	fmt.Println(<-told)
+	// Output:
+	// client: timed out
+}

@@ -37,7 +37,8 @@ type Handler struct {
 	Once bool
 
 	// Timeout, for Once and Take, ends the registration with [ErrTimeout] if no
-	// message has come for so long. 0 means never.
+	// message has come for so long. 0 means never; with less a waiter takes what is
+	// in the buffer or nothing.
 	Timeout time.Duration
 
 	// Func is called with each message and a nil error. With Once or Take it belongs

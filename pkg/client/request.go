@@ -23,7 +23,8 @@ import (
 // been; [ErrStopped]; [ErrBadEvent] and [ErrTooLarge].
 //
 // A callback may call it: the answer needs no other callback to return, as long
-// as no more than eight times Options.Backlog messages come before it.
+// as no more than eight times Options.Backlog messages come before it. So it may
+// overtake messages that came before it and wait for their callbacks.
 func (c *Client) Request(ctx context.Context, e Event) (EDN, error) {
 	value, err := c.request(ctx, e)
 	if err != nil {

@@ -3,6 +3,7 @@ package client_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -236,4 +237,53 @@ func TestReadBuffer(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	})
+}
+
+// An attempt that takes too long says where the time went.
+func TestSlowAttempts(t *testing.T) {
+	wait := func(ctx context.Context) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	for _, tt := range []struct {
+		name  string
+		set   func(o *client.Options)
+		serve func(n *network)
+		want  string
+	}{
+		{"token", func(o *client.Options) {
+			o.Token = func(ctx context.Context) (string, error) { return "", wait(ctx) }
+		}, nil, "waiting for a token"},
+		{"dial", func(o *client.Options) {
+			o.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return nil, wait(ctx) }
+		}, nil, "opening the connection"},
+		{"upgrade", nil, func(n *network) { readRequest(n.t, <-n.conns) }, "waiting for TLS or for the answer to the upgrade"},
+		{"handshake", nil, func(n *network) { n.upgrade() }, "waiting for the handshake"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newNetwork(t)
+				told := make(chan error, 1)
+				o := n.options()
+				o.MaxAttempts = 1
+				o.OnError = func(_ *client.Client, err error) { told <- err }
+				if tt.set != nil {
+					tt.set(&o)
+				}
+				c := mustNew(t, o)
+				began := time.Now()
+				c.Start()
+				if tt.serve != nil {
+					tt.serve(n)
+				}
+				<-c.Closed()
+				if d := time.Since(began); d != client.DefaultConnectTimeout {
+					t.Errorf("after %v", d)
+				}
+				if err := <-told; !errors.Is(err, client.ErrTimeout) || !strings.HasSuffix(err.Error(), "timed out after 10s, "+tt.want) {
+					t.Errorf("OnError was told %v, want %q", err, tt.want)
+				}
+			})
+		})
+	}
 }
