@@ -41,6 +41,8 @@ var arrows = map[string][]string{
 	"pkg/codec/check": {"pkg/codec/edn", "pkg/codec/value"},
 
 	"pkg/codec/transit": {"pkg/codec/check", "pkg/codec/value"},
+	"pkg/codec/msgpack": {"pkg/codec/check", "pkg/codec/value"},
+	"pkg/codec/gzip":    {},
 
 	"internal/dialect":           {"pkg/codec", "pkg/codec/edn"},
 	"internal/dialect/sentelite": {"internal/dialect", "pkg/codec", "pkg/codec/edn"},

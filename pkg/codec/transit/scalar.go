@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/hoshi-ws/hoshi/pkg/codec/check"
 	"github.com/hoshi-ws/hoshi/pkg/codec/value"
 )
 
@@ -165,7 +166,7 @@ func (r *Reader) extended(tag byte, b []byte, known bool, at, depth int) Kind {
 		t, ok := parseTime(b)
 		return r.inst(t, ok, at, depth)
 	case 'u':
-		u, ok := parseUUID(b)
+		u, ok := check.ParseUUID(b)
 		if !ok {
 			return r.invalid(at, ReasonUUID)
 		}
@@ -323,29 +324,6 @@ func isFloat(b []byte) bool {
 		}
 	}
 	return i == len(b)
-}
-
-// parseUUID reads the usual text, in either case.
-func parseUUID(b []byte) (u [16]byte, ok bool) {
-	if len(b) != 36 {
-		return u, false
-	}
-	k := 0
-	for i := 0; i < len(b); i += 2 {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if b[i] != '-' {
-				return u, false
-			}
-			i++
-		}
-		hi, lo := hex(b[i]), hex(b[i+1])
-		if hi > 15 || lo > 15 {
-			return u, false
-		}
-		u[k] = hi<<4 | lo
-		k++
-	}
-	return u, true
 }
 
 // parseTime reads RFC 3339, without leap seconds.

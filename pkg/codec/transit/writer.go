@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/hoshi-ws/hoshi/pkg/codec/check"
 	"github.com/hoshi-ws/hoshi/pkg/codec/value"
 )
 
@@ -399,14 +400,7 @@ func (w *Writer) Inst(t time.Time) {
 // UUID writes a string.
 func (w *Writer) UUID(u [16]byte) {
 	var b [36]byte
-	t := b[:0]
-	for i, c := range u {
-		if i == 4 || i == 6 || i == 8 || i == 10 {
-			t = append(t, '-')
-		}
-		t = append(t, hexDigits[c>>4], hexDigits[c&15])
-	}
-	w.quoted("~u", t)
+	w.quoted("~u", check.AppendUUID(b[:0], u))
 }
 
 // ByteString writes base64. It makes a Writer a value.Binary.
