@@ -256,6 +256,9 @@ func (c *Checker) distinct(base int) bool {
 	return true
 }
 
+// Compared tells whether the next value is a key or an element, or in one.
+func (c *Checker) Compared() bool { return c.want }
+
 // Failed tells that a decimal was told that Clojure cannot compare, as its exponent
 // leaves the range of one.
 func (c *Checker) Failed() bool { return c.number }

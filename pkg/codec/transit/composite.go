@@ -233,8 +233,11 @@ func (r *Reader) mapOrTag(depth int) Kind {
 
 // tagged reads what follows a tag.
 func (r *Reader) tagged(name []byte, at, depth int) Kind {
-	if depth >= value.MaxDepth {
+	switch {
+	case depth >= value.MaxDepth:
 		return r.invalid(at, ReasonDepth)
+	case r.lone:
+		return r.invalid(at, ReasonUTF8)
 	}
 	switch string(name) {
 	case "'":
@@ -426,6 +429,8 @@ func (r *Reader) taggedScalar(tag byte, at, depth int) Kind {
 		switch {
 		case !ok:
 			return Invalid
+		case r.lone:
+			return r.invalid(at, ReasonUTF8)
 		case len(b) == 0 || b[0] != '~':
 		case len(b) > 1 && (b[1] == '~' || b[1] == '^' || b[1] == '`'):
 			b = b[1:]

@@ -75,9 +75,12 @@ const (
 // zeroByte is not zero if a byte of w is zero.
 func zeroByte(w uint64) uint64 { return (w - lowBits) &^ w & highBits }
 
-// str reads a string. What it returns is valid until the next string with escapes.
+// str reads a string. Half of a surrogate pair, which no UTF-8 can hold, is read as
+// U+FFFD, and lone is set. What it returns is valid until the next
+// string with escapes.
 func (r *Reader) str() (text, bool) {
 	p := r.p
+	r.lone = false
 	start := r.i + 1
 	i := start
 	var seen uint64
@@ -140,9 +143,10 @@ func (r *Reader) escapedStr(start, i int) (text, bool) {
 				low, after = escape(p, next)
 			}
 			if after < 0 || low < 0xDC00 || low >= 0xE000 {
-				return text{}, r.fail(j, ReasonUTF8)
+				c, r.lone = utf8.RuneError, true
+			} else {
+				c, next = (c-0xD800)<<10+(low-0xDC00)+0x10000, after
 			}
-			c, next = (c-0xD800)<<10+(low-0xDC00)+0x10000, after
 		}
 		dst = utf8.AppendRune(dst, c)
 		i = next

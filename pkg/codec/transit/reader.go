@@ -26,6 +26,7 @@ type Reader struct {
 	inner  forms // of the first of outer, if it is a vector
 	top    bool  // the value is a vector
 	object bool  // there was a JSON object that is a map
+	lone   bool  // the last string had half of a surrogate pair
 	from   int   // where the value is that Detach wants, or -1
 
 	// Scratch, kept between calls.

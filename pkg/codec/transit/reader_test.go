@@ -36,6 +36,7 @@ var values = []struct{ text, edn string }{
 	{`["~t2020-01-01T00:00:00.123456789Z"]`, `[#inst "2020-01-01T00:00:00.123456789-00:00"]`},
 	{`["~u5A2cbea3-e8c6-428b-b525-21239370dd55",["~#u",[6497777973583037067,-5393868542025081515]]]`, `[#uuid "5a2cbea3-e8c6-428b-b525-21239370dd55" #uuid "5a2cbea3-e8c6-428b-b525-21239370dd55"]`},
 	{`["~rhttp://example.com/","~bAQID","~b"]`, `["http://example.com/" "AQID" ""]`},
+	{`["\ud800","\udc00\ud800a","~^\ud83d\ude00\ud800",{"a":"\ud800"}]`, "[\"\uFFFD\" \"\uFFFD\uFFFDa\" \"^😀\uFFFD\" {\"a\" \"\uFFFD\"}]"},
 	// Scalars with their tag apart.
 	{`[["~#n","12"],["~#m",0],["~#r","x"],["~#:","a"],["~#$","b"],["~#d",1],["~#_",""],["~#?","t"],["~#f","1"],{"~#i":7},["~#c","~~"]]`, `[12N #inst "1970-01-01T00:00:00.000-00:00" "x" :a b 1.0 nil true 1M 7 \~]`},
 	// Collections.
@@ -127,10 +128,14 @@ var refused = []struct {
 	{"\ufeff1", transit.ReasonJSON, 0},
 	{"\"\xff\"", transit.ReasonUTF8, 0},
 	{"\"\\n\xc0\x80\"", transit.ReasonUTF8, 3},
-	{`"\ud800"`, transit.ReasonUTF8, 1},
-	{`"\udc00\ud800"`, transit.ReasonUTF8, 1},
-	{`"\ud800a"`, transit.ReasonUTF8, 1},
-	{`"~c\ud800"`, transit.ReasonUTF8, 3},
+	{`"~c\ud800"`, transit.ReasonUTF8, 0},
+	{`"~:\ud800"`, transit.ReasonUTF8, 0},
+	{`{"\ud800":1}`, transit.ReasonUTF8, 1},
+	{`["^ ","\ud800a",1]`, transit.ReasonUTF8, 6},
+	{`["~#set",[["\ud800"]]]`, transit.ReasonUTF8, 11},
+	{`["~#a/b\ud800",1]`, transit.ReasonUTF8, 1},
+	{`["~#c","\ud800"]`, transit.ReasonUTF8, 1},
+	{`["~X\ud800"]`, transit.ReasonUTF8, 1},
 	// Codes and marks.
 	{`["^0"]`, transit.ReasonCode, 1},
 	{`["~:abcd","^1"]`, transit.ReasonCode, 10},

@@ -132,11 +132,16 @@ func (r *Reader) uuid(u [16]byte, at, depth int) Kind {
 // scalar reads a value that is written as a string. known says that the same
 // string was read before.
 func (r *Reader) scalar(b []byte, known bool, at, depth int) Kind {
+	plain := len(b) == 0 || b[0] != '~'
+	if !plain && len(b) == 1 {
+		return r.invalid(at, ReasonScalar)
+	}
+	plain = plain || b[1] == '~' || b[1] == '^' || b[1] == '`'
+	if r.lone && !known && (!plain || r.check.Compared()) { // two that differ might become equal
+		return r.invalid(at, ReasonUTF8)
+	}
 	if len(b) == 0 || b[0] != '~' {
 		return r.string(b)
-	}
-	if len(b) == 1 {
-		return r.invalid(at, ReasonScalar)
 	}
 	switch c := b[1]; c {
 	case '~', '^', '`':
