@@ -31,9 +31,9 @@ var arrows = map[string][]string{
 		"internal/dialect", "internal/dialect/sentelite", "internal/hub", "internal/id",
 		"internal/wsconn", "internal/wsconn/handshake", "pkg/bus", "pkg/codec", "pkg/codec/edn",
 	},
-	"pkg/bus":       {"internal/id", "pkg/codec", "pkg/codec/edn"},
+	"pkg/bus":       {"internal/id", "pkg/codec", "pkg/codec/edn", "pkg/codec/json"},
 	"pkg/client":    {"pkg/codec", "pkg/codec/edn"},
-	"pkg/codec":     {"pkg/codec/edn"},
+	"pkg/codec":     {"pkg/codec/edn", "pkg/codec/json", "pkg/codec/value"},
 	"pkg/codec/edn": {"pkg/codec/value"},
 
 	"pkg/codec/value": {},
@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	"pkg/codec/gzip":    {},
 
 	"internal/dialect":           {"pkg/codec", "pkg/codec/edn"},
-	"internal/dialect/sentelite": {"internal/dialect", "pkg/codec", "pkg/codec/edn"},
+	"internal/dialect/sentelite": {"internal/dialect", "pkg/codec", "pkg/codec/edn", "pkg/codec/json"},
 	"internal/wsconn":            {"internal/poller", "internal/wsconn/handshake"},
 	"internal/wsconn/handshake":  {},
 	"internal/config":            {},

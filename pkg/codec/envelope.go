@@ -4,12 +4,15 @@ import (
 	"errors"
 
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+	"github.com/hoshi-ws/hoshi/pkg/codec/json"
 )
 
-// Envelope is one message taken apart. All fields are parts of the message's own bytes: nothing is copied or unescaped.
+// Envelope is one message taken apart. Its fields are parts of the message's own bytes, in the message's format: nothing is
+// copied or unescaped. ID alone has one form for all formats, and is the Parser's until its next call where the message has
+// another.
 type Envelope struct {
 	Event    []byte // the event vector, such as [:chat/hi {:n 1}], without metadata
-	ID       []byte // the event id, a keyword with a namespace, with its ':'
+	ID       []byte // the event id, a keyword with a namespace, with its ':', as EDN text
 	Data     []byte // the event's data, any value, with its metadata; nil when there is none ("[id]")
 	Callback []byte // the callback as it was written, such as "\"cb\"" with its quotes; nil when there is none, or nil
 }
@@ -18,6 +21,19 @@ type Envelope struct {
 type Parser struct {
 	scan  edn.Scanner
 	elems [2]edn.Form
+
+	// Of JSON.
+	json  json.Scanner
+	parts [2]json.Form
+	id    idText
+}
+
+// Parse takes apart a message in format f: see EDN and JSON.
+func (p *Parser) Parse(f Format, msg []byte, e *Envelope) error {
+	if f == JSON {
+		return p.JSON(msg, e)
+	}
+	return p.EDN(msg, e)
 }
 
 // EDN takes apart a message in EDN: [id], [id data], [[id data] callback], [[id] callback], and [[id data]], where a callback

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+	"github.com/hoshi-ws/hoshi/pkg/codec/json"
 )
 
 // Reason tells why a message is no envelope. The set is small and fixed, so it can label a metric.
@@ -12,7 +13,7 @@ type Reason uint8
 // The reasons.
 const (
 	ReasonUnknown      Reason = iota
-	ReasonDeserialize         // the format's reader would refuse it; Error.EDN has the place
+	ReasonDeserialize         // the format's reader would refuse it; Error.EDN or Error.JSON has the place
 	ReasonNotVector           // a value, but no vector
 	ReasonEmptyVector         // [], or [[] ..]
 	ReasonInvalidID           // the first element is no keyword with a namespace
@@ -47,21 +48,37 @@ var (
 // Error is returned for a message that is no envelope.
 type Error struct {
 	Reason Reason
-	EDN    *edn.Error // the fault in the text, for ReasonDeserialize
+	// The fault in the text, for ReasonDeserialize: one of them, by the format.
+	EDN  *edn.Error
+	JSON *json.Error
 }
 
 // Error returns the reason, and the place where the text is at fault.
 func (e *Error) Error() string {
-	if e.EDN != nil {
-		return fmt.Sprintf("message: %s: %v", e.Reason, e.EDN)
+	if fault := e.Unwrap(); fault != nil {
+		return fmt.Sprintf("message: %s: %v", e.Reason, fault)
 	}
 	return fmt.Sprintf("message: %s", e.Reason)
 }
 
-// Unwrap returns the *edn.Error, if there is one.
+// Unwrap returns the fault in the text, if there is one.
 func (e *Error) Unwrap() error {
-	if e.EDN == nil {
-		return nil
+	switch {
+	case e.EDN != nil:
+		return e.EDN
+	case e.JSON != nil:
+		return e.JSON
 	}
-	return e.EDN
+	return nil
+}
+
+// Label returns the reason of the fault in the text, if there is one, and else the message's own: one of a small fixed set.
+func (e *Error) Label() string {
+	switch {
+	case e.EDN != nil:
+		return e.EDN.Reason.String()
+	case e.JSON != nil:
+		return e.JSON.Reason.String()
+	}
+	return e.Reason.String()
 }
