@@ -46,12 +46,11 @@ func (l *loop) checkStalls() {
 			continue
 		}
 		switch n := l.p.Unsent(&c.sock); {
-		case s.unsent < 0:
-			s.unsent = n
-			l.stalls[c] = s
 		case n != s.unsent:
+			if s.unsent >= 0 {
+				c.seen = l.clock()
+			}
 			l.stalls[c] = stall{since: now, unsent: n}
-			c.seen = l.clock()
 		case now.Sub(s.since) >= l.srv.opt.StallTimeout:
 			delete(l.stalls, c)
 			c.mu.Lock()
