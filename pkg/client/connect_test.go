@@ -257,6 +257,68 @@ func TestMaxAttempts(t *testing.T) {
 	})
 }
 
+// A handshake begins the count of failed attempts anew.
+func TestMaxAttemptsInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		o := n.options()
+		o.MaxAttempts = 3
+		c := mustNew(t, o)
+		c.Start()
+		for range 3 {
+			n.upgrade().hangUp()
+			n.upgrade().hangUp()
+			n.accept().hangUp()
+		}
+		if err := c.Err(); err != nil {
+			t.Fatalf("Err: %v", err)
+		}
+		for range 3 {
+			n.upgrade().hangUp()
+		}
+		<-c.Closed()
+		if err := c.Err(); !errors.Is(err, client.ErrAttempts) || !strings.Contains(err.Error(), "3 in a row") {
+			t.Errorf("Err: %v", err)
+		}
+	})
+}
+
+// What belongs to a connection ends with it: waiters are told why, before
+// OnDisconnect, and the buffer begins anew.
+func TestWhatEndsWithAConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		var j journal
+		o := n.options()
+		o.OnDisconnect = func(_ *client.Client, d *client.Disconnect) { j.add("disconnect %s", d.Cause) }
+		c := mustNew(t, o)
+		waits := func(name string) {
+			c.Handle(client.Handler{ID: "a/wanted", Take: true, Once: true, Func: func(m client.Message, err error) {
+				d, _ := errors.AsType[*client.Disconnect](err)
+				j.add("%s %s %v", name, m.Data, d)
+			}})
+		}
+		waits("first")
+		c.Start()
+		p := n.accept()
+		p.write("[:a/kept 1]")
+		synctest.Wait()
+		if depth := c.Stats().Receive.Depth; depth != 1 {
+			t.Errorf("%d in the buffer", depth)
+		}
+		p.close(4000, "x")
+		j.want(t, `first  client: connection closed: server, code 4000, "x"`, "disconnect server")
+		if s := c.Stats().Receive; s.Depth != 0 || s.Dropped != 1 || s.Closed != 1 {
+			t.Errorf("%+v", s)
+		}
+		waits("second") // meant for the connection to come
+		p = n.accept()
+		p.write("[:a/wanted 2]")
+		j.want(t, "second 2 <nil>")
+		stopNow(c)
+	})
+}
+
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)

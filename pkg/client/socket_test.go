@@ -159,6 +159,13 @@ func TestTLS(t *testing.T) {
 		}
 		ctx, cancel := contextIn(t, 50*time.Millisecond)
 		defer cancel()
+		began := time.Now()
+		defer func() {
+			// The goodbye of crypto/tls would take 5 s, where 0.2 s are due.
+			if d := time.Since(began); d > 4*time.Second {
+				t.Errorf("stopped after %v", d)
+			}
+		}()
 		if st := c.Stop(ctx).Send; st.Dropped == 0 || st.Sent+st.Dropped != 50 || c.Err() == nil {
 			t.Errorf("statistics %+v", st)
 		}
