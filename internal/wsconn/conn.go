@@ -115,6 +115,7 @@ type Conn struct {
 	reason CloseReason
 	state  state
 	pause  uint8
+	group  uint8 // fixed once others know of c
 	flags  uint16
 
 	mu struct {
@@ -161,6 +162,12 @@ func (c *Conn) Shut(gate *bool, f *Frame) Result {
 func (c *Conn) CloseAsync(code ws.StatusCode, reason string) {
 	c.Post(func() { c.Close(code, reason) })
 }
+
+// SetGroup puts c into a group of the owner's, 0 unless told otherwise. Loop only, before any other goroutine knows of c.
+func (c *Conn) SetGroup(group uint8) { c.group = group }
+
+// Group returns the group of SetGroup. Any goroutine.
+func (c *Conn) Group() uint8 { return c.group }
 
 // Post runs fn on the connection's loop, also when the connection is closed by then; never, if the server has ended.
 // A panic in fn is the connection's. Any goroutine, once the connection is on a loop.

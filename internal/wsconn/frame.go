@@ -20,6 +20,7 @@ type Frame struct {
 	head   uint8  // length of the header in wire
 	kind   uint8
 	policy Policy
+	group  uint8 // of connections, for Broadcast
 }
 
 // counts reports whether f is counted when it is discarded.
@@ -32,6 +33,7 @@ func NewText(parts ...[]byte) *Frame { return newFrame(ws.OpText, kindData, part
 // NewDelivery is NewText for what may be dropped where the queue of a slow reader has no room for it.
 func NewDelivery(c Class, parts ...[]byte) *Frame {
 	f := newFrame(ws.OpText, kindData, parts...)
+	f.group = uint8(c >> 40)
 	if f.policy = c.Policy(); f.policy == LatestOnly {
 		f.slot = uint32(c >> 8)
 		if f.slot == 0 {

@@ -199,7 +199,7 @@ func (l *loop) do(j *job) {
 	case jobBroadcast:
 		l.p.Each(func(h poller.Handler) {
 			c := (*Conn)(h.(*sockEvents))
-			if c.flags&flagAccepted != 0 && (j.except == nil || !j.except(c)) {
+			if c.flags&flagAccepted != 0 && c.group == j.frame.group && (j.except == nil || !j.except(c)) {
 				c.Send(j.frame)
 			}
 		})

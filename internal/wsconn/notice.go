@@ -26,7 +26,7 @@ func (l *loop) mayTellLocked(c *Conn) bool {
 func (l *loop) tellLocked(c *Conn) {
 	n := c.mu.dropped
 	c.mu.Unlock()
-	f := NewText(l.srv.opt.Notice(int(n)))
+	f := NewText(l.srv.opt.Notice(c, int(n)))
 	f.kind = kindNotice
 	c.mu.Lock()
 	if c.mu.bits&queueOpen == 0 {

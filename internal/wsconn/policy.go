@@ -25,12 +25,15 @@ func (p Policy) String() string {
 	return [...]string{"disconnect", "drop-oldest", "drop-newest", "latest-only"}[p&3]
 }
 
-// Class is a Policy and, for LatestOnly, the slot: what a series of deliveries has in common. The zero value is
-// Disconnect.
+// Class is a Policy, for LatestOnly the slot, and the group of those whom a broadcast is for: what a series of
+// deliveries has in common. The zero value is Disconnect, to group 0.
 type Class uint64
 
 // NewClass returns a class. Slots, above 0, are the owner's numbers for what has one value at a time.
 func NewClass(p Policy, slot uint32) Class { return Class(p) | Class(slot)<<8 }
+
+// For returns the class for deliveries to a group (Conn.SetGroup).
+func (c Class) For(group uint8) Class { return c&^(0xff<<40) | Class(group)<<40 }
 
 // Policy returns the policy of the class.
 func (c Class) Policy() Policy { return Policy(c) }

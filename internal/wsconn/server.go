@@ -55,10 +55,10 @@ type Options struct {
 	// MaxRequestHead and MaxHeaders bound a request head. Defaults 16 KiB and 100 lines.
 	MaxRequestHead int
 	MaxHeaders     int
-	// Notice returns the text message that tells a peer that so many deliveries were dropped since it was last
+	// Notice returns the text message that tells the peer of c that so many deliveries were dropped since it was last
 	// told. It is sent before the next delivery or within a second, once a second at most. It is called on the
 	// connection's loop, must not block, and its result is copied. Nil tells nobody.
-	Notice func(dropped int) []byte
+	Notice func(c *Conn, dropped int) []byte
 	// Logger is used for what should not happen. The zero value logs nothing.
 	Logger zerolog.Logger
 }
@@ -222,9 +222,9 @@ func (s *Server) StopAccepting() {
 	first.p.Post(first.p.StopListen)
 }
 
-// Broadcast queues f for every accepted connection for which except, which may be nil, does not report true. It is done
-// on the loops, without memory for each connection, and does not wait; broadcasts by one goroutine keep their order.
-// except runs on the loops. May be called on a loop.
+// Broadcast queues f for every accepted connection of its group for which except, which may be nil, does not report
+// true. It is done on the loops, without memory for each connection, and does not wait; broadcasts by one goroutine
+// keep their order. except runs on the loops. May be called on a loop.
 func (s *Server) Broadcast(f *Frame, except func(*Conn) bool) {
 	for _, l := range s.loops {
 		l.post(job{kind: jobBroadcast, frame: f, except: except})

@@ -100,6 +100,6 @@ func (n *Node) classify(token string) uint64 {
 }
 
 // notice is what a client is told of what was dropped.
-func (n *Node) notice(dropped int) []byte {
+func (n *Node) notice(_ *wsconn.Conn, dropped int) []byte {
 	return sentelite.AppendDropped(nil, dropped, n.opts.WrapRecv)
 }
