@@ -194,7 +194,7 @@ func nodeJS(t *testing.T) string {
 	if err != nil {
 		t.Fatalf("node is missing, run scripts/setup.sh: %v", err)
 	}
-	for _, pkg := range []string{"nbb", "ws", "nats"} {
+	for _, pkg := range []string{"nbb", "ws", "nats", "transit-js"} {
 		if _, err := os.Stat(filepath.Join("node_modules", pkg, "package.json")); err != nil {
 			t.Fatalf("npm package %s is missing, run scripts/setup.sh: %v", pkg, err)
 		}

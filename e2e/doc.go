@@ -10,6 +10,8 @@
 //	process_test.go  one child process: its output, its end
 //	clj/             clients, run by nbb; client.cljs is the wire format
 //	backends/        backends in JavaScript: the npm client of NATS, a bare TCP socket
+//	transit_test.go  Transit, held to the npm package transit-js in both directions
+//	formats/         programs around other authors' readers and writers
 //
 // The test starts every process itself, on free ports of the loopback
 // interface, and ends only those. It needs node, the packages of

@@ -84,10 +84,11 @@ func (r *Reader) Split(p []byte, outer, inner []Form) (whole Form, nOuter, nInne
 }
 
 // Detach appends the value f of p so that it means the same anywhere in a text
-// without cache codes: as it is, if it has none, and otherwise rewritten. f must
-// have come from Split with this p. dst is returned unchanged on an error.
+// without cache codes, and Clojure's reader of Transit reads it: as it is, if it does
+// already, and otherwise rewritten. f must have come from Split with this p. dst is
+// returned unchanged on an error.
 func (r *Reader) Detach(dst, p []byte, f Form) ([]byte, error) {
-	if !mayHaveCodes(p[f.Start:f.End]) {
+	if !mustRewrite(p[f.Start:f.End]) {
 		return append(dst, p[f.Start:f.End]...), nil
 	}
 	r.begin(p, discard{})
@@ -121,12 +122,25 @@ func (r *Reader) detached(k Kind) Kind {
 	return Invalid
 }
 
-// mayHaveCodes errs on the side of rewriting: an escaped quote before a ^ looks
-// like the beginning of a code, and any escape at the beginning may hide one.
-func mayHaveCodes(p []byte) bool {
+// mustRewrite looks for codes, and for doubles with the tag of whole numbers, as
+// transit-js writes them where they are keys and Clojure does not read them. It errs
+// on the side of rewriting: an escaped quote before a ^ looks like the beginning of a
+// code, and any escape at the beginning may hide one.
+func mustRewrite(p []byte) bool {
 	for i := 0; i+2 < len(p); i++ {
-		if p[i] == '"' && (p[i+1] == '^' && p[i+2] != ' ' || p[i+1] == '\\') {
+		if p[i] != '"' {
+			continue
+		}
+		switch c := p[i+1]; {
+		case c == '^' && p[i+2] != ' ', c == '\\':
 			return true
+		case c == '~' && p[i+2] == 'i':
+			if i += 3; i < len(p) && p[i] == '-' {
+				i++
+			}
+			if i = digits(p, i); i < len(p) && p[i] != '"' {
+				return true
+			}
 		}
 	}
 	return false

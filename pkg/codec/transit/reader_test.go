@@ -26,6 +26,7 @@ var values = []struct{ text, edn string }{
 	{`["~i9007199254740993","~i123456789012345678901","~i007","~i-007","~i-0"]`, `[9007199254740993 123456789012345678901N 7 -7 0]`},
 	{`["~n12","~n-12345678901234567890"]`, `[12N -12345678901234567890N]`},
 	{`["~f1.50","~f-007.","~f1e5","~f1E-7"]`, `[1.50M -7M 1e5M 1E-7M]`},
+	{`["^ ","~i1.5",1,"~i-1e-7",2]`, `{1.5 1, -1.0E-7 2}`}, // from transit-js
 	{`["~d1","~d-1.5E10"]`, `[1.0 -1.5E10]`},
 	{`["~zNaN","~zINF","~z-INF"]`, `[##NaN ##Inf ##-Inf]`},
 	{`["~ca","~c\n","~c日","~c~"]`, `[\a \newline \日 \~]`},
@@ -181,7 +182,8 @@ var refused = []struct {
 	{`"~_x"`, transit.ReasonScalar, 0},
 	{`"~?x"`, transit.ReasonScalar, 0},
 	{`"~i"`, transit.ReasonScalar, 0},
-	{`"~i1.5"`, transit.ReasonScalar, 0},
+	{`"~i1.5.5"`, transit.ReasonScalar, 0},
+	{`"~n1.5"`, transit.ReasonScalar, 0},
 	{`"~n+1"`, transit.ReasonScalar, 0},
 	{`"~d"`, transit.ReasonScalar, 0},
 	{`"~d1.5.5"`, transit.ReasonScalar, 0},

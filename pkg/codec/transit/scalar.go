@@ -162,8 +162,13 @@ func (r *Reader) extended(tag byte, b []byte, known bool, at, depth int) Kind {
 		return r.symbol(b, known, at)
 	case '\'':
 		return r.string(b)
-	case 'i', 'n':
-		return r.integer(b, tag == 'n', at)
+	case 'i':
+		if _, ok := wholeNumber(b); !ok && isFloat(b) { // so transit-js writes a double that is a key
+			return r.float(parseFloat(b), at, depth)
+		}
+		return r.integer(b, false, at)
+	case 'n':
+		return r.integer(b, true, at)
 	case 'm':
 		ms, ok := milliseconds(b)
 		return r.inst(time.UnixMilli(ms).UTC(), ok, at, depth)
