@@ -104,6 +104,11 @@ func StartClusterWithProcess(t testing.TB, count int, change func(i int, o *edge
 
 func (c *Cluster) startNodes(t testing.TB, change func(i int, o *edge.Options)) {
 	t.Helper()
+	t.Cleanup(func() { // what Restart has put there; behind the nodes, which would wait for NATS in vain
+		for _, s := range c.NATS {
+			s.Shutdown()
+		}
+	})
 	for i, s := range c.NATS {
 		a := natsAddrs{client: s.Addr().String()}
 		if ca := s.ClusterAddr(); ca != nil {
@@ -156,7 +161,6 @@ func (c *Cluster) Restart(t testing.TB, i int) {
 	if err != nil {
 		t.Fatalf("restart nats server %d: %v", i, err)
 	}
-	t.Cleanup(s.Shutdown)
 	c.NATS[i] = s
 }
 
