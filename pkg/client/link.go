@@ -3,7 +3,6 @@ package client
 import (
 	"bufio"
 	"bytes"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +32,6 @@ type link struct {
 	// Fixed after newLink, session after the handshake.
 	c       *Client
 	conn    net.Conn
-	raw     net.Conn // conn, or what is below its TLS
 	began   time.Time
 	session Session
 
@@ -57,10 +55,7 @@ type link struct {
 }
 
 func newLink(c *Client, conn net.Conn, buffered *bufio.Reader) *link {
-	l := &link{c: c, conn: conn, raw: conn, began: c.opts.Clock.Now(), ended: make(chan struct{})}
-	if t, ok := conn.(*tls.Conn); ok {
-		l.raw = t.NetConn()
-	}
+	l := &link{c: c, conn: conn, began: c.opts.Clock.Now(), ended: make(chan struct{})}
 	l.src = (*linkReader)(l)
 	if buffered != nil {
 		// What came with the 101 is behind it; the dialer's reader goes back to its pool.
@@ -139,9 +134,8 @@ func (l *link) fail(d *Disconnect) {
 	l.hangUp()
 }
 
-// hangUp closes the connection without another word. That of TLS would wait five
-// seconds for a server that does not read, and means nothing after a close frame.
-func (l *link) hangUp() { l.raw.Close() }
+// hangUp closes the connection without a close frame.
+func (l *link) hangUp() { l.conn.Close() }
 
 // leave begins the end that Stop asks for: our close frame, and a little time
 // for the server's.

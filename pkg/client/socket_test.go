@@ -161,7 +161,7 @@ func TestTLS(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		defer func() {
-			// The goodbye of crypto/tls would take 5 s, where 0.2 s are due.
+			// Not the 5 s that crypto/tls might take to say goodbye; 0.2 s are due.
 			if d := time.Since(began); d > 4*time.Second {
 				t.Errorf("stopped after %v", d)
 			}
