@@ -25,3 +25,7 @@ func (c *Client) Settle(ctx context.Context) { c.in.wait(ctx) }
 
 // ReceiveStats is Stats().Receive.
 func (c *Client) ReceiveStats() ReceiveStats { return c.in.stats() }
+
+// Listed returns how many registrations a message would have to pass, those that
+// have ended included. Only after Settle.
+func (c *Client) Listed() int { return len(c.in.handlers.all()) + len(c.in.waiters.all()) }

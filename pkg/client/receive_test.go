@@ -521,3 +521,37 @@ func TestMatchChannel(t *testing.T) {
 		}
 	}
 }
+
+// Nothing is left of what has ended, however it did: a client that waits for
+// answers all day grows no list.
+func TestNothingPilesUp(t *testing.T) {
+	type tt struct {
+		name string
+		end  func(c *client.Client, r *client.Registration)
+	}
+	for _, tt := range []tt{
+		{name: "message", end: func(c *client.Client, _ *client.Registration) { c.Put(client.Message{ID: ":t/m"}) }},
+		{name: "remove", end: func(_ *client.Client, r *client.Registration) { r.Remove() }},
+		{name: "timeout", end: func(*client.Client, *client.Registration) { time.Sleep(2 * time.Second) }},
+		{name: "connection", end: func(c *client.Client, _ *client.Registration) { c.Renew(lost) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := newReceiver(t, func(o *client.Options) { o.ReceiveBuffer = -1 })
+				c.On("t/stays", func(client.Message) {})
+				ignore := func(client.Message, error) {}
+				for i := range 300 {
+					h := client.Handler{ID: "t/m", Take: i%2 == 0, Once: true, Timeout: time.Second, Func: ignore}
+					if i%3 == 0 {
+						h.Match = func(m client.Message) bool { return m.ID == ":t/m" }
+					}
+					tt.end(c, c.Handle(h))
+				}
+				c.Settle(t.Context())
+				if n := c.Listed(); n != 1 || c.Handlers() != 1 {
+					t.Errorf("%d are listed, %d registered, want the one that stays", n, c.Handlers())
+				}
+			})
+		})
+	}
+}
