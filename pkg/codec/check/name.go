@@ -93,7 +93,7 @@ func (c *Checker) LegalDecimal(text []byte) ([]byte, bool) {
 	if whole < len(text) && text[whole] == '.' {
 		frac = digitsEnd(text, whole+1)
 	}
-	if frac == 0 || frac == 1 && whole == 0 {
+	if frac == 0 || frac == 1 && whole == 0 || frac < len(text) && text[frac]|0x20 != 'e' {
 		return nil, false
 	}
 	digits := bytes.TrimLeft(text[:whole], "0")

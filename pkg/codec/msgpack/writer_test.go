@@ -206,7 +206,7 @@ func BenchmarkMessagePack(b *testing.B) {
 	var r msgpack.Reader
 	var e edn.Writer
 	var w msgpack.Writer
-	dst := make([]byte, 0, 4096)
+	dst, source := make([]byte, 0, 4096), []byte(event)
 	p := fromEDN(b, event)
 	for _, bm := range []struct {
 		name string
@@ -219,7 +219,7 @@ func BenchmarkMessagePack(b *testing.B) {
 		}},
 		{"from=edn", func() error {
 			w.Reset(dst)
-			err := edn.Walk([]byte(event), &w)
+			err := edn.Walk(source, &w)
 			_, _ = w.Bytes()
 			return err
 		}},

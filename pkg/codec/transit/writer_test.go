@@ -213,7 +213,7 @@ func TestNoAllocation(t *testing.T) {
 func BenchmarkTransit(b *testing.B) {
 	var r transit.Reader
 	var e edn.Writer
-	dst := make([]byte, 0, 4096)
+	dst, source := make([]byte, 0, 4096), []byte(event)
 	for _, mode := range []struct {
 		name string
 		mode transit.Mode
@@ -237,7 +237,7 @@ func BenchmarkTransit(b *testing.B) {
 			}},
 			{"from=edn", func() error {
 				w.Reset(dst)
-				err := edn.Walk([]byte(event), &w)
+				err := edn.Walk(source, &w)
 				_, _ = w.Bytes()
 				return err
 			}},
