@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 	"pkg/codec/msgpack": {"pkg/codec/check", "pkg/codec/value"},
 	"pkg/codec/gzip":    {},
 
-	"internal/dialect":           {"pkg/codec", "pkg/codec/edn"},
+	"internal/dialect":           {"pkg/codec"},
 	"internal/dialect/sentelite": {"internal/dialect", "pkg/codec", "pkg/codec/edn", "pkg/codec/json"},
 	"internal/wsconn":            {"internal/poller", "internal/wsconn/handshake"},
 	"internal/wsconn/handshake":  {},

@@ -13,21 +13,23 @@ const (
 	Publish               // Command.Data to Command.Channel
 )
 
-// Command is one message of a client. Its slices are spans of the message and
-// valid as long as that is.
+// Command is one message of a client. Its slices are spans of the message, or
+// belong to the parser: they are valid as long as the message is, until the
+// parser is used again.
 type Command struct {
 	Op       Op
 	Event    []byte // the whole event, [id data], as it was sent
-	ID       []byte // its id, a keyword with its colon
-	Callback []byte // the callback's id as EDN text; nil where none was asked for
+	ID       []byte // its id as EDN text, a keyword with its colon
+	Callback []byte // the callback's id in the message's format; nil where none was asked for
 
 	// Of Subscribe, Unsubscribe and Publish. BadArgs is set where the argument
 	// was no map; then the rest is empty.
 	BadArgs bool
-	Channel []byte // EDN text of the channel id; nil where it was missing
+	Channel []byte // EDN text of the channel id; nil where it was missing, or cannot be one
+	Sent    []byte // the channel id as it was sent; nil where it was missing
 
 	// Of Publish.
-	Data          []byte // EDN text; nil where the key was missing
+	Data          []byte // in the message's format; nil where the key was missing
 	ExcludeSender bool
 }
 

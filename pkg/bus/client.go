@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -15,7 +14,7 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/pkg/codec"
-	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+	"github.com/hoshi-ws/hoshi/pkg/codec/json"
 )
 
 // Client is a backend's end of the bus: it pushes to users, connections,
@@ -28,7 +27,7 @@ type Client struct {
 	subjects Subjects
 	control  *control
 	sampled  zerolog.Logger
-	parsers  sync.Pool // *codec.Parser
+	checkers sync.Pool // *checker
 
 	serial  atomic.Uint64
 	invalid atomic.Uint64
@@ -60,7 +59,7 @@ func Connect(ctx context.Context, o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{o: o, subjects: NewSubjects(o.Prefix)}
-	c.parsers.New = func() any { return new(codec.Parser) }
+	c.checkers.New = func() any { return new(checker) }
 	c.sampled = o.Logger.With().Str("component", "bus").Logger().
 		Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	c.mu.subs = map[*Subscription]struct{}{}
@@ -162,8 +161,9 @@ func Exclude(connID string) PublishOption {
 	return func(o *publishOptions) { o.exclude = connID }
 }
 
-// ContentType declares a body that is not EDN: application/json,
-// application/transit+json or application/msgpack.
+// ContentType declares a body that is not EDN: [ContentTypeJSON], or
+// application/transit+json and application/msgpack, which nodes do not take yet.
+// In JSON an event is ["ns/name", data].
 func ContentType(t string) PublishOption {
 	return func(o *publishOptions) { o.contentType = t }
 }
@@ -181,7 +181,7 @@ func Heard(ctx context.Context, heard *bool) PublishOption {
 //
 // Of this and all Publish methods: the body is scanned before it is sent, and
 // the error says where the fault is (it matches [ErrBadBody] or [ErrBadEvent],
-// and [edn.Error] is in it). The body may be used again when the call returns.
+// and the *edn.Error or *json.Error of package codec is in it). The body may be used again when the call returns.
 // A nil error means that it was handed to NATS, not that anybody has it. A call
 // may block while the server does not read, for at most 10 s: then the
 // connection is given up. Other errors: [ErrBadName], [ErrUnavailable], [ErrTooLarge], [ErrStopped].
@@ -257,30 +257,37 @@ func (c *Client) publish(subject string, body []byte, event bool, opts []Publish
 	return mapErr(subject, err)
 }
 
+// checker is what check needs.
+type checker struct {
+	scan   codec.Scanner
+	parser codec.Parser
+}
+
 // check scans a body as its content type declares it.
 func (c *Client) check(body []byte, event bool, contentType string) error {
 	switch contentType {
-	case "", ContentTypeEDN:
-	case "application/json", "application/transit+json":
-		if !json.Valid(body) {
-			return fmt.Errorf("%w: not valid JSON", ErrBadBody)
+	case "application/transit+json": // which is JSON
+		if err := json.Check(body); err != nil {
+			return fmt.Errorf("%w: %w", ErrBadBody, err)
 		}
 		return nil
 	case "application/msgpack":
 		return nil
-	default:
+	}
+	f, ok := formatOf(contentType, false, nil) // an SDK's caller declares
+	if !ok {
 		return fmt.Errorf("%w: content type %q", ErrBadBody, contentType)
 	}
-	if err := edn.Check(body); err != nil {
+	p := c.checkers.Get().(*checker)
+	defer c.checkers.Put(p)
+	if _, err := p.scan.Value(f, body); err != nil {
 		return fmt.Errorf("%w: %w", ErrBadBody, err)
 	}
 	if !event {
 		return nil
 	}
-	p := c.parsers.Get().(*codec.Parser)
-	defer c.parsers.Put(p)
 	var e codec.Envelope
-	if err := p.EDN(body, &e); err != nil {
+	if err := p.parser.Parse(f, body, &e); err != nil {
 		return fmt.Errorf("%w: %w", ErrBadEvent, err)
 	}
 	if len(e.Event) == 0 || e.Callback != nil {

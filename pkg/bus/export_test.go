@@ -3,11 +3,11 @@ package bus
 import (
 	"github.com/nats-io/nats.go"
 
-	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 // ParseMessage makes the inbound parse reachable for the fuzzer.
-func ParseMessage(m *nats.Msg, msg *Message, sc *edn.Scanner) bool {
+func ParseMessage(m *nats.Msg, msg *Message, sc *codec.Scanner) bool {
 	_, ok := parseMessage(msg, DefaultPrefix, m, sc)
 	return ok
 }

@@ -1,5 +1,11 @@
 package bus
 
+import (
+	"bytes"
+
+	"github.com/hoshi-ws/hoshi/pkg/codec"
+)
+
 // Kind says what a subject addresses.
 type Kind uint8
 
@@ -37,13 +43,45 @@ const (
 	HeaderError       = "Hoshi-Error"
 )
 
-// ContentTypeEDN is the default content type.
-const ContentTypeEDN = "application/edn"
+// The content types that nodes take. EDN is the default.
+const (
+	ContentTypeEDN  = "application/edn"
+	ContentTypeJSON = "application/json"
+)
+
+var contentTypes = [codec.Formats]string{codec.EDN: ContentTypeEDN, codec.JSON: ContentTypeJSON}
+
+// formatOf returns the format of a body: as it is declared, and for what is not, EDN, or JSON for
+// an event that begins with [".
+func formatOf(contentType string, event bool, body []byte) (f codec.Format, ok bool) {
+	if contentType == "" {
+		if event && bytes.HasPrefix(body, jsonEvent) {
+			return codec.JSON, true
+		}
+		return codec.EDN, true
+	}
+	for f, t := range contentTypes {
+		if t == contentType {
+			return codec.Format(f), true
+		}
+	}
+	return 0, false
+}
+
+var jsonEvent = []byte(`["`)
+
+// contentTypeOf returns the declaration that a body needs, empty where formatOf knows without.
+func contentTypeOf(f codec.Format, event bool, body []byte) string {
+	if undeclared, _ := formatOf("", event, body); undeclared == f {
+		return ""
+	}
+	return contentTypes[f]
+}
 
 // Message is what a node is handed by the bus: a push to a user, a
 // connection, a client or everyone, whose body is an event, or a message of a
-// channel, whose body is the data alone. The body is one valid EDN value, with
-// nothing around it.
+// channel, whose body is the data alone. The body is one valid value of its
+// format, with nothing around it.
 type Message struct {
 	// Subject is what it was published on, for logs.
 	Subject string
@@ -58,9 +96,8 @@ type Message struct {
 	From string
 	// Exclude is a conn-id that must not get the message.
 	Exclude string
-	// ContentType is empty for EDN, which is the only format that is taken so
-	// far.
-	ContentType string
+	// Format is what Body is written in.
+	Format codec.Format
 	// ReplyTo is where a refusal goes ([Node.ReplyError]); usually empty.
 	ReplyTo string
 }
@@ -68,9 +105,10 @@ type Message struct {
 // Reply ends one [Node.Request].
 type Reply struct {
 	Key any // as given to Request
-	// Body is one valid EDN value, with nothing around it, when Err is nil. The
-	// receiver may keep it.
-	Body []byte
+	// Body is one valid value of its format, with nothing around it, when Err is
+	// nil. The receiver may keep it.
+	Body   []byte
+	Format codec.Format
 	// Err is nil, ErrNoResponders, ErrTimeout, a *RemoteError, ErrUnavailable
 	// (the connection to NATS was lost while waiting: nobody knows whether the
 	// event arrived), ErrTooLarge or ErrStopped.
@@ -105,6 +143,9 @@ type Outgoing struct {
 	// Body must have been scanned: the data of a channel message, or a whole
 	// event.
 	Body []byte
+	// Format is what Body is written in. It is declared where the body does not
+	// tell.
+	Format codec.Format
 
 	From    string // channel message: conn-id of the publisher
 	Exclude string // channel message: conn-id that must not get it

@@ -11,6 +11,7 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/natsd"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 func TestDeliver(t *testing.T) {
@@ -72,9 +73,14 @@ func TestDeliver(t *testing.T) {
 		{name: "not EDN", subject: "hoshi.all", body: `[:chat/hi`},
 		{name: "two values", subject: "hoshi.chan.:chat/room", body: `1 2`},
 		{name: "empty", subject: "hoshi.chan.:chat/room", body: ``},
-		{name: "JSON by its look", subject: "hoshi.all", body: `["chat/hi"]`},
+		{name: "JSON by its look", subject: "hoshi.all", body: `["chat/hi"]`, want: bus.Message{Kind: bus.KindAll, Format: codec.JSON}},
+		{name: "bad JSON", subject: "hoshi.all", body: `["chat/hi", {"a": 1, "a": 2}]`},
 		{name: "a string vector is channel data", subject: "hoshi.chan.:chat/room", body: `["x"]`, want: bus.Message{Kind: bus.KindChan, Token: ":chat/room"}},
-		{name: "declared JSON", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/json"}}, body: `["chat/hi"]`},
+		{name: "declared JSON", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/json"}}, body: `[ "chat/hi" ]`, want: bus.Message{Kind: bus.KindAll, Format: codec.JSON}},
+		{name: "JSON declared as EDN", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/edn"}}, body: `["chat/hi", {"a": 1}]`},
+		{name: "channel data in JSON", subject: "hoshi.chan.:chat/room", header: nats.Header{"Content-Type": {"application/json"}}, body: `{"n": null}`, want: bus.Message{Kind: bus.KindChan, Token: ":chat/room", Format: codec.JSON}},
+		{name: "EDN declared as JSON", subject: "hoshi.chan.:chat/room", header: nats.Header{"Content-Type": {"application/json"}}, body: `:a`},
+		{name: "another format", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/msgpack"}}, body: `["chat/hi"]`},
 		{name: "forged sender", subject: "hoshi.chan.:chat/room", header: nats.Header{"Hoshi-From": {`" :x "`}}, body: `1`},
 	}
 	dropped := 0

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 // itemOverhead is charged for each queued message beside its text, in bytes.
@@ -55,7 +57,7 @@ type publisher struct {
 	// Owned by run.
 	spare  []item
 	header nats.Header
-	values [5][]string
+	values [6][]string
 	msg    nats.Msg
 	text   []byte
 }
@@ -105,10 +107,18 @@ func newPublisher(o *NodeOptions, inbox string, r *requests) *publisher {
 	return p
 }
 
+// contentType returns what has to be declared. What has a sender is an event.
+func (it *item) contentType() string {
+	if it.Format == codec.EDN && it.Conn == "" {
+		return ""
+	}
+	return contentTypeOf(it.Format, it.Conn != "", it.Body)
+}
+
 // headerBytes bounds what the headers of an item take on the wire.
 func (it *item) headerBytes() int {
 	n := 0
-	for _, s := range [...]string{it.From, it.Exclude, it.Conn, it.UID, it.Client, it.err} {
+	for _, s := range [...]string{it.From, it.Exclude, it.Conn, it.UID, it.Client, it.err, it.contentType()} {
 		if s != "" {
 			n += len(s) + 20
 		}
@@ -283,6 +293,7 @@ func (p *publisher) send(nc *nats.Conn, it *item) error {
 		p.set(2, HeaderConn, it.Conn)
 		p.set(3, HeaderUID, it.UID)
 		p.set(4, HeaderClient, it.Client)
+		p.set(5, HeaderContentType, it.contentType())
 		if it.err != "" {
 			p.set(0, HeaderError, it.err)
 		}

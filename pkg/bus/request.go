@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
 
@@ -42,7 +43,8 @@ type requests struct {
 	}
 
 	// Owned by run.
-	scanner edn.Scanner
+	keyword edn.Scanner
+	scanner codec.Scanner
 }
 
 // slot is one request that waits, or a free place for one. An id is its round
@@ -298,22 +300,25 @@ func (r *requests) reply(m *nats.Msg) {
 
 // read checks a reply; why is negative when it is valid.
 func (r *requests) read(m *nats.Msg) (rep Reply, why int) {
+	contentType := ""
 	if m.Header != nil {
 		if v := m.Header[HeaderError]; len(v) > 0 {
-			if !goodKeyword(&r.scanner, v[0]) {
+			if !goodKeyword(&r.keyword, v[0]) {
 				return rep, int(ignoredBadError)
 			}
 			return Reply{Err: &RemoteError{Keyword: v[0]}}, -1
 		}
-		if v := m.Header[HeaderContentType]; len(v) > 0 && v[0] != ContentTypeEDN {
-			return rep, int(ignoredFormat)
-		}
+		contentType = first(m.Header[HeaderContentType])
 	}
-	form, _, err := r.scanner.Split(m.Data, nil)
+	format, ok := formatOf(contentType, false, m.Data)
+	if !ok {
+		return rep, int(ignoredFormat)
+	}
+	body, err := r.scanner.Value(format, m.Data)
 	if err != nil {
 		return rep, int(ignoredInvalid)
 	}
-	return Reply{Body: m.Data[form.Start:form.End]}, -1
+	return Reply{Body: body, Format: format}, -1
 }
 
 func (r *requests) stop() {

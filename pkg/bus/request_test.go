@@ -12,6 +12,7 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/natsd"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 func request(t *testing.T, n *bus.Node, key any) {
@@ -29,6 +30,7 @@ func TestRequest(t *testing.T) {
 		name    string
 		answers []nats.Msg
 		body    string
+		format  codec.Format
 		err     error
 		ignored string
 	}{
@@ -36,7 +38,9 @@ func TestRequest(t *testing.T) {
 		{name: "declared EDN", answers: []nats.Msg{{Data: []byte("1"), Header: nats.Header{"Content-Type": {"application/edn"}}}}, body: "1"},
 		{name: "acknowledgement of a stream first", answers: []nats.Msg{puback, {Data: []byte("1")}}, body: "1", ignored: "invalid"},
 		{name: "empty first", answers: []nats.Msg{{}, {Data: []byte("2")}}, body: "2", ignored: "invalid"},
-		{name: "another format first", answers: []nats.Msg{{Data: []byte("1"), Header: nats.Header{"Content-Type": {"application/json"}}}, {Data: []byte("2")}}, body: "2", ignored: "unsupported-format"},
+		{name: "JSON", answers: []nats.Msg{{Data: []byte(` {"a": 1} `), Header: nats.Header{"Content-Type": {"application/json"}}}}, body: `{"a": 1}`, format: codec.JSON},
+		{name: "bad JSON first", answers: []nats.Msg{{Data: []byte(":a"), Header: nats.Header{"Content-Type": {"application/json"}}}, {Data: []byte("2")}}, body: "2", ignored: "invalid"},
+		{name: "another format first", answers: []nats.Msg{{Data: []byte("1"), Header: nats.Header{"Content-Type": {"application/msgpack"}}}, {Data: []byte("2")}}, body: "2", ignored: "unsupported-format"},
 		{name: "twice", answers: []nats.Msg{{Data: []byte("1")}, {Data: []byte("2")}}, body: "1", ignored: "late"},
 		{name: "error", answers: []nats.Msg{{Header: nats.Header{"Hoshi-Error": {":my.app/no"}}}}, err: &bus.RemoteError{Keyword: ":my.app/no"}},
 		{name: "error that is none", answers: []nats.Msg{{Header: nats.Header{"Hoshi-Error": {`:x "`}}}, {Data: []byte("3")}}, body: "3", ignored: "bad-error"},
@@ -70,7 +74,7 @@ func TestRequest(t *testing.T) {
 			request(t, n, tt.name)
 			eventually(t, "reply", func() bool { return len(r.replied()) == 1 })
 			got := r.replied()[0]
-			if string(got.Body) != tt.body || got.Key != tt.name || fmt.Sprint(got.Err) != fmt.Sprint(tt.err) {
+			if string(got.Body) != tt.body || got.Format != tt.format || got.Key != tt.name || fmt.Sprint(got.Err) != fmt.Sprint(tt.err) {
 				t.Errorf("got %q, %v, %v", got.Body, got.Key, got.Err)
 			}
 			if tt.ignored != "" {

@@ -7,7 +7,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/hoshi-ws/hoshi/internal/id"
-	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 // flushEvery bounds the messages between two calls of Handler.Flush while the
@@ -45,7 +45,7 @@ type shard struct {
 
 	// Owned by run.
 	msg     Message // one for all messages, so that none is allocated
-	scanner edn.Scanner
+	scanner codec.Scanner
 }
 
 // run delivers until quit, and then what is still queued.
@@ -106,19 +106,18 @@ func (s *shard) deliver(m *nats.Msg) {
 }
 
 // parseMessage checks m and fills msg, without a copy of anything. Bodies come
-// from anybody who may publish: one that Clojure's reader refuses would cost
-// every subscriber a frame, and so would a comment at the end, which would
-// swallow what the node writes behind it.
-func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *edn.Scanner) (drop, bool) {
+// from anybody who may publish: one that Clojure's reader refuses, or that EDN
+// could not hold, would cost every subscriber a frame, and so would a comment at
+// the end, which would swallow what the node writes behind it.
+func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (drop, bool) {
 	*msg = Message{Subject: m.Subject, Body: m.Data, ReplyTo: m.Reply}
 	msg.Kind, msg.Token = parseSubject(prefix, m.Subject)
 	if msg.Kind == KindNone {
 		return dropSubject, false
 	}
+	contentType := ""
 	if h := m.Header; h != nil {
-		if v := h[HeaderContentType]; len(v) > 0 && v[0] != ContentTypeEDN {
-			return dropFormat, false
-		}
+		contentType = first(h[HeaderContentType])
 		if v := h[HeaderFrom]; len(v) > 0 {
 			msg.From = v[0]
 		}
@@ -129,15 +128,14 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *edn.Scanner) (dr
 			return dropHeader, false
 		}
 	}
-	// Without a declaration an event that begins with [" is JSON.
-	if msg.Kind != KindChan && len(m.Data) > 1 && m.Data[0] == '[' && m.Data[1] == '"' {
+	var ok bool
+	if msg.Format, ok = formatOf(contentType, msg.Kind != KindChan, m.Data); !ok {
 		return dropFormat, false
 	}
-	form, _, err := sc.Split(m.Data, nil)
-	if err != nil {
+	var err error
+	if msg.Body, err = sc.Value(msg.Format, m.Data); err != nil {
 		return dropInvalid, false
 	}
-	msg.Body = m.Data[form.Start:form.End]
 	return 0, true
 }
 

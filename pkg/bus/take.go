@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -22,10 +23,16 @@ type Header map[string][]string
 type Event struct {
 	// ID is the event's id, a keyword's text with its colon.
 	ID []byte
-	// Data is the text of the event's data, nil when it has none.
+	// Data is the EDN text of the event's data, nil when it has none.
 	Data []byte
-	// Event is the whole event, [id data].
+	// Event is the EDN text of the whole event, [id data].
 	Event []byte
+	// Format is the one that the client speaks. Where it is not EDN, Data and
+	// Event have been converted.
+	Format codec.Format
+	// RawData and RawEvent are Data and Event as they came, in Format: for a
+	// client that speaks JSON, what encoding/json reads.
+	RawData, RawEvent []byte
 	// Conn is the sender's conn-id.
 	Conn string
 	// UID is the sender's uid as EDN text; a uid that nobody has vouched for is
@@ -43,17 +50,27 @@ type Event struct {
 // WantsReply says whether the sender waits for a reply.
 func (e *Event) WantsReply() bool { return e.reply != "" }
 
-// Reply answers with an EDN value. The first valid reply is taken, later ones
-// are counted and dropped. Errors: [ErrNoReply] when none is wanted,
-// [ErrBadBody], [ErrUnavailable], [ErrTooLarge].
-func (e *Event) Reply(ednText []byte) error {
+// Reply answers with a value, in EDN unless [ContentType] declares another
+// format; it need not be the client's, who gets it in its own. Other options do
+// nothing here. The first valid reply is taken, later ones are counted and
+// dropped. Errors: [ErrNoReply] when none is wanted, [ErrBadBody],
+// [ErrUnavailable], [ErrTooLarge].
+func (e *Event) Reply(value []byte, opts ...PublishOption) error {
 	if e.reply == "" {
 		return ErrNoReply
 	}
-	if err := edn.Check(ednText); err != nil {
-		return fmt.Errorf("reply to %s: %w: %w", e.ID, ErrBadBody, err)
+	var o publishOptions
+	for _, opt := range opts {
+		opt(&o)
 	}
-	return e.send(&nats.Msg{Subject: e.reply, Data: ednText})
+	if err := e.client.check(value, false, o.contentType); err != nil {
+		return fmt.Errorf("reply to %s: %w", e.ID, err)
+	}
+	m := &nats.Msg{Subject: e.reply, Data: value}
+	if o.contentType != "" && o.contentType != ContentTypeEDN {
+		m.Header = nats.Header{HeaderContentType: []string{o.contentType}}
+	}
+	return e.send(m)
 }
 
 // ReplyError answers with an error: the client's callback gets the keyword,
@@ -108,9 +125,9 @@ func (c *Client) Take(ctx context.Context, pattern, group string, fn func(*Event
 	if !strings.HasPrefix(pattern, c.o.Prefix+".") {
 		subject = c.subjects.eventDot + pattern
 	}
-	var parser codec.Parser // used on the subscription's goroutine only
+	var reader eventReader // used on the subscription's goroutine only
 	return c.subscribe(ctx, subject, group, func(m *nats.Msg) {
-		e, err := c.event(m, &parser)
+		e, err := c.event(m, &reader)
 		if err != nil {
 			c.invalid.Add(1)
 			c.sampled.Warn().Str("subject", m.Subject).Err(err).Msg("event not taken")
@@ -120,19 +137,44 @@ func (c *Client) Take(ctx context.Context, pattern, group string, fn func(*Event
 	})
 }
 
-// event reads an event off a message.
-func (c *Client) event(m *nats.Msg, p *codec.Parser) (*Event, error) {
-	var env codec.Envelope
-	if err := p.EDN(m.Data, &env); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrBadEvent, err)
+// eventReader reads the bodies of events.
+type eventReader struct {
+	parser  codec.Parser
+	convert codec.Converter
+}
+
+// read fills in what the body says.
+func (r *eventReader) read(e *Event, contentType string, body []byte) error {
+	f, ok := formatOf(contentType, true, body)
+	if !ok {
+		return fmt.Errorf("content type %q", contentType)
 	}
-	e := &Event{
-		ID:      env.ID,
-		Data:    env.Data,
-		Event:   env.Event,
-		Subject: m.Subject,
-		client:  c,
-		reply:   m.Reply,
+	var env codec.Envelope
+	if err := r.parser.Parse(f, body, &env); err != nil {
+		return err
+	}
+	e.Format, e.RawData, e.RawEvent = f, env.Data, env.Event
+	if f == codec.EDN {
+		e.ID, e.Data, e.Event = env.ID, env.Data, env.Event
+		return nil
+	}
+	e.ID = bytes.Clone(env.ID) // the parser's
+	event, err := r.convert.AppendEvent(nil, &env, f, codec.EDN)
+	if err != nil {
+		return err
+	}
+	e.Event = event
+	if env.Data != nil {
+		e.Data = event[len(e.ID)+2 : len(event)-1] // [id data]
+	}
+	return nil
+}
+
+// event reads an event off a message.
+func (c *Client) event(m *nats.Msg, r *eventReader) (*Event, error) {
+	e := &Event{Subject: m.Subject, client: c, reply: m.Reply}
+	if err := r.read(e, first(m.Header[HeaderContentType]), m.Data); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBadEvent, err)
 	}
 	if h := m.Header; h != nil {
 		if e.Conn = first(h[HeaderConn]); !connOrNone(e.Conn) {

@@ -90,10 +90,7 @@ func (c *counts) fill(s *Stats) {
 // reasonOf returns the label for an error about a message.
 func reasonOf(err error) string {
 	if e, ok := errors.AsType[*codec.Error](err); ok {
-		if e.EDN != nil {
-			return e.EDN.Reason.String()
-		}
-		return e.Reason.String()
+		return e.Label()
 	}
 	if r, ok := errors.AsType[dialect.Refusal](err); ok {
 		return string(r)

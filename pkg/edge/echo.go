@@ -6,6 +6,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
@@ -35,7 +36,7 @@ func (n *Node) startEcho(ctx context.Context) error {
 }
 
 func (n *Node) answerEcho(c *bus.Client, e *bus.Event) {
-	if sentelite.Reserved(e.ID) {
+	if dialect.Reserved(e.ID) {
 		return // conn-open and conn-close
 	}
 	var err error

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/hoshi-ws/hoshi/internal/dialect"
-	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
@@ -13,8 +12,9 @@ import (
 
 // inbound routes one text message of a client. It runs on the loop.
 func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
-	parser := n.parsers.Get().(*sentelite.Parser)
-	defer n.parsers.Put(parser)
+	v := s.voice()
+	parser := v.parsers.Get().(dialect.Parser)
+	defer v.parsers.Put(parser)
 	var cmd dialect.Command
 	if err := parser.Parse(payload, &cmd); err != nil {
 		if s.wait != nil {
@@ -33,7 +33,7 @@ func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
 	}
 	switch cmd.Op {
 	case dialect.Ping:
-		s.Send(n.pongFrame)
+		s.Send(v.pong)
 	case dialect.Pong: // any frame counts as life
 	case dialect.Subscribe:
 		n.subscribe(s, &cmd)
@@ -51,18 +51,19 @@ func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
 func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 	token, keyword := n.channelToken(cmd)
 	if keyword == "" && !n.opts.Channels.exists(token) {
-		keyword = sentelite.ChannelNotFound
+		keyword = dialect.ChannelNotFound
 	}
 	if keyword != "" {
 		n.counts.refused(refusedPublish)
 		n.answerResult(s, cmd.Callback, keyword)
 		return wsconn.Done
 	}
+	format := s.voice().format
 	data := cmd.Data
 	if data == nil {
-		data = []byte("nil")
+		data = []byte(format.Nil())
 	}
-	out := &bus.Outgoing{Subject: n.bus.Subjects().Chan(token), Body: bytes.Clone(data), From: s.id.String()}
+	out := &bus.Outgoing{Subject: n.bus.Subjects().Chan(token), Body: bytes.Clone(data), Format: format, From: s.id.String()}
 	if cmd.ExcludeSender {
 		out.Exclude = out.From
 	}
@@ -87,7 +88,7 @@ func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
 		n.answerError(s, cmd.Callback)
 		return wsconn.Done
 	}
-	out := &bus.Outgoing{Subject: subject, Body: bytes.Clone(cmd.Event), Conn: s.id.String()}
+	out := &bus.Outgoing{Subject: subject, Body: bytes.Clone(cmd.Event), Format: s.voice().format, Conn: s.id.String()}
 	if s.user != nil {
 		out.UID = s.user.Topic().Key()
 	}
@@ -117,7 +118,7 @@ func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
 // pendingCall is a client's callback that waits for a backend. Fixed.
 type pendingCall struct {
 	session  *session
-	callback []byte // EDN text
+	callback []byte // in the format of the session
 }
 
 // mayCall reports whether s may have one more callback waiting for a backend.
@@ -145,13 +146,29 @@ func (n *Node) reply(r bus.Reply) {
 	if !ok {
 		return
 	}
-	value := r.Body
-	if r.Err != nil {
-		value = []byte(errorValue(r.Err))
-	}
-	call.session.Enqueue(wsconn.NewText(sentelite.AppendReply(nil, value, call.callback)))
+	call.session.Enqueue(wsconn.NewText(n.replyText(call, r)))
 	call.session.called()
 }
+
+// replyText is the message to a client about the answer of a backend.
+func (n *Node) replyText(call *pendingCall, r bus.Reply) []byte {
+	v := call.session.voice()
+	if r.Err != nil {
+		return v.AppendError(nil, errorValue(r.Err), call.callback)
+	}
+	value := r.Body
+	if r.Format != v.format {
+		var err error
+		if value, err = n.replies.convert(nil, value, r.Format, v.format); err != nil {
+			n.badPush.Warn().Err(err).Stringer("conn", call.session.id).Msg("reply not converted")
+			return v.AppendError(nil, chskError, call.callback)
+		}
+	}
+	return v.AppendReply(nil, value, call.callback)
+}
+
+// chskError is what a callback gets that can have no answer.
+const chskError = ":chsk/error"
 
 // errorValue is what a callback gets instead of an answer.
 func errorValue(err error) string {
@@ -161,7 +178,7 @@ func errorValue(err error) string {
 	if remote, ok := errors.AsType[*bus.RemoteError](err); ok {
 		return remote.Keyword
 	}
-	return ":chsk/error"
+	return chskError
 }
 
 // handOver calls try, which hands something to the bus. Where the bus is full
@@ -194,7 +211,7 @@ func (n *Node) room() {
 // answerError tells a callback, if there is one, that there is no answer.
 func (n *Node) answerError(s *session, callback []byte) {
 	if callback != nil {
-		s.Send(wsconn.NewText(sentelite.AppendReply(nil, []byte(":chsk/error"), callback)))
+		s.Send(wsconn.NewText(s.voice().AppendError(nil, chskError, callback)))
 	}
 }
 
@@ -202,7 +219,7 @@ func (n *Node) answerError(s *session, callback []byte) {
 // ended; the keyword is empty where it was done.
 func (n *Node) answerResult(s *session, callback []byte, keyword string) {
 	if callback != nil {
-		s.Send(wsconn.NewText(sentelite.AppendResult(nil, keyword, callback)))
+		s.Send(wsconn.NewText(s.voice().AppendResult(nil, keyword, callback)))
 	}
 }
 
@@ -219,7 +236,7 @@ func plainString(text []byte) (string, bool) {
 // keywordOf is the :error of a channel operation that the bus did not take.
 func keywordOf(err error) string {
 	if errors.Is(err, bus.ErrTooLarge) {
-		return sentelite.BadRequest
+		return dialect.BadRequest
 	}
-	return sentelite.Unavailable
+	return dialect.Unavailable
 }

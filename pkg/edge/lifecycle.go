@@ -36,7 +36,8 @@ func (s *session) appendLife(dst []byte, id string) []byte {
 	dst = s.id.AppendTo(dst)
 	dst = append(dst, `", :uid `...)
 	dst = append(dst, s.uidText()...)
-	return append(dst, ", :dialect :sente-lite"...)
+	dst = append(dst, ", :dialect :"...)
+	return append(dst, s.voice().Dialect()...)
 }
 
 func (n *Node) publishLife(s *session, id string, body []byte) {

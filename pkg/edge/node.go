@@ -11,7 +11,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/hub"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -38,15 +37,15 @@ type Node struct {
 	mainHTTP      *http.Server
 	adminHTTP     *http.Server
 	adminListener net.Listener
-	pingFrame     *wsconn.Frame
-	pongFrame     *wsconn.Frame
-	parsers       sync.Pool      // *sentelite.Parser
+	voices        [voiceCount]*voice
 	outbound      []outbound     // one for each shard of the bus, owned by its goroutine
 	badPush       zerolog.Logger // at a bounded rate, like large
 	large         zerolog.Logger
 	pushes        wsconn.Class // of what backends push to users, connections and everyone
 
 	counts     *counts
+	replies    conversions              // of the answers to callbacks
+	speakers   [voiceCount]atomic.Int32 // open connections of each voice
 	held       heldBack
 	slots      atomic.Uint32 // the last number given to a latest-only channel
 	maxMessage atomic.Int64  // bytes; lowered by a NATS server with a smaller limit
@@ -83,17 +82,15 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{
-		opts:      o,
-		log:       o.Logger.With().Str("component", "edge").Logger(),
-		started:   time.Now(),
-		ids:       id.NewGenerator(o.ID),
-		users:     hub.New[*session](nil),
-		conns:     hub.NewTable[*session](),
-		pingFrame: wsconn.NewText([]byte(sentelite.PingPayload)),
-		pongFrame: wsconn.NewText([]byte(sentelite.PongPayload)),
-		parsers:   sync.Pool{New: func() any { return &sentelite.Parser{} }},
-		counts:    newCounts(),
+		opts:    o,
+		log:     o.Logger.With().Str("component", "edge").Logger(),
+		started: time.Now(),
+		ids:     id.NewGenerator(o.ID),
+		users:   hub.New[*session](nil),
+		conns:   hub.NewTable[*session](),
+		counts:  newCounts(),
 	}
+	n.setUpVoices()
 	n.channels = hub.New[*session](n.setUpOverflow())
 	n.badPush = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	n.large = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
@@ -173,7 +170,7 @@ func (n *Node) connect(ctx context.Context) error {
 	shards := n.ws.Loops()
 	n.outbound = make([]outbound, shards)
 	for i := range n.outbound {
-		n.outbound[i].batch = n.ws.NewBatch()
+		n.outbound[i].node, n.outbound[i].batch = n, n.ws.NewBatch()
 	}
 	b, err := bus.StartNode(ctx, bus.NodeOptions{
 		Options:        o,

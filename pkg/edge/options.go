@@ -9,6 +9,7 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 // Defaults of [Options].
@@ -62,6 +63,11 @@ type Options struct {
 	// WrapRecv wraps every event but those of namespace chsk in
 	// [:chsk/recv ..], for clients set to wrap-recv-evs?.
 	WrapRecv bool
+
+	// Format is that of connections that name none, by the query's format=edn or
+	// format=json or by the subprotocol hoshi.edn or hoshi.json. The default is
+	// EDN.
+	Format codec.Format
 
 	// PingInterval is the time between pings to a client, IdleTimeout the time
 	// without any frame after which it is cut.
@@ -162,6 +168,9 @@ func (o Options) withDefaults() (Options, error) {
 	wait("HandshakeTimeout", &o.HandshakeTimeout, DefaultHandshakeTimeout)
 	wait("CloseTimeout", &o.CloseTimeout, DefaultCloseTimeout)
 	errs = append(errs, o.checkOverflow()...)
+	if o.Format >= codec.Formats {
+		errs = append(errs, fmt.Errorf("unknown Format %d", o.Format))
+	}
 	if o.IdleTimeout < o.PingInterval {
 		errs = append(errs, fmt.Errorf("IdleTimeout (%v) must not be shorter than PingInterval (%v)", o.IdleTimeout, o.PingInterval))
 	}

@@ -1,7 +1,9 @@
 package edge
 
 import (
-	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
+	"sync/atomic"
+
+	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -9,15 +11,16 @@ import (
 )
 
 // outbound is what one shard goroutine of the bus needs to deliver. Owned by
-// that goroutine.
+// that goroutine, but for the counters.
 type outbound struct {
-	batch   *wsconn.Batch
-	parser  codec.Parser
-	scratch []byte
-}
+	node   *Node
+	batch  *wsconn.Batch
+	parser codec.Parser
 
-// maxScratch bounds what a shard keeps between messages.
-const maxScratch = 64 << 10
+	rendering
+	rendered [voiceCount]atomic.Uint64 // frames
+	payloads conversions
+}
 
 // deliver hands one message from NATS to the connections that it is for. It
 // runs on the goroutine of the shard. The loops are woken for it when the shard
@@ -32,9 +35,7 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 	} else {
 		n.deliverEvent(o, m)
 	}
-	if cap(o.scratch) > maxScratch {
-		o.scratch = nil
-	}
+	o.done()
 }
 
 func (n *Node) deliverChannel(o *outbound, m *bus.Message) {
@@ -42,9 +43,8 @@ func (n *Node) deliverChannel(o *outbound, m *bus.Message) {
 	if len(subs) == 0 {
 		return
 	}
-	o.scratch = sentelite.AppendChannelMessage(o.scratch[:0], channelText(m.Token), m.Body, m.From, n.opts.WrapRecv)
-	class := wsconn.Class(subs[0].Topic().Class())
-	n.fanOut(o, subs, wsconn.NewDelivery(class, o.scratch), n.excluded(m))
+	o.begin(m, wsconn.Class(subs[0].Topic().Class()))
+	o.fanOut(subs, n.excluded(m))
 }
 
 // deliverEvent delivers to a user, a connection or everyone.
@@ -62,47 +62,56 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 			return
 		}
 	}
-	var env codec.Envelope
-	if err := checkEvent(o, m, &env); err != nil {
+	o.begin(m, n.pushes)
+	if err := checkEvent(o, m, &o.env); err != nil {
 		n.refuseBody(m, err)
 		return
 	}
-	if string(env.ID) == ":chsk/close" {
+	if string(o.env.ID) == ":chsk/close" {
 		closeAsked(subs, one, n.excluded(m))
 		return
 	}
-	payload := env.Event
-	if n.opts.WrapRecv {
-		o.scratch = sentelite.AppendEvent(o.scratch[:0], env.Event, true)
-		payload = o.scratch
-	}
-	frame := wsconn.NewDelivery(n.pushes, payload)
 	switch {
 	case m.Kind == bus.KindAll:
-		o.broadcast(frame, n.excluded(m))
+		o.broadcast(n.excluded(m))
 	case one != nil:
-		o.batch.Enqueue(&one.Conn, frame, nil)
+		if frame := o.frame(one.Group()); frame != nil {
+			o.batch.Enqueue(&one.Conn, frame, nil)
+		}
 	default:
-		n.fanOut(o, subs, frame, n.excluded(m))
+		o.fanOut(subs, n.excluded(m))
 	}
 }
 
-// fanOut appends one frame to the queue of every subscriber whose gate is
-// open.
-func (n *Node) fanOut(o *outbound, subs []*subscription, frame *wsconn.Frame, except *session) {
+// fanOut appends a frame to the queue of every subscriber whose gate is open:
+// the same for all of one voice.
+func (o *outbound) fanOut(subs []*subscription, except *session) {
 	for _, sub := range subs {
-		if s := sub.Conn; s != except {
+		s := sub.Conn
+		if s == except {
+			continue
+		}
+		if frame := o.frame(s.Group()); frame != nil {
 			o.batch.Enqueue(&s.Conn, frame, &sub.Open)
 		}
 	}
 }
 
-func (o *outbound) broadcast(frame *wsconn.Frame, except *session) {
-	if except == nil {
-		o.batch.Broadcast(frame, nil)
-		return
+// broadcast sends to everyone, in every voice that somebody speaks. Who
+// connects meanwhile has not been answered yet, so nothing is owed to it.
+func (o *outbound) broadcast(except *session) {
+	var skip func(c *wsconn.Conn) bool
+	if except != nil {
+		skip = func(c *wsconn.Conn) bool { return c == &except.Conn }
 	}
-	o.batch.Broadcast(frame, func(c *wsconn.Conn) bool { return c == &except.Conn })
+	for i := range o.node.speakers {
+		if o.node.speakers[i].Load() == 0 {
+			continue
+		}
+		if frame := o.frame(uint8(i)); frame != nil {
+			o.batch.Broadcast(frame, skip)
+		}
+	}
 }
 
 // closeAsked ends the sockets that a backend wants closed: a :chsk/close to
@@ -143,13 +152,13 @@ func (n *Node) session(connID string) *session {
 // checkEvent reads a backend's event, which the bus has scanned, and reports
 // what is wrong with it: no event, or an id that only nodes may use.
 func checkEvent(o *outbound, m *bus.Message, env *codec.Envelope) error {
-	if err := o.parser.EDN(m.Body, env); err != nil {
+	if err := o.parser.Parse(m.Format, m.Body, env); err != nil {
 		return err
 	}
 	if env.Callback != nil {
 		return errCallback
 	}
-	if sentelite.Reserved(env.ID) {
+	if dialect.Reserved(env.ID) {
 		switch id := string(env.ID); {
 		case id == ":sente-lite/echo":
 		case id == ":chsk/close" && m.Kind != bus.KindAll:

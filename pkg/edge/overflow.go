@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 )
 
@@ -100,6 +99,6 @@ func (n *Node) classify(token string) uint64 {
 }
 
 // notice is what a client is told of what was dropped.
-func (n *Node) notice(_ *wsconn.Conn, dropped int) []byte {
-	return sentelite.AppendDropped(nil, dropped, n.opts.WrapRecv)
+func (n *Node) notice(c *wsconn.Conn, dropped int) []byte {
+	return n.voiceOf(c).AppendDropped(nil, dropped)
 }

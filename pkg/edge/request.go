@@ -3,15 +3,19 @@ package edge
 import (
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 // upgradeRequest is what an upgrade says about who comes.
 type upgradeRequest struct {
 	uidToken string // empty where nobody vouches for a uid
+	voice    uint8
+	protocol bool // a subprotocol is agreed on: that of the voice's format
 }
 
 // Refusals that need nothing of the request.
@@ -36,7 +40,7 @@ var (
 	}
 	refuseFormat = &refusal{
 		status: http.StatusBadRequest, reason: "format",
-		body: "The only format is edn: leave the parameter format out.\n",
+		body: "The formats are edn and json.\n",
 	}
 	refuseQuery = &refusal{
 		status: http.StatusBadRequest, reason: "query",
@@ -64,11 +68,14 @@ func (n *Node) judge(r *handshake.Request) (upgradeRequest, *refusal) {
 		return req, refuseSente
 	case path != "/" && path != "/ws":
 		return req, refusePath
-	case query.Has("format") && query.Get("format") != "edn":
-		return req, refuseFormat
 	case !n.Ready():
 		return req, refuseUnavailable
 	}
+	format, protocol, ok := chooseFormat(r, query["format"], n.opts.Format)
+	if !ok {
+		return req, refuseFormat
+	}
+	req.voice, req.protocol = senteliteIn(format), protocol
 	if p := n.opts.InsecureUIDParam; p != "" && query.Has(p) {
 		token, ok := uidToken(query[p])
 		if !ok {
@@ -77,6 +84,29 @@ func (n *Node) judge(r *handshake.Request) (upgradeRequest, *refusal) {
 		req.uidToken = token
 	}
 	return req, nil
+}
+
+// protocolPrefix and the name of a format are a subprotocol.
+const protocolPrefix = "hoshi."
+
+// chooseFormat returns the format of a connection: what the query says, or else
+// the first subprotocol that is known, or else def; and whether the client
+// offers the subprotocol of that format. It is false for a query that names
+// none.
+func chooseFormat(r *handshake.Request, query []string, def codec.Format) (f codec.Format, protocol, ok bool) {
+	f = def
+	if len(query) > 0 {
+		if f, ok = codec.ParseFormat(query[0]); !ok || len(query) > 1 {
+			return 0, false, false
+		}
+	}
+	for p := range r.Protocols {
+		name, ours := strings.CutPrefix(p, protocolPrefix)
+		if offered, known := codec.ParseFormat(name); ours && known && (len(query) == 0 || offered == f) {
+			return offered, true, true
+		}
+	}
+	return f, false, true
 }
 
 // uidToken returns the token of a uid given as plain text. A uid in the shape

@@ -3,7 +3,6 @@ package edge
 import (
 	"sync/atomic"
 
-	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/hub"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -22,13 +21,14 @@ type session struct {
 	id   id.Conn
 
 	// Owned by the loop.
-	user    *subscription // in the hub of users; nil where nobody has vouched for a uid
-	subs    *subscription // its channels, linked by Next
-	wait    *waiting      // nil but while subscribes wait for their interest
-	count   uint16        // of subs
-	open    bool          // accepted, conn-open handed over
-	closed  bool
-	blocked bool // held back because the bus is full
+	user     *subscription // in the hub of users; nil where nobody has vouched for a uid
+	subs     *subscription // its channels, linked by Next
+	wait     *waiting      // nil but while subscribes wait for their interest
+	count    uint16        // of subs
+	open     bool          // accepted, conn-open handed over
+	protocol bool          // the voice was chosen by subprotocol, which the answer repeats
+	closed   bool
+	blocked  bool // held back because the bus is full
 
 	// Any goroutine.
 	starved atomic.Bool  // held back because so many callbacks wait
@@ -53,6 +53,8 @@ func (s *session) OnRequest(r *handshake.Request) {
 		return
 	}
 	s.id = n.ids.Next(n.now().UnixMilli())
+	s.SetGroup(req.voice)
+	s.protocol = req.protocol
 	if req.uidToken == "" {
 		s.accept()
 		return
@@ -64,9 +66,14 @@ func (s *session) OnRequest(r *handshake.Request) {
 // then conn-open is handed over, then pushes flow.
 func (s *session) accept() {
 	n := s.node
-	connID := s.id.String()
-	handshakeFrame := wsconn.NewText(sentelite.AppendHandshake(nil, s.uidText(), connID, n.opts.Version))
-	s.Accept(wsconn.AcceptOptions{Ping: n.pingFrame, First: handshakeFrame})
+	v := s.voice()
+	n.speakers[v.number].Add(1) // before anybody can know that s is here
+	handshakeFrame := wsconn.NewText(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version))
+	accept := wsconn.AcceptOptions{Ping: v.ping, First: handshakeFrame}
+	if s.protocol {
+		accept.Subprotocol = protocolPrefix + v.format.String()
+	}
+	s.Accept(accept)
 	n.conns.Put(s.id.Key(), s)
 	s.open = true
 	if s.user != nil {
@@ -101,6 +108,7 @@ func (s *session) OnClosed(info wsconn.CloseInfo) {
 	}
 	s.subs, s.count = nil, 0
 	if s.open {
+		n.speakers[s.Group()].Add(-1)
 		n.conns.Delete(s.id.Key())
 		n.publishClose(s, info)
 	}

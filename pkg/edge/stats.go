@@ -20,6 +20,17 @@ type Stats struct {
 	Users       int    `json:"users"`       // with a socket on this node
 	MaxMessage  int64  `json:"max_message_bytes"`
 
+	Voices map[string]uint64 `json:"voices"` // connections by dialect and format, such as sente-lite/json
+
+	// Rendered are the messages of channels and pushes that were made into a
+	// frame, by dialect and format: one for each that somebody speaks, whatever
+	// the number of subscribers. Conversions are the payloads that were written
+	// in another format, such as edn>json; Unconverted those that cannot be said
+	// in it: nobody who speaks it has heard them.
+	Rendered    map[string]uint64 `json:"rendered"`
+	Conversions map[string]uint64 `json:"conversions"`
+	Unconverted map[string]uint64 `json:"unconverted"`
+
 	RefusedMessages map[string]uint64 `json:"refused_messages"` // of clients, by reason
 	RefusedUpgrades map[string]uint64 `json:"refused_upgrades"` // by reason
 	RefusedPushes   map[string]uint64 `json:"refused_pushes"`   // of backends, by reason
@@ -58,5 +69,17 @@ func (n *Node) Stats() Stats {
 		Process:     processStats(),
 	}
 	n.counts.fill(&s)
+	s.Voices = n.byVoice(func(i int) uint64 { return uint64(n.speakers[i].Load()) })
+	s.Rendered = n.byVoice(func(i int) (sum uint64) {
+		for o := range n.outbound {
+			sum += n.outbound[o].rendered[i].Load()
+		}
+		return sum
+	})
+	s.Conversions, s.Unconverted = map[string]uint64{}, map[string]uint64{}
+	n.replies.add(s.Conversions, s.Unconverted)
+	for o := range n.outbound {
+		n.outbound[o].payloads.add(s.Conversions, s.Unconverted)
+	}
 	return s
 }

@@ -2,7 +2,6 @@ package edge
 
 import (
 	"github.com/hoshi-ws/hoshi/internal/dialect"
-	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/hub"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -12,12 +11,12 @@ import (
 // refuses it.
 func (n *Node) channelToken(cmd *dialect.Command) (token, keyword string) {
 	if cmd.BadArgs || cmd.Channel == nil {
-		return "", sentelite.BadRequest
+		return "", dialect.BadRequest
 	}
 	var scratch [bus.MaxToken]byte
 	t, err := bus.AppendToken(scratch[:0], cmd.Channel)
 	if err != nil {
-		return "", sentelite.BadRequest
+		return "", dialect.BadRequest
 	}
 	return string(t), ""
 }
@@ -25,7 +24,7 @@ func (n *Node) channelToken(cmd *dialect.Command) (token, keyword string) {
 // subscribe puts s into a channel; the answer follows when the channel's
 // interest is in force on every server.
 func (n *Node) subscribe(s *session, cmd *dialect.Command) {
-	a := answer{channel: cmd.Channel, callback: cmd.Callback, ready: true}
+	a := answer{channel: cmd.Sent, callback: cmd.Callback, ready: true}
 	a.sub, a.keyword, a.ready = n.join(s, cmd)
 	if a.ready && s.wait == nil {
 		n.tell(s, a)
@@ -43,20 +42,20 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 	case keyword != "":
 		return nil, keyword, true
 	case !n.Ready():
-		return nil, sentelite.Unavailable, true
+		return nil, dialect.Unavailable, true
 	}
 	if sub = s.find(token); sub != nil { // one membership
 		return sub, "", !s.wait.has(sub)
 	}
 	switch {
 	case int(s.count) >= rules.MaxSubscriptionsPerConn:
-		return nil, sentelite.MaxSubscriptionsPerConn, true
+		return nil, dialect.MaxSubscriptionsPerConn, true
 	case !rules.exists(token):
-		return nil, sentelite.ChannelNotFound, true
+		return nil, dialect.ChannelNotFound, true
 	}
 	sub, joined := n.channels.Join(token, s, rules.MaxSubscribers)
 	if joined == hub.Full {
-		return nil, sentelite.MaxSubscribersReached, true
+		return nil, dialect.MaxSubscribersReached, true
 	}
 	sub.Next, s.subs = s.subs, sub
 	s.count++
@@ -70,9 +69,9 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 func (n *Node) tell(s *session, a answer) {
 	switch {
 	case a.keyword == "":
-		s.Conn.Open(&a.sub.Open, n.subscribedFrame(a.sub.Topic().Key(), a.callback))
+		s.Conn.Open(&a.sub.Open, subscribedFrame(s.voice(), a.sub.Topic().Key(), a.callback))
 	case a.sub != nil:
-		n.refuseSubscribe(s, channelText(a.sub.Topic().Key()), a.callback, a.keyword)
+		n.refuseSubscribe(s, s.voice().AppendName(nil, channelText(a.sub.Topic().Key())), a.callback, a.keyword)
 	default:
 		n.refuseSubscribe(s, a.channel, a.callback, a.keyword)
 	}
@@ -102,7 +101,7 @@ func (n *Node) subscribeAnswered(sub *subscription, err error) {
 	if err != nil {
 		s.unlink(sub)
 		n.channels.Leave(sub)
-		s.wait.settle(sub, sentelite.Unavailable)
+		s.wait.settle(sub, dialect.Unavailable)
 	} else {
 		s.wait.settle(sub, "")
 	}
@@ -124,19 +123,19 @@ func (n *Node) unsubscribe(s *session, cmd *dialect.Command) {
 	token, keyword := n.channelToken(cmd)
 	if keyword == "" {
 		if sub := s.find(token); sub != nil {
-			s.Conn.Shut(&sub.Open, n.subscribedFrame(token, cmd.Callback))
+			s.Conn.Shut(&sub.Open, subscribedFrame(s.voice(), token, cmd.Callback))
 			s.unlink(sub)
 			n.leave(bus.KindChan, n.channels, sub)
 			return
 		}
-		keyword = sentelite.NotSubscribed
+		keyword = dialect.NotSubscribed
 	}
 	n.counts.refused(refusedUnsubscribe)
 	if cmd.Callback != nil {
 		n.answerResult(s, cmd.Callback, keyword)
 		return
 	}
-	s.Send(wsconn.NewText(sentelite.AppendRefused(nil, cmd.Channel, keyword, true, n.opts.WrapRecv)))
+	s.Send(wsconn.NewText(s.voice().AppendRefused(nil, cmd.Sent, keyword, true)))
 }
 
 // leave takes a subscription out of its hub and gives the interest back with
@@ -153,16 +152,16 @@ func (n *Node) refuseSubscribe(s *session, channel, callback []byte, keyword str
 		n.answerResult(s, callback, keyword)
 		return
 	}
-	s.Send(wsconn.NewText(sentelite.AppendRefused(nil, channel, keyword, false, n.opts.WrapRecv)))
+	s.Send(wsconn.NewText(s.voice().AppendRefused(nil, channel, keyword, false)))
 }
 
 // subscribedFrame is the answer to a subscribe or unsubscribe that was done:
 // the event, or, where a callback was asked for, its reply alone.
-func (n *Node) subscribedFrame(token string, callback []byte) *wsconn.Frame {
+func subscribedFrame(v *voice, token string, callback []byte) *wsconn.Frame {
 	if callback != nil {
-		return wsconn.NewText(sentelite.AppendResult(nil, "", callback))
+		return wsconn.NewText(v.AppendResult(nil, "", callback))
 	}
-	return wsconn.NewText(sentelite.AppendSubscribed(nil, channelText(token), n.opts.WrapRecv))
+	return wsconn.NewText(v.AppendSubscribed(nil, channelText(token)))
 }
 
 // channelText returns the canonical EDN text of a channel of this node.

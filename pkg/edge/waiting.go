@@ -17,8 +17,8 @@ const maxOwedBytes = 64 << 10
 // answer is what one subscribe will be told.
 type answer struct {
 	sub      *subscription // nil where the subscribe is refused
-	channel  []byte        // EDN text, of a refused one
-	callback []byte        // EDN text; nil where the answer is an event
+	channel  []byte        // as it was sent, of a refused one
+	callback []byte        // as it was sent; nil where the answer is an event
 	keyword  string        // why it is refused; empty where it is not
 	ready    bool          // nothing more to wait for
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
 
-// Parser reads what clients say. The zero value is ready; it is not for
+// Parser reads what clients say in EDN. The zero value is ready; it is not for
 // concurrent use.
 type Parser struct {
 	codec codec.Parser
@@ -26,12 +26,22 @@ func (p *Parser) Parse(msg []byte, cmd *dialect.Command) error {
 	if err := p.codec.EDN(msg, &env); err != nil {
 		return err
 	}
+	hasArgs, err := command(&env, cmd)
+	if hasArgs {
+		p.args(env.Data, cmd)
+	}
+	return err
+}
+
+// command fills in what an envelope of any format says, and reports whether the
+// data holds the arguments of a channel operation.
+func command(env *codec.Envelope, cmd *dialect.Command) (hasArgs bool, err error) {
 	cmd.Event, cmd.ID, cmd.Callback = env.Event, env.ID, env.Callback
 	if len(cmd.Callback) > dialect.MaxCallback {
-		return dialect.LongCallback
+		return false, dialect.LongCallback
 	}
-	if !Reserved(env.ID) {
-		return nil
+	if !dialect.Reserved(env.ID) {
+		return false, nil
 	}
 	switch string(env.ID) {
 	case ":chsk/ws-ping":
@@ -39,18 +49,15 @@ func (p *Parser) Parse(msg []byte, cmd *dialect.Command) error {
 	case ":chsk/ws-pong":
 		cmd.Op = dialect.Pong
 	case ":sente-lite/subscribe":
-		cmd.Op = dialect.Subscribe
-		p.args(env.Data, cmd)
+		cmd.Op, hasArgs = dialect.Subscribe, true
 	case ":sente-lite/unsubscribe":
-		cmd.Op = dialect.Unsubscribe
-		p.args(env.Data, cmd)
+		cmd.Op, hasArgs = dialect.Unsubscribe, true
 	case ":sente-lite/publish":
-		cmd.Op = dialect.Publish
-		p.args(env.Data, cmd)
+		cmd.Op, hasArgs = dialect.Publish, true
 	default:
-		return dialect.ReservedID
+		return false, dialect.ReservedID
 	}
-	return nil
+	return hasArgs, nil
 }
 
 // args reads the map of a channel operation. Keys that it does not know are
@@ -70,30 +77,11 @@ func (p *Parser) args(data []byte, cmd *dialect.Command) {
 		text := data[value.Start:value.End]
 		switch {
 		case entries.KeyIs(key, ":channel-id"):
-			cmd.Channel = text
+			cmd.Channel, cmd.Sent = text, text
 		case entries.KeyIs(key, ":data"):
 			cmd.Data = text
 		case entries.KeyIs(key, ":exclude-sender?"):
 			cmd.ExcludeSender = value.Kind != edn.Nil && !bytes.Equal(value.Text(data), []byte("false"))
 		}
 	}
-}
-
-// reserved are the namespaces in which clients and backends cannot speak
-// beyond what the dialect knows.
-var reserved = [...]string{"chsk", "sente", "sente-lite", "hoshi"}
-
-// Reserved reports whether an event id, a keyword with its colon, is in a
-// namespace kept for the protocol: chsk, sente, sente-lite, hoshi, and those
-// below them, such as chsk.x.
-func Reserved(id []byte) bool {
-	if len(id) == 0 {
-		return false
-	}
-	for _, ns := range reserved {
-		if rest, ok := bytes.CutPrefix(id[1:], []byte(ns)); ok && len(rest) > 0 && (rest[0] == '/' || rest[0] == '.') {
-			return true
-		}
-	}
-	return false
 }

@@ -3,6 +3,8 @@ package sentelite
 import (
 	"strconv"
 
+	"github.com/hoshi-ws/hoshi/internal/dialect"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
 
@@ -10,25 +12,36 @@ import (
 // the reference know.
 const ProtocolVersion = "2.0.0"
 
-// Payloads that never change.
-const (
-	PingPayload = "[:chsk/ws-ping]"
-	PongPayload = "[:chsk/ws-pong]"
-)
+// EDN is the dialect in EDN, as the reference speaks it.
+type EDN struct {
+	// Wrap puts every event but those of namespace chsk into [:chsk/recv ..],
+	// for clients set to wrap-recv-evs?.
+	Wrap bool
+}
 
-// Keywords for the :error of an answer.
-const (
-	MaxSubscriptionsPerConn = ":max-subscriptions-per-conn"
-	MaxSubscribersReached   = ":max-subscribers-reached"
-	ChannelNotFound         = ":channel-not-found"
-	NotSubscribed           = ":not-subscribed"
-	BadRequest              = ":bad-request"
-	Unavailable             = ":unavailable"
-)
+var _ dialect.Voice = EDN{}
+
+// Name is the name of the dialect.
+const Name = "sente-lite"
+
+// Dialect returns [Name].
+func (EDN) Dialect() string { return Name }
+
+// Format returns codec.EDN.
+func (EDN) Format() codec.Format { return codec.EDN }
+
+// NewParser returns a [*Parser].
+func (EDN) NewParser() dialect.Parser { return &Parser{} }
+
+// Ping returns the ping.
+func (EDN) Ping() string { return "[:chsk/ws-ping]" }
+
+// Pong returns the answer to a ping.
+func (EDN) Pong() string { return "[:chsk/ws-pong]" }
 
 // AppendHandshake appends the first event of a connection. uid is EDN text;
 // connID and version are plain text.
-func AppendHandshake(dst, uid []byte, connID, version string) []byte {
+func (EDN) AppendHandshake(dst, uid []byte, connID, version string) []byte {
 	dst = append(dst, "[:chsk/handshake ["...)
 	dst = append(dst, uid...)
 	dst = append(dst, ` nil {:sente-lite-version "`+ProtocolVersion+`", :conn-id "`...)
@@ -38,21 +51,24 @@ func AppendHandshake(dst, uid []byte, connID, version string) []byte {
 	return append(dst, "} true]]"...)
 }
 
+// AppendName appends the name of a channel as it is.
+func (EDN) AppendName(dst, name []byte) []byte { return append(dst, name...) }
+
 // AppendSubscribed appends the answer to a subscribe or unsubscribe that was
 // done. channel is EDN text.
-func AppendSubscribed(dst, channel []byte, wrap bool) []byte {
-	dst = openRecv(dst, wrap)
+func (v EDN) AppendSubscribed(dst, channel []byte) []byte {
+	dst = v.open(dst)
 	dst = append(dst, "[:sente-lite/subscribed {:channel-id "...)
 	dst = append(dst, channel...)
 	dst = append(dst, ", :success true}]"...)
-	return closeRecv(dst, wrap)
+	return v.close(dst)
 }
 
 // AppendRefused appends the answer to a subscribe or unsubscribe that was not
-// done. keyword, with its colon, is one of this package's; channel is EDN text
+// done. keyword, with its colon, is one of package dialect's; channel is EDN text
 // or nil. An unsubscribe says :success nil, as the reference does.
-func AppendRefused(dst, channel []byte, keyword string, unsubscribe, wrap bool) []byte {
-	dst = openRecv(dst, wrap)
+func (v EDN) AppendRefused(dst, channel []byte, keyword string, unsubscribe bool) []byte {
+	dst = v.open(dst)
 	dst = append(dst, "[:sente-lite/subscribed {:channel-id "...)
 	if channel == nil {
 		dst = append(dst, "nil"...)
@@ -66,13 +82,13 @@ func AppendRefused(dst, channel []byte, keyword string, unsubscribe, wrap bool) 
 	}
 	dst = append(dst, keyword...)
 	dst = append(dst, "}]"...)
-	return closeRecv(dst, wrap)
+	return v.close(dst)
 }
 
 // AppendChannelMessage appends a message of a channel. channel and data are
 // EDN text; from is the publisher's conn-id, empty where a backend published.
-func AppendChannelMessage(dst, channel, data []byte, from string, wrap bool) []byte {
-	dst = openRecv(dst, wrap)
+func (v EDN) AppendChannelMessage(dst, channel, data []byte, from string) []byte {
+	dst = v.open(dst)
 	dst = append(dst, "[:sente-lite/channel-msg {:channel-id "...)
 	dst = append(dst, channel...)
 	dst = append(dst, ", :data "...)
@@ -83,30 +99,30 @@ func AppendChannelMessage(dst, channel, data []byte, from string, wrap bool) []b
 		dst = append(dst, '"')
 	}
 	dst = append(dst, "}]"...)
-	return closeRecv(dst, wrap)
+	return v.close(dst)
 }
 
 // AppendEvent appends a backend's event, [id data], as EDN text: as it came
 // unless it is to be wrapped.
-func AppendEvent(dst, event []byte, wrap bool) []byte {
-	dst = openRecv(dst, wrap)
+func (v EDN) AppendEvent(dst, event []byte) []byte {
+	dst = v.open(dst)
 	dst = append(dst, event...)
-	return closeRecv(dst, wrap)
+	return v.close(dst)
 }
 
 // AppendDropped appends what a client is told when its queue had no room for
 // count messages.
-func AppendDropped(dst []byte, count int, wrap bool) []byte {
-	dst = openRecv(dst, wrap)
+func (v EDN) AppendDropped(dst []byte, count int) []byte {
+	dst = v.open(dst)
 	dst = append(dst, "[:sente-lite/dropped {:count "...)
 	dst = strconv.AppendInt(dst, int64(count), 10)
 	dst = append(dst, ", :reason :queue-full}]"...)
-	return closeRecv(dst, wrap)
+	return v.close(dst)
 }
 
 // AppendReply appends the answer to a callback: value and callback are EDN
 // text.
-func AppendReply(dst, value, callback []byte) []byte {
+func (EDN) AppendReply(dst, value, callback []byte) []byte {
 	dst = append(dst, '[')
 	dst = append(dst, value...)
 	dst = append(dst, ' ')
@@ -114,13 +130,18 @@ func AppendReply(dst, value, callback []byte) []byte {
 	return append(dst, ']')
 }
 
+// AppendError appends what a callback gets instead of an answer.
+func (v EDN) AppendError(dst []byte, keyword string, callback []byte) []byte {
+	return v.AppendReply(dst, []byte(keyword), callback)
+}
+
 // AppendResult appends the answer to a subscribe, unsubscribe or publish that
 // was sent with a callback. keyword is empty where it was done.
-func AppendResult(dst []byte, keyword string, callback []byte) []byte {
+func (v EDN) AppendResult(dst []byte, keyword string, callback []byte) []byte {
 	if keyword == "" {
-		return AppendReply(dst, []byte("{:success true}"), callback)
+		return v.AppendReply(dst, []byte("{:success true}"), callback)
 	}
-	return AppendReply(dst, []byte("{:success false, :error "+keyword+"}"), callback)
+	return v.AppendReply(dst, []byte("{:success false, :error "+keyword+"}"), callback)
 }
 
 // AppendEcho appends the event that the built-in demo backend answers with: id
@@ -142,15 +163,15 @@ func AppendEcho(dst, id, data []byte, connID string, unixMilli int64) []byte {
 }
 
 // Wrapped: [:chsk/recv [id data]], for clients set to wrap-recv-evs?.
-func openRecv(dst []byte, wrap bool) []byte {
-	if wrap {
+func (v EDN) open(dst []byte) []byte {
+	if v.Wrap {
 		return append(dst, "[:chsk/recv "...)
 	}
 	return dst
 }
 
-func closeRecv(dst []byte, wrap bool) []byte {
-	if wrap {
+func (v EDN) close(dst []byte) []byte {
+	if v.Wrap {
 		return append(dst, ']')
 	}
 	return dst

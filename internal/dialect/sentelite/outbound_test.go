@@ -3,6 +3,7 @@ package sentelite_test
 import (
 	"testing"
 
+	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
@@ -12,6 +13,7 @@ import (
 func TestOutbound(t *testing.T) {
 	const conn = "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4"
 	news := []byte(`"news"`)
+	plain, wrapped := sentelite.EDN{}, sentelite.EDN{Wrap: true}
 	tests := []struct {
 		name string
 		got  []byte
@@ -19,77 +21,77 @@ func TestOutbound(t *testing.T) {
 	}{
 		{
 			name: "handshake",
-			got:  sentelite.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1.0"),
+			got:  plain.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1.0"),
 			want: `[:chsk/handshake ["alice" nil {:sente-lite-version "2.0.0", :conn-id "` + conn + `", :hoshi "0.1.0"} true]]`,
 		},
 		{
 			name: "subscribed",
-			got:  sentelite.AppendSubscribed(nil, news, false),
+			got:  plain.AppendSubscribed(nil, news),
 			want: `[:sente-lite/subscribed {:channel-id "news", :success true}]`,
 		},
 		{
 			name: "subscribed, wrapped",
-			got:  sentelite.AppendSubscribed(nil, news, true),
+			got:  wrapped.AppendSubscribed(nil, news),
 			want: `[:chsk/recv [:sente-lite/subscribed {:channel-id "news", :success true}]]`,
 		},
 		{
 			name: "subscribe refused",
-			got:  sentelite.AppendRefused(nil, news, sentelite.MaxSubscribersReached, false, false),
+			got:  plain.AppendRefused(nil, news, dialect.MaxSubscribersReached, false),
 			want: `[:sente-lite/subscribed {:channel-id "news", :success false, :error :max-subscribers-reached}]`,
 		},
 		{
 			name: "unsubscribe refused",
-			got:  sentelite.AppendRefused(nil, []byte(`"never"`), sentelite.NotSubscribed, true, false),
+			got:  plain.AppendRefused(nil, []byte(`"never"`), dialect.NotSubscribed, true),
 			want: `[:sente-lite/subscribed {:channel-id "never", :success nil, :error :not-subscribed}]`,
 		},
 		{
 			name: "refused without a channel id",
-			got:  sentelite.AppendRefused(nil, nil, sentelite.BadRequest, false, false),
+			got:  plain.AppendRefused(nil, nil, dialect.BadRequest, false),
 			want: `[:sente-lite/subscribed {:channel-id nil, :success false, :error :bad-request}]`,
 		},
 		{
 			name: "channel message",
-			got:  sentelite.AppendChannelMessage(nil, news, []byte(`{:msg "hi"}`), conn, false),
+			got:  plain.AppendChannelMessage(nil, news, []byte(`{:msg "hi"}`), conn),
 			want: `[:sente-lite/channel-msg {:channel-id "news", :data {:msg "hi"}, :from "` + conn + `"}]`,
 		},
 		{
 			name: "channel message of a backend",
-			got:  sentelite.AppendChannelMessage(nil, []byte("[:doc 7]"), []byte("nil"), "", false),
+			got:  plain.AppendChannelMessage(nil, []byte("[:doc 7]"), []byte("nil"), ""),
 			want: `[:sente-lite/channel-msg {:channel-id [:doc 7], :data nil}]`,
 		},
 		{
 			name: "channel message, wrapped",
-			got:  sentelite.AppendChannelMessage(nil, news, []byte("1"), conn, true),
+			got:  wrapped.AppendChannelMessage(nil, news, []byte("1"), conn),
 			want: `[:chsk/recv [:sente-lite/channel-msg {:channel-id "news", :data 1, :from "` + conn + `"}]]`,
 		},
 		{
 			name: "event, wrapped",
-			got:  sentelite.AppendEvent(nil, []byte("[:chat/hi 1]"), true),
+			got:  wrapped.AppendEvent(nil, []byte("[:chat/hi 1]")),
 			want: "[:chsk/recv [:chat/hi 1]]",
 		},
 		{
 			name: "dropped",
-			got:  sentelite.AppendDropped(nil, 12, false),
+			got:  plain.AppendDropped(nil, 12),
 			want: "[:sente-lite/dropped {:count 12, :reason :queue-full}]",
 		},
 		{
 			name: "dropped, wrapped",
-			got:  sentelite.AppendDropped(nil, 1, true),
+			got:  wrapped.AppendDropped(nil, 1),
 			want: "[:chsk/recv [:sente-lite/dropped {:count 1, :reason :queue-full}]]",
 		},
 		{
 			name: "reply",
-			got:  sentelite.AppendReply(nil, []byte("{:a 1}"), []byte(`"cb-1"`)),
+			got:  plain.AppendReply(nil, []byte("{:a 1}"), []byte(`"cb-1"`)),
 			want: `[{:a 1} "cb-1"]`,
 		},
 		{
 			name: "result",
-			got:  sentelite.AppendResult(nil, "", []byte(`"cb"`)),
+			got:  plain.AppendResult(nil, "", []byte(`"cb"`)),
 			want: `[{:success true} "cb"]`,
 		},
 		{
 			name: "result, refused",
-			got:  sentelite.AppendResult(nil, sentelite.Unavailable, []byte(`"cb"`)),
+			got:  plain.AppendResult(nil, dialect.Unavailable, []byte(`"cb"`)),
 			want: `[{:success false, :error :unavailable} "cb"]`,
 		},
 		{

@@ -1,0 +1,72 @@
+package edge
+
+import (
+	"sync"
+
+	"github.com/hoshi-ws/hoshi/internal/dialect"
+	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
+)
+
+// The voices of a node. A session has the number of its own as the group of
+// its connection, so that deliveries find it where they find the send queue.
+const (
+	senteliteEDN = iota
+	senteliteJSON
+
+	voiceCount = iota
+)
+
+// voice is a dialect.Voice with what a node keeps for it. Fixed after Start.
+type voice struct {
+	dialect.Voice
+	name    string // for counters
+	number  uint8
+	format  codec.Format
+	parsers sync.Pool // dialect.Parser
+	ping    *wsconn.Frame
+	pong    *wsconn.Frame
+}
+
+// setUpVoices makes the voices.
+func (n *Node) setUpVoices() {
+	all := [voiceCount]dialect.Voice{
+		senteliteEDN:  sentelite.EDN{Wrap: n.opts.WrapRecv},
+		senteliteJSON: sentelite.JSON{Wrap: n.opts.WrapRecv},
+	}
+	for i, v := range all {
+		n.voices[i] = &voice{
+			Voice:   v,
+			name:    v.Dialect() + "/" + v.Format().String(),
+			number:  uint8(i),
+			format:  v.Format(),
+			parsers: sync.Pool{New: func() any { return v.NewParser() }},
+			ping:    wsconn.NewText([]byte(v.Ping())),
+			pong:    wsconn.NewText([]byte(v.Pong())),
+		}
+	}
+}
+
+// senteliteIn returns the voice of sente-lite in a format.
+func senteliteIn(f codec.Format) uint8 {
+	if f == codec.JSON {
+		return senteliteJSON
+	}
+	return senteliteEDN
+}
+
+// byVoice returns a number of each voice, by its name.
+func (n *Node) byVoice(number func(i int) uint64) map[string]uint64 {
+	m := make(map[string]uint64, voiceCount)
+	for i, v := range n.voices {
+		m[v.name] = number(i)
+	}
+	return m
+}
+
+// voiceOf returns the voice of a connection.
+func (n *Node) voiceOf(c *wsconn.Conn) *voice { return n.voices[c.Group()] }
+
+// voice returns the voice of the session.
+func (s *session) voice() *voice { return s.node.voiceOf(&s.Conn) }
