@@ -111,7 +111,7 @@ func TestBackpressureInward(t *testing.T) {
 	node := testkit.StartNode(t, edge.Options{
 		Bus:          bus.Options{URLs: []string{"nats://" + process.Addrs.Client}},
 		PingInterval: 500 * time.Millisecond,
-		IdleTimeout:  2 * time.Second,
+		IdleTimeout:  3 * time.Second,
 		QueueBytes:   64 << 20, // what was held back comes in a burst
 	})
 	sub := testkit.Dial(t, node.Addr().String(), "/")
@@ -137,7 +137,7 @@ func TestBackpressureInward(t *testing.T) {
 		done <- nil
 	}()
 	// The reader lives: it says so by itself.
-	for time.Since(stopped) < 3*time.Second {
+	for time.Since(stopped) < 4*time.Second {
 		sub.Nothing()
 		time.Sleep(50 * time.Millisecond)
 	}
