@@ -11,6 +11,7 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/config"
 	"github.com/hoshi-ws/hoshi/internal/natsd"
 	"github.com/hoshi-ws/hoshi/internal/obs"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/edge"
 )
 
@@ -113,6 +114,7 @@ func (n *node) start(ctx context.Context) error {
 			MaxSubscriptionsPerConn: o.MaxSubscriptions,
 			MaxSubscribers:          o.MaxSubscribers,
 		},
+		Format:           formatOf(o.Format),
 		WrapRecv:         o.WrapRecv,
 		PingInterval:     o.PingInterval,
 		IdleTimeout:      o.IdleTimeout,
@@ -132,6 +134,12 @@ func (n *node) start(ctx context.Context) error {
 	}
 	n.edge = e
 	return nil
+}
+
+// formatOf returns the format of a name that the options have checked.
+func formatOf(name string) codec.Format {
+	f, _ := codec.ParseFormat(name)
+	return f
 }
 
 func channelOverflow(rules []config.Rule) []edge.ChannelOverflow {

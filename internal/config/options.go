@@ -51,6 +51,7 @@ type Node struct {
 	StallTimeout     time.Duration `name:"stall-timeout" default:"30s" min:"100ms" max:"24h" placeholder:"TIME" help:"Time in which a slow client must take something of what waits for it, or it is closed with 1013." more:"Whatever the policy, and though it sends." group:"Connections" tune:""`
 	HandshakeTimeout time.Duration `name:"handshake-timeout" default:"10s" min:"100ms" max:"10m" placeholder:"TIME" help:"Time from accept to a complete request." group:"Connections" tune:""`
 	CloseTimeout     time.Duration `name:"close-timeout" default:"5s" min:"10ms" max:"10m" placeholder:"TIME" help:"Time for a closing handshake before the connection is reset." group:"Connections" tune:""`
+	Format           string        `name:"format" default:"edn" oneof:"edn,json" placeholder:"FORMAT" help:"Format of clients that name none: edn or json." more:"A client names one in the query, format=json, or by the subprotocol hoshi.json." group:"Connections" tune:""`
 	WrapRecv         bool          `name:"wrap-recv" help:"Send every event but :chsk/... as [:chsk/recv [id data]], for clients with wrap-recv-evs?." group:"Connections" tune:""`
 
 	ChannelAutoCreate bool     `name:"channel-auto-create" default:"true" help:"A subscribe creates the channel. When false, only channels of --channel-patterns exist." group:"Channels" tune:""`

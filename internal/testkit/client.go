@@ -19,17 +19,21 @@ import (
 // Patience is how long a wait lasts before it fails the test.
 const Patience = 20 * time.Second
 
-// Client is one WebSocket connection of a test. It reads only when asked to,
-// answers RFC 6455 pings, and belongs to one goroutine.
+// Client is one WebSocket connection of a test, in EDN or JSON as the node
+// chooses. It reads only when asked to, answers RFC 6455 pings, and belongs to
+// one goroutine.
 type Client struct {
 	Conn   net.Conn
 	ConnID string // from the handshake
-	UID    string // EDN text, from the handshake
+	UID    string // its text, EDN or JSON, from the handshake
+	JSON   bool   // the handshake was in JSON
+
+	Protocol string // the subprotocol that the node has chosen
 
 	Handshake string // the whole of it
 
-	// SeePings lets the node's own [:chsk/ws-ping] be read; else they are
-	// passed over.
+	// SeePings lets the node's own pings, [:chsk/ws-ping], be read; else they
+	// are passed over.
 	SeePings bool
 
 	t  testing.TB
@@ -66,6 +70,16 @@ func DialSlow(t testing.TB, addr, path string) *Client {
 	return c
 }
 
+// DialProtocols is Dial with subprotocols.
+func DialProtocols(t testing.TB, addr, path string, protocols ...string) *Client {
+	t.Helper()
+	c, err := dial(t, ws.Dialer{Protocols: protocols}, addr, path)
+	if err != nil {
+		t.Fatalf("dial %s%s %q: %v", addr, path, protocols, err)
+	}
+	return c
+}
+
 // TryDial is Dial for whom a refusal is no failure.
 func TryDial(t testing.TB, addr, path string) (*Client, error) {
 	t.Helper()
@@ -76,11 +90,11 @@ func dial(t testing.TB, d ws.Dialer, addr, path string) (*Client, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
-	conn, buffered, _, err := d.Dial(ctx, "ws://"+addr+path)
+	conn, buffered, answer, err := d.Dial(ctx, "ws://"+addr+path)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{Conn: conn, t: t, in: buffered}
+	c := &Client{Conn: conn, Protocol: answer.Protocol, t: t, in: buffered}
 	if c.in == nil {
 		c.in = bufio.NewReader(conn)
 	}
@@ -91,11 +105,16 @@ func dial(t testing.TB, d ws.Dialer, addr, path string) (*Client, error) {
 	}
 	c.Handshake = first
 	rest, ok := strings.CutPrefix(first, "[:chsk/handshake [")
+	behind, before := " nil {", `:conn-id "`
 	if !ok {
+		rest, c.JSON = strings.CutPrefix(first, `["chsk/handshake",[`)
+		behind, before = ",null,{", `"conn-id":"`
+	}
+	if !ok && !c.JSON {
 		return nil, fmt.Errorf("first event is %s", first)
 	}
-	c.UID, _, _ = strings.Cut(rest, " nil {")
-	_, id, _ := strings.Cut(rest, `:conn-id "`)
+	c.UID, _, _ = strings.Cut(rest, behind)
+	_, id, _ := strings.Cut(rest, before)
 	c.ConnID, _, _ = strings.Cut(id, `"`)
 	return c, nil
 }
@@ -174,7 +193,7 @@ func (c *Client) TryRead(patience time.Duration) (string, error) {
 		}
 		switch h.OpCode {
 		case ws.OpText:
-			if s := string(payload); c.SeePings || s != "[:chsk/ws-ping]" {
+			if s := string(payload); c.SeePings || s != c.inFormat("[:chsk/ws-ping]", `["chsk/ws-ping"]`) {
 				return s, nil
 			}
 		case ws.OpPing:
@@ -217,8 +236,16 @@ func (c *Client) Expect(texts ...string) {
 // have sent nothing.
 func (c *Client) Nothing() {
 	c.t.Helper()
-	c.Send("[:chsk/ws-ping]")
-	c.Expect("[:chsk/ws-pong]")
+	c.Send(c.inFormat("[:chsk/ws-ping]", `["chsk/ws-ping"]`))
+	c.Expect(c.inFormat("[:chsk/ws-pong]", `["chsk/ws-pong"]`))
+}
+
+// inFormat returns the text of the client's format.
+func (c *Client) inFormat(edn, json string) string {
+	if c.JSON {
+		return json
+	}
+	return edn
 }
 
 // ExpectClose reads the end of the connection and fails the test if a message
@@ -231,17 +258,31 @@ func (c *Client) ExpectClose(code int) {
 	}
 }
 
-// Subscribe subscribes to a channel, EDN text, and reads the answer.
+// Subscribe subscribes to a channel, EDN or JSON text, and reads the answer.
 func (c *Client) Subscribe(channel string) {
 	c.t.Helper()
-	c.Send("[:sente-lite/subscribe {:channel-id " + channel + "}]")
-	c.Expect("[:sente-lite/subscribed {:channel-id " + channel + ", :success true}]")
+	c.Send(c.inFormat("[:sente-lite/subscribe {:channel-id "+channel+"}]", `["sente-lite/subscribe",{"channel-id":`+channel+`}]`))
+	c.Expect(c.inFormat(
+		"[:sente-lite/subscribed {:channel-id "+channel+", :success true}]",
+		`["sente-lite/subscribed",{"channel-id":`+channel+`,"success":true}]`,
+	))
 }
 
-// Publish publishes data, EDN text, to a channel.
+// Publish publishes data, EDN or JSON text, to a channel.
 func (c *Client) Publish(channel, data string) {
 	c.t.Helper()
-	c.Send("[:sente-lite/publish {:channel-id " + channel + ", :data " + data + "}]")
+	c.Send(c.inFormat(
+		"[:sente-lite/publish {:channel-id "+channel+", :data "+data+"}]",
+		`["sente-lite/publish",{"channel-id":`+channel+`,"data":`+data+`}]`,
+	))
+}
+
+// MessageJSON is what a subscriber of a channel reads in JSON.
+func MessageJSON(channel, data, from string) string {
+	if from != "" {
+		from = `,"from":"` + from + `"`
+	}
+	return `["sente-lite/channel-msg",{"channel-id":` + channel + `,"data":` + data + from + "}]"
 }
 
 // Message is what a subscriber of a channel reads.

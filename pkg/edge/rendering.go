@@ -62,7 +62,8 @@ func (o *outbound) frame(voice uint8) *wsconn.Frame {
 
 func (o *outbound) render(number uint8) *wsconn.Frame {
 	v := o.node.voices[number]
-	if o.failed[v.format] {
+	// A snapshot of subscribers may hold some that have left.
+	if o.failed[v.format] || o.node.speakers[number].Load() == 0 {
 		return nil
 	}
 	payload, err := o.payload(v.format)
