@@ -131,7 +131,7 @@ func (p *player) play(number int, line string) {
 		p.clients[name] = testkit.Dial(p.t, p.cluster.Nodes[0].Addr().String(), strings.TrimPrefix(text, "GET "))
 	case direction == '>':
 		p.clients[name].Send(text)
-	case direction == '<' && strings.HasPrefix(text, "[:chsk/handshake "):
+	case direction == '<' && (strings.HasPrefix(text, "[:chsk/handshake ") || strings.HasPrefix(text, `["chsk/handshake",`)):
 		p.handshake(number, p.clients[name], text)
 	case direction == '<' && strings.HasPrefix(text, "close "):
 		p.closed(number, p.clients[name], strings.TrimPrefix(text, "close "))
