@@ -23,6 +23,8 @@ func TestMain(m *testing.M) {
 type scenario struct {
 	name   string
 	checks []string
+	// start starts what is no script of clj/; nil for one.
+	start func(*testing.T, *cluster) *process
 	// signal does what the script asks for with a line `# word`.
 	signal map[string]func(*testing.T, *cluster)
 }
@@ -164,7 +166,11 @@ func TestDev(t *testing.T) {
 // run starts the script and holds what it prints against the checks.
 func (s scenario) run(t *testing.T, c *cluster) {
 	t.Helper()
-	p := c.script(t, s.name)
+	begin := s.start
+	if begin == nil {
+		begin = func(t *testing.T, c *cluster) *process { return c.script(t, s.name) }
+	}
+	p := begin(t, c)
 	var seen []string
 	finished := false
 	for line, more := p.next(t); more; line, more = p.next(t) {
