@@ -24,7 +24,7 @@ var arrows = map[string][]string{
 		"pkg/bus", "pkg/codec", "pkg/codec/edn", "pkg/edge",
 	},
 	"cmd/loadgen/...": {
-		"cmd/loadgen/...", "internal/poller", "internal/wsconn", "pkg/client", "pkg/codec", "pkg/codec/edn",
+		"cmd/loadgen/...", "internal/poller", "pkg/client", "pkg/codec", "pkg/codec/edn",
 	},
 
 	"pkg/edge": {
