@@ -80,6 +80,26 @@ func DialProtocols(t testing.TB, addr, path string, protocols ...string) *Client
 	return c
 }
 
+// Thaw gives a client of DialSlow an ordinary receive buffer, for when it goes
+// on reading: through the smallest one the system sends some 1,500 bytes a
+// second.
+func (c *Client) Thaw() {
+	c.t.Helper()
+	conn, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		c.t.Fatalf("%T has no descriptor", c.Conn)
+	}
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		if cerr := raw.Control(func(fd uintptr) { err = setReceiveBuffer(fd, 1<<20) }); cerr != nil {
+			err = cerr
+		}
+	}
+	if err != nil {
+		c.t.Fatalf("receive buffer: %v", err)
+	}
+}
+
 // TryDial is Dial for whom a refusal is no failure.
 func TryDial(t testing.TB, addr, path string) (*Client, error) {
 	t.Helper()

@@ -27,6 +27,7 @@ type frozen struct {
 	read    int            // numbered ones
 	told    int            // dropped, by notices
 	notices int
+	awake   bool
 }
 
 func freeze(t *testing.T, addr string) *frozen {
@@ -40,6 +41,10 @@ func freeze(t *testing.T, addr string) *frozen {
 // begins with "[n ": their numbers only rise.
 func (f *frozen) next() {
 	f.t.Helper()
+	if !f.awake {
+		f.awake = true
+		f.Thaw()
+	}
 	text := f.Read()
 	if count, ok := strings.CutPrefix(text, "[:sente-lite/dropped {:count "); ok {
 		count, ok = strings.CutSuffix(count, ", :reason :queue-full}]")
