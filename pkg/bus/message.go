@@ -41,6 +41,8 @@ const (
 	HeaderFrom        = "Hoshi-From"
 	HeaderExclude     = "Hoshi-Exclude"
 	HeaderError       = "Hoshi-Error"
+	HeaderTab         = "Hoshi-Tab"   // between nodes only
+	HeaderID          = "Nats-Msg-Id" // NATS's own: tells equal pushes apart
 )
 
 // The content types that nodes take. EDN is the default.
@@ -96,6 +98,12 @@ type Message struct {
 	From string
 	// Exclude is a conn-id that must not get the message.
 	Exclude string
+	// ID is what the publisher has called the message, usually nothing.
+	ID string
+	// Tab is what another node has to say about a tab of a Sente client, on the
+	// subject of a client or connection; empty for everything else. Then Body has
+	// not been read: it is between the two nodes.
+	Tab string
 	// Format is what Body is written in.
 	Format codec.Format
 	// ReplyTo is where a refusal goes ([Node.ReplyError]); usually empty.
@@ -152,6 +160,8 @@ type Outgoing struct {
 	Conn    string // event: conn-id of the sender
 	UID     string // event: token, empty when the uid is the conn-id
 	Client  string // event: token, empty when there is none
+	Tab     string // between nodes: see Message.Tab
+	ID      string // between nodes: see Message.ID
 
 	// Urgent is accepted whatever waits already: events about a socket's life,
 	// of which there are few for each connection, and whose sender cannot wait.

@@ -57,7 +57,7 @@ type publisher struct {
 	// Owned by run.
 	spare  []item
 	header nats.Header
-	values [6][]string
+	values [8][]string
 	msg    nats.Msg
 	text   []byte
 }
@@ -109,8 +109,11 @@ func newPublisher(o *NodeOptions, inbox string, r *requests) *publisher {
 
 // contentType returns what has to be declared. What has a sender is an event.
 func (it *item) contentType() string {
-	if it.Format == codec.EDN && it.Conn == "" {
+	switch {
+	case it.Format == codec.EDN && it.Conn == "":
 		return ""
+	case it.Tab != "":
+		return contentTypes[it.Format]
 	}
 	return contentTypeOf(it.Format, it.Conn != "", it.Body)
 }
@@ -118,7 +121,7 @@ func (it *item) contentType() string {
 // headerBytes bounds what the headers of an item take on the wire.
 func (it *item) headerBytes() int {
 	n := 0
-	for _, s := range [...]string{it.From, it.Exclude, it.Conn, it.UID, it.Client, it.err, it.contentType()} {
+	for _, s := range [...]string{it.From, it.Exclude, it.Conn, it.UID, it.Client, it.Tab, it.ID, it.err, it.contentType()} {
 		if s != "" {
 			n += len(s) + 20
 		}
@@ -294,6 +297,8 @@ func (p *publisher) send(nc *nats.Conn, it *item) error {
 		p.set(3, HeaderUID, it.UID)
 		p.set(4, HeaderClient, it.Client)
 		p.set(5, HeaderContentType, it.contentType())
+		p.set(6, HeaderTab, it.Tab)
+		p.set(7, HeaderID, it.ID)
 		if it.err != "" {
 			p.set(0, HeaderError, it.err)
 		}

@@ -127,6 +127,10 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (
 		if !connOrNone(msg.From) || !connOrNone(msg.Exclude) {
 			return dropHeader, false
 		}
+		msg.ID = first(h[HeaderID])
+		if msg.Tab = first(h[HeaderTab]); msg.Tab != "" {
+			return parseTab(msg, contentType)
+		}
 	}
 	var ok bool
 	if msg.Format, ok = formatOf(contentType, msg.Kind != KindChan, m.Data); !ok {
@@ -137,6 +141,16 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (
 		return dropInvalid, false
 	}
 	return 0, true
+}
+
+// parseTab finishes what one node says to another, whose body is theirs.
+func parseTab(msg *Message, contentType string) (drop, bool) {
+	if msg.Kind != KindConn && msg.Kind != KindClient {
+		return dropHeader, false
+	}
+	var ok bool
+	msg.Format, ok = formatOf(contentType, false, nil)
+	return dropFormat, ok
 }
 
 // connOrNone: the publisher's conn-id becomes part of frames, so it must be one.
