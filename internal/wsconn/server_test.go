@@ -215,7 +215,7 @@ func TestHandshake(t *testing.T) {
 		{"plain", head("GET / HTTP/1.1", host), "404", "handler"},
 		{"wrong version", head("GET / HTTP/1.1", host, up, conn, key, "Sec-WebSocket-Version: 8"), "426", "ws-version"},
 		{"no key", head("GET / HTTP/1.1", host, up, conn, version), "400", "key"},
-		{"post", head("POST / HTTP/1.1", host, "Content-Length: 0"), "405", "method"},
+		{"put", head("PUT / HTTP/1.1", host, "Content-Length: 0"), "405", "method"},
 		{"http/1.0", head("GET / HTTP/1.0", host), "505", "http-version"},
 		{"rubbish", "\x16\x03\x01\x02\x00", "400", "malformed"},
 		{"endless", "GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 20000), "431", "head-too-large"},

@@ -46,7 +46,16 @@ func TestParse(t *testing.T) {
 		{name: "plain head", head: "HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", plain: true},
 		{name: "plain get that offers h2c", head: "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n", plain: true},
 
-		{name: "post", head: change("GET", "POST"), reason: handshake.BadMethod},
+		{name: "plain post", head: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n", plain: true},
+		{name: "plain post without body", head: "POST / HTTP/1.1\r\nHost: x\r\n\r\n", plain: true},
+		{name: "post in chunks", head: "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", reason: handshake.HasBody},
+		{name: "post with two lengths", head: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", reason: handshake.Malformed},
+		{name: "post with a list of lengths", head: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\n", reason: handshake.Malformed},
+		{name: "post with a signed length", head: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\n", reason: handshake.Malformed},
+		{name: "post without a number", head: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", reason: handshake.Malformed},
+
+		{name: "post upgrade", head: change("GET", "POST"), reason: handshake.BadMethod},
+		{name: "put", head: change("GET", "PUT"), reason: handshake.BadMethod},
 		{name: "head upgrade", head: change("GET", "HEAD"), reason: handshake.BadMethod},
 		{name: "options *", head: "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", reason: handshake.Malformed},
 		{name: "http/1.0", head: change("HTTP/1.1", "HTTP/1.0"), reason: handshake.BadHTTP},
