@@ -2,6 +2,7 @@ package bus
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
@@ -106,8 +107,13 @@ type Message struct {
 	Tab string
 	// Format is what Body is written in.
 	Format codec.Format
-	// ReplyTo is where a refusal goes ([Node.ReplyError]); usually empty.
+	// ReplyTo is where a refusal goes ([Node.ReplyError]), and the answers to an
+	// ask; usually empty.
 	ReplyTo string
+	// Ask is the time in which answers are gathered, 0 for what asks nothing.
+	Ask time.Duration
+	// Flush says that a client's gathered messages leave with this one at once.
+	Flush bool
 }
 
 // Reply ends one [Node.Request].
@@ -166,4 +172,6 @@ type Outgoing struct {
 	// Urgent is accepted whatever waits already: events about a socket's life,
 	// of which there are few for each connection, and whose sender cannot wait.
 	Urgent bool
+
+	ask *askSaid // of what is said to who has asked
 }

@@ -20,6 +20,7 @@ type Node struct {
 	pub      *publisher
 	requests *requests
 	shards   []*shard
+	answer   askSaid // what all answers of this node say
 
 	stop sync.Once
 	err  error // of Stop
@@ -34,7 +35,7 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	n := &Node{o: o, subjects: NewSubjects(o.Prefix)}
+	n := &Node{o: o, subjects: NewSubjects(o.Prefix), answer: newAnswer(o.ID)}
 	// What others send can be wrong thousands of times a second.
 	sampled := o.Logger.With().Str("component", "bus").Logger().
 		Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})

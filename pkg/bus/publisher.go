@@ -57,7 +57,7 @@ type publisher struct {
 	// Owned by run.
 	spare  []item
 	header nats.Header
-	values [8][]string
+	values [11][]string
 	msg    nats.Msg
 	text   []byte
 }
@@ -114,6 +114,8 @@ func (it *item) contentType() string {
 		return ""
 	case it.Tab != "":
 		return contentTypes[it.Format]
+	case it.ask != nil:
+		return contentTypeOfAnswer(it.Format)
 	}
 	return contentTypeOf(it.Format, it.Conn != "", it.Body)
 }
@@ -125,6 +127,9 @@ func (it *item) headerBytes() int {
 		if s != "" {
 			n += len(s) + 20
 		}
+	}
+	if it.ask != nil {
+		n += askHeaderBytes
 	}
 	if n > 0 {
 		n += 16
@@ -299,6 +304,12 @@ func (p *publisher) send(nc *nats.Conn, it *item) error {
 		p.set(5, HeaderContentType, it.contentType())
 		p.set(6, HeaderTab, it.Tab)
 		p.set(7, HeaderID, it.ID)
+		if it.ask != nil {
+			asked, answered := it.ask.headers()
+			p.set(8, HeaderNode, it.ask.node)
+			p.set(9, HeaderAsked, asked)
+			p.set(10, HeaderAnswered, answered)
+		}
 		if it.err != "" {
 			p.set(0, HeaderError, it.err)
 		}

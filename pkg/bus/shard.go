@@ -24,9 +24,10 @@ const (
 	dropFormat
 	dropHeader
 	dropPanic
+	dropAsk
 )
 
-var dropNames = []string{"queue-full", "bad-subject", "invalid", "unsupported-format", "bad-header", "panic"}
+var dropNames = []string{"queue-full", "bad-subject", "invalid", "unsupported-format", "bad-header", "panic", "bad-ask"}
 
 // shard delivers the messages of the subjects that fall to it, in order.
 type shard struct {
@@ -130,6 +131,9 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (
 		msg.ID = first(h[HeaderID])
 		if msg.Tab = first(h[HeaderTab]); msg.Tab != "" {
 			return parseTab(msg, contentType)
+		}
+		if why, ok := readAsk(msg, h); !ok {
+			return why, false
 		}
 	}
 	var ok bool
