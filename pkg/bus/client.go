@@ -18,7 +18,8 @@ import (
 )
 
 // Client is a backend's end of the bus: it pushes to users, connections,
-// channels and everyone, takes the events of clients and answers them. It
+// channels and everyone, asks them and gathers their answers, takes the events of
+// clients and answers them. It
 // keeps its connection and its subscriptions over losses. All methods are safe
 // for concurrent use.
 type Client struct {
@@ -151,6 +152,8 @@ type publishOptions struct {
 	contentType string
 	heardCtx    context.Context
 	heard       *bool
+	flush       bool
+	ask         askOptions // of an ask alone
 }
 
 // PublishOption changes one publish.
@@ -166,6 +169,12 @@ func Exclude(connID string) PublishOption {
 // In JSON an event is ["ns/name", data].
 func ContentType(t string) PublishOption {
 	return func(o *publishOptions) { o.contentType = t }
+}
+
+// Flush has the push leave at once, and before it what the node has gathered for
+// a client whose pushes it gathers, as those of Sente are.
+func Flush() PublishOption {
+	return func(o *publishOptions) { o.flush = true }
 }
 
 // Heard asks NATS whether anybody takes the subject. The publish waits for the
@@ -230,21 +239,9 @@ func (c *Client) publish(subject string, body []byte, event bool, opts []Publish
 	for _, opt := range opts {
 		opt(&o)
 	}
-	if err := c.check(body, event, o.contentType); err != nil {
+	m, err := c.message(subject, body, event, &o)
+	if err != nil {
 		return fmt.Errorf("publish on %s: %w", subject, err)
-	}
-	m := &nats.Msg{Subject: subject, Data: body}
-	if o.exclude != "" || (o.contentType != "" && o.contentType != ContentTypeEDN) {
-		m.Header = nats.Header{}
-		if o.exclude != "" {
-			if _, ok := id.ParseConn(o.exclude); !ok {
-				return fmt.Errorf("publish on %s: exclude: %w: %q is no conn-id", subject, ErrBadName, o.exclude)
-			}
-			m.Header[HeaderExclude] = []string{o.exclude}
-		}
-		if o.contentType != "" && o.contentType != ContentTypeEDN {
-			m.Header[HeaderContentType] = []string{o.contentType}
-		}
 	}
 	nc, err := c.conn()
 	if err != nil {
@@ -255,6 +252,34 @@ func (c *Client) publish(subject string, body []byte, event bool, opts []Publish
 	}
 	*o.heard, err = heard(o.heardCtx, nc, m)
 	return mapErr(subject, err)
+}
+
+// message checks what is to be published and makes its headers, nil where it
+// needs none.
+func (c *Client) message(subject string, body []byte, event bool, o *publishOptions) (*nats.Msg, error) {
+	if err := c.check(body, event, o.contentType); err != nil {
+		return nil, err
+	}
+	m := &nats.Msg{Subject: subject, Data: body}
+	set := func(key, value string) {
+		if m.Header == nil {
+			m.Header = nats.Header{}
+		}
+		m.Header[key] = []string{value}
+	}
+	if o.exclude != "" {
+		if _, ok := id.ParseConn(o.exclude); !ok {
+			return nil, fmt.Errorf("exclude: %w: %q is no conn-id", ErrBadName, o.exclude)
+		}
+		set(HeaderExclude, o.exclude)
+	}
+	if o.contentType != "" && o.contentType != ContentTypeEDN {
+		set(HeaderContentType, o.contentType)
+	}
+	if o.flush {
+		set(HeaderFlush, "1")
+	}
+	return m, nil
 }
 
 // checker is what check needs.
