@@ -82,11 +82,17 @@ func FuzzWalk(f *testing.F) {
 func detach(t *testing.T, p, own []byte) {
 	var r msgpack.Reader
 	var outer, inner [8]msgpack.Form
-	_, n, m, err := r.Split(p, outer[:], inner[:])
+	form, n, m, err := r.Split(p, outer[:], inner[:])
 	if err != nil {
 		t.Fatalf("%x: split: %v", p, err)
 	}
 	whole := []byte{0x90 + byte(min(n, 8))}
+	if form.Kind == msgpack.Map {
+		if !msgpack.Portable(p) { // keys cannot be detached
+			return
+		}
+		whole[0] = 0x80 + byte(min(n, 8)/2)
+	}
 	for _, f := range outer[:min(n, len(outer))] {
 		if whole, err = r.Detach(whole, p, f); err != nil {
 			t.Fatalf("%x: detach %v: %v", p, f, err)

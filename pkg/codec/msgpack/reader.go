@@ -17,6 +17,14 @@ import (
 // most.
 const keepBytes = 64 << 10
 
+// Codes stand for at most so many bytes, and so many for each byte of the message:
+// else a message of a megabyte might become one of many gigabytes. A keyword of 80
+// letters that is a key again and again takes 5 bytes each time, with its value.
+const (
+	roomFloor  = 64 << 10
+	roomFactor = 16
+)
+
 // Reader reads messages. Its zero value is ready. It holds reusable scratch memory
 // and must not be used concurrently.
 type Reader struct {
@@ -31,6 +39,7 @@ type Reader struct {
 	top   bool  // the value is a vector
 	from  int   // where the value is that Detach wants, or -1
 	keys  int   // how many keys have a number
+	room  int64 // bytes that codes may still stand for
 
 	// Scratch, kept between calls.
 	check     check.Checker
@@ -67,10 +76,10 @@ func (r *Reader) Walk(p []byte, sink value.Sink) error {
 // Check returns nil if Walk would, and tells nobody.
 func (r *Reader) Check(p []byte) error { return r.Walk(p, discard{}) }
 
-// Split is Check for callers that want the parts as well. If the value is a vector,
-// it fills outer with its elements, as many as fit, and inner with those of its
-// first element, if that is a vector too. It returns the form of the whole and how
-// many elements there are.
+// Split is Check for callers that want the parts as well. If the value is a vector or
+// a map, it fills outer with its elements (keys and values in turn), as many as fit;
+// and inner with those of its first element, if both are vectors. It returns the form
+// of the whole and how many elements there are.
 func (r *Reader) Split(p []byte, outer, inner []Form) (whole Form, nOuter, nInner int, err error) {
 	r.begin(p, discard{})
 	r.outer.into, r.inner.into = outer, inner
@@ -84,7 +93,7 @@ func (r *Reader) Split(p []byte, outer, inner []Form) (whole Form, nOuter, nInne
 
 // Detach appends the value f of p so that it means the same anywhere in bytes
 // without codes, and Sente's packer reads it: as it is, if it does already, and
-// otherwise rewritten. f must have come from Split with this p. dst is returned
+// otherwise rewritten. f must have come from Split with this p, and be no key. dst is returned
 // unchanged on an error.
 func (r *Reader) Detach(dst, p []byte, f Form) ([]byte, error) {
 	if !mustRewrite(p[f.Start:f.End]) {
@@ -105,6 +114,10 @@ func (r *Reader) Detach(dst, p []byte, f Form) ([]byte, error) {
 	}
 	return r.out.Bytes()
 }
+
+// Portable reports that p, the bytes of a value or of a part of one, mean the same
+// anywhere, so that Detach would copy them.
+func Portable(p []byte) bool { return !mustRewrite(p) }
 
 // mustRewrite looks for codes of keys, for times other than the 12 bytes that
 // Sente's packer reads, and for the unsigned numbers that its ClojureScript refuses.
@@ -128,6 +141,7 @@ func (r *Reader) begin(p []byte, sink value.Sink) {
 	r.p, r.i, r.sink, r.err = p, 0, sink, nil
 	r.own, _ = sink.(*Writer)
 	r.outer, r.inner, r.top, r.from, r.keys = forms{}, forms{}, false, -1, 0
+	r.room = roomFloor + roomFactor*int64(len(p))
 	r.check.Reset()
 	if len(p) > math.MaxInt32 {
 		r.fail(0, ReasonTooLong)
@@ -407,8 +421,15 @@ func (r *Reader) mapping(n, at, depth int) Kind {
 		return Invalid
 	}
 	for range n {
-		if !r.key(depth+1) || r.value(depth+1) == Invalid {
-			return Invalid
+		for _, part := range [...]func(*Reader, int) Kind{(*Reader).key, (*Reader).value} {
+			start := r.i
+			k := part(r, depth+1)
+			if k == Invalid {
+				return Invalid
+			}
+			if depth == 0 {
+				r.outer.add(start, r.i, k)
+			}
 		}
 	}
 	return r.close(at, Map)
@@ -416,15 +437,18 @@ func (r *Reader) mapping(n, at, depth int) Kind {
 
 // key reads a key, or the code of one. Keywords and strings get a number, as they do
 // where Sente's packer reads them: also when they had one already.
-func (r *Reader) key(depth int) bool {
+func (r *Reader) key(depth int) Kind {
 	at := r.i
 	if code := r.p[at:]; len(code) > 2 && code[0] == fixExt1 && code[1] == extKey {
 		r.i += 3
 		if int(code[2]) >= r.keys {
-			return r.fail(at, ReasonCode)
+			return r.invalid(at, ReasonCode)
 		}
 		k := r.numbered[code[2]]
 		b := r.p[k.Start:k.End]
+		if r.room -= int64(len(b)); r.room < 0 {
+			return r.invalid(at, ReasonTooLong)
+		}
 		if k.Kind == Keyword {
 			r.check.Keyword(b)
 			r.sink.Keyword(b)
@@ -432,14 +456,14 @@ func (r *Reader) key(depth int) bool {
 			r.check.String(b)
 			r.sink.String(b)
 		}
-		return true
+		return k.Kind
 	}
 	k := r.value(depth)
 	if (k == Keyword || k == String) && r.keys < maxKeys {
 		r.numbered[r.keys] = Form{r.i - textLength(r.p[at:r.i]), r.i, k}
 		r.keys++
 	}
-	return k != Invalid
+	return k
 }
 
 // textLength returns how long the text at the end of a string or keyword is.

@@ -280,7 +280,8 @@ func TestSplit(t *testing.T) {
 		{`92 01 9102`, msgpack.Vector, []string{`01`, `9102`}, nil},
 		{`91 90`, msgpack.Vector, []string{`90`}, nil},
 		{`90`, msgpack.Vector, nil, nil},
-		{`81 9101 02`, msgpack.Map, nil, nil},
+		{`81 9101 02`, msgpack.Map, []string{`9101`, `02`}, nil},
+		{`82 d40061 8101 02 c0 a162`, msgpack.Map, []string{`d40061`, `810102`, `c0`, `a162`}, nil},
 		{`c70304 91 9101`, msgpack.Set, nil, nil},
 		{`c0`, msgpack.Nil, nil, nil},
 	} {
@@ -306,6 +307,25 @@ func TestSplit(t *testing.T) {
 	var r msgpack.Reader
 	if _, _, _, err := r.Split([]byte{0x91}, nil, nil); err == nil {
 		t.Error("half a vector is taken")
+	}
+}
+
+// TestCodesAreBounded: a short message does not become one of any length.
+func TestCodesAreBounded(t *testing.T) {
+	message := func(key, n int) []byte {
+		p := []byte{0xDD, 0, 0, byte(n >> 8), byte(n), 0x81, 0xDA, byte(key >> 8), byte(key)}
+		p = append(append(p, strings.Repeat("k", key)...), 1)
+		return append(p, strings.Repeat("\x81\xd4\x08\x00\x01", n-1)...)
+	}
+	for n, want := range map[int]bool{1: true, 10: true, 30: false, 1000: false} {
+		err := msgpack.Check(message(60_000, n))
+		if fault, _ := errors.AsType[*msgpack.Error](err); (err == nil) != want || err != nil && fault.Reason != msgpack.ReasonTooLong {
+			t.Errorf("%d codes: %v", n, err)
+		}
+	}
+	// Keys as people have them may come as often as they like.
+	if err := msgpack.Check(message(75, 60_000)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -68,6 +68,9 @@ func (r *Reader) resolve(s text, key bool) (b []byte, known, ok bool) {
 		return nil, false, r.fail(at, ReasonCode)
 	}
 	e := r.cache[k]
+	if r.room -= int64(e.end - e.start); r.room < 0 {
+		return nil, false, r.fail(at, ReasonTooLong)
+	}
 	if e.arena {
 		return r.arena[e.start:e.end], true, true
 	}

@@ -117,16 +117,12 @@ func (r *Reader) elements(kind value.Kind, depth int) bool {
 		return false
 	}
 	for more := !r.empty(); more; more = r.more(']') {
-		if r.value(depth+1) == Invalid {
-			return false
-		}
 		if kind == value.Map {
-			if r.peek() == ']' {
-				return r.fail(r.i, ReasonOddMap)
-			}
-			if !r.expect(',') || r.value(depth+1) == Invalid {
+			if !r.entry(depth, (*Reader).value) {
 				return false
 			}
+		} else if r.value(depth+1) == Invalid {
+			return false
 		}
 	}
 	return r.err == nil
@@ -147,13 +143,7 @@ func (r *Reader) mapArray(at, depth int) Kind {
 		return Invalid
 	}
 	for r.more(']') {
-		if !r.key(depth + 1) {
-			return Invalid
-		}
-		if r.peek() == ']' {
-			return r.invalid(r.i, ReasonOddMap)
-		}
-		if !r.expect(',') || r.value(depth+1) == Invalid {
+		if !r.entry(depth, (*Reader).key) {
 			return Invalid
 		}
 	}
@@ -163,23 +153,57 @@ func (r *Reader) mapArray(at, depth int) Kind {
 	return r.close(at, Map)
 }
 
+// entry reads a key and its value in the array that a map is written as.
+func (r *Reader) entry(depth int, key func(*Reader, int) Kind) bool {
+	r.space()
+	start := r.i
+	k := key(r, depth+1)
+	if k == Invalid {
+		return false
+	}
+	r.part(start, depth, k)
+	if r.peek() == ']' {
+		return r.fail(r.i, ReasonOddMap)
+	}
+	if !r.expect(',') {
+		return false
+	}
+	r.space()
+	start = r.i
+	if k = r.value(depth + 1); k == Invalid {
+		return false
+	}
+	r.part(start, depth, k)
+	return true
+}
+
+// part collects a key or value of the map that is the whole.
+func (r *Reader) part(start, depth int, k Kind) {
+	if depth == 0 {
+		r.outer.add(start, r.i, k)
+	}
+}
+
 // key reads a key that is no collection; with others a map is a cmap.
-func (r *Reader) key(depth int) bool {
+func (r *Reader) key(depth int) Kind {
 	switch c := r.peek(); c {
 	case 0:
-		return r.fail(r.i, ReasonJSON)
+		return r.invalid(r.i, ReasonJSON)
 	case '"':
 		at := r.i
 		s, ok := r.str()
 		if !ok {
-			return false
+			return Invalid
 		}
 		b, known, ok := r.resolve(s, true)
-		return ok && r.scalar(b, known, at, depth) != Invalid
+		if !ok {
+			return Invalid
+		}
+		return r.scalar(b, known, at, depth)
 	case '[', '{':
-		return r.fail(r.i, ReasonShape)
+		return r.invalid(r.i, ReasonShape)
 	default:
-		return r.bare(c, depth) != Invalid
+		return r.bare(c, depth)
 	}
 }
 
@@ -221,9 +245,19 @@ func (r *Reader) mapOrTag(depth int) Kind {
 				return Invalid
 			}
 		}
-		if r.scalar(b, known, keyAt, depth+1) == Invalid || r.value(depth+1) == Invalid {
+		k := r.scalar(b, known, keyAt, depth+1)
+		if k == Invalid {
 			return Invalid
 		}
+		if depth == 0 {
+			r.outer.add(keyAt, s.end+1, k)
+		}
+		r.space()
+		start := r.i
+		if k = r.value(depth + 1); k == Invalid {
+			return Invalid
+		}
+		r.part(start, depth, k)
 	}
 	if r.err != nil {
 		return Invalid
@@ -241,7 +275,13 @@ func (r *Reader) tagged(name []byte, at, depth int) Kind {
 	}
 	switch string(name) {
 	case "'":
-		return r.value(depth + 1)
+		r.space()
+		start := r.i
+		k := r.value(depth + 1)
+		if depth == 0 {
+			r.quoted = Form{start, r.i, k}
+		}
+		return k
 	case "set":
 		return r.collection(value.Set, Set, at, depth)
 	case "list":

@@ -79,11 +79,21 @@ func FuzzWalk(f *testing.F) {
 func detach(t *testing.T, p []byte) {
 	var r transit.Reader
 	var outer, inner [8]transit.Form
-	_, n, m, err := r.Split(p, outer[:], inner[:])
+	whole, n, m, err := r.Split(p, outer[:], inner[:])
 	if err != nil {
 		t.Fatalf("%q: split: %v", p, err)
 	}
-	text := []byte{'['}
+	if v, err := r.Value(p); err != nil || !transit.Portable(p[v.Start:v.End]) && transit.Portable(p) {
+		t.Fatalf("%q: value %v, %v", p, v, err)
+	}
+	isMap := whole.Kind == transit.Map
+	if isMap && !transit.Portable(p) { // keys cannot be detached
+		return
+	}
+	text, end := []byte{'['}, "]"
+	if isMap {
+		text, end = []byte(`["~#cmap",[`), "]]"
+	}
 	for i, f := range outer[:min(n, len(outer))] {
 		part, err := r.Detach(nil, p, f)
 		if err != nil {
@@ -94,7 +104,7 @@ func detach(t *testing.T, p []byte) {
 		}
 		text = append(text, part...)
 	}
-	if text = append(text, ']'); n > 0 && n <= len(outer) {
+	if text = append(text, end...); n > 0 && n <= len(outer) {
 		if got, want := canonical(t, toEDN(t, text)), canonical(t, toEDN(t, p)); got != want {
 			t.Fatalf("%q: taken apart and put together it is %s, want %s", p, got, want)
 		}

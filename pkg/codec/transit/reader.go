@@ -13,6 +13,14 @@ import (
 // calls, at most.
 const keepText = 64 << 10
 
+// Codes stand for at most so many bytes, and so many for each byte of the message:
+// else a message of a megabyte might become one of many gigabytes. A keyword of 80
+// letters that comes again and again takes 5 bytes each time.
+const (
+	roomFloor  = 64 << 10
+	roomFactor = 16
+)
+
 // Reader reads messages. Its zero value is ready. It holds reusable scratch memory
 // and must not be used concurrently.
 type Reader struct {
@@ -28,6 +36,8 @@ type Reader struct {
 	object bool  // there was a JSON object that is a map
 	lone   bool  // the last string had half of a surrogate pair
 	from   int   // where the value is that Detach wants, or -1
+	room   int64 // bytes that codes may still stand for
+	quoted Form  // what is in the quote that is the whole
 
 	// Scratch, kept between calls.
 	check     check.Checker
@@ -65,10 +75,11 @@ func (r *Reader) Walk(p []byte, sink value.Sink) error {
 // Check returns nil if Walk would, and tells nobody.
 func (r *Reader) Check(p []byte) error { return r.Walk(p, discard{}) }
 
-// Split is Check for callers that want the parts as well. If the value is a vector,
-// it fills outer with its elements, as many as fit, and inner with those of its
-// first element, if that is a vector too. It returns the form of the whole and how
-// many elements there are; a vector with metadata, and what is no vector, has none.
+// Split is Check for callers that want the parts as well. If the value is a vector or
+// a map, it fills outer with its elements (keys and values in turn), as many as fit;
+// and inner with those of its first element, if both are vectors. It returns the form
+// of the whole and how many elements there are; what has metadata or a quote, and what
+// is neither vector nor map, has none.
 func (r *Reader) Split(p []byte, outer, inner []Form) (whole Form, nOuter, nInner int, err error) {
 	r.begin(p, discard{})
 	r.outer.into, r.inner.into = outer, inner
@@ -83,9 +94,23 @@ func (r *Reader) Split(p []byte, outer, inner []Form) (whole Form, nOuter, nInne
 	return whole, nOuter, nInner, nil
 }
 
+// Value is Check, and returns the one value of p, without blanks and without the quote
+// of a scalar.
+func (r *Reader) Value(p []byte) (Form, error) {
+	r.begin(p, discard{})
+	whole := r.only()
+	if r.quoted.Kind != Invalid {
+		whole = r.quoted
+	}
+	if err := r.end(); err != nil {
+		return Form{}, err
+	}
+	return whole, nil
+}
+
 // Detach appends the value f of p so that it means the same anywhere in a text
 // without cache codes, and Clojure's reader of Transit reads it: as it is, if it does
-// already, and otherwise rewritten. f must have come from Split with this p. dst is
+// already, and otherwise rewritten. f must have come from Split with this p, and be no key. dst is
 // returned unchanged on an error.
 func (r *Reader) Detach(dst, p []byte, f Form) ([]byte, error) {
 	if !mustRewrite(p[f.Start:f.End]) {
@@ -122,6 +147,10 @@ func (r *Reader) detached(k Kind) Kind {
 	return Invalid
 }
 
+// Portable reports that p, the text of a value or of a part of one, means the same
+// anywhere, so that Detach would copy it.
+func Portable(p []byte) bool { return !mustRewrite(p) }
+
 // mustRewrite looks for codes, and for doubles with the tag of whole numbers, as
 // transit-js writes them where they are keys and Clojure does not read them. It errs
 // on the side of rewriting: an escaped quote before a ^ looks like the beginning of a
@@ -150,6 +179,7 @@ func (r *Reader) begin(p []byte, sink value.Sink) {
 	r.p, r.i, r.sink, r.err = p, 0, sink, nil
 	r.own, _ = sink.(*Writer)
 	r.outer, r.inner, r.top, r.object, r.from = forms{}, forms{}, false, false, -1
+	r.room, r.quoted = roomFloor+roomFactor*int64(len(p)), Form{}
 	r.check.Reset()
 	r.forget()
 	if len(p) > math.MaxInt32 { // cache entries hold 32-bit offsets

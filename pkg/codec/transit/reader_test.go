@@ -345,7 +345,13 @@ func TestSplit(t *testing.T) {
 		{`[["~#set",[[1]]],[2]]`, transit.Vector, []string{`["~#set",[[1]]]`, `[2]`}, nil},
 		{`[[]]`, transit.Vector, []string{`[]`}, nil},
 		{`[]`, transit.Vector, nil, nil},
-		{`["^ ","~:a",[1]]`, transit.Map, nil, nil},
+		{`["^ ","~:a",[1]]`, transit.Map, []string{`"~:a"`, `[1]`}, nil},
+		{`[ "^ " , "~:a" , 1 , "b" , ["^ ","c",2] ]`, transit.Map, []string{`"~:a"`, `1`, `"b"`, `["^ ","c",2]`}, nil},
+		{`{ "~:a" : 1 , "b" : {"c":2} }`, transit.Map, []string{`"~:a"`, `1`, `"b"`, `{"c":2}`}, nil},
+		{`["~#cmap",[ [1] , 2 , "~:a" , ["^ ","~:b",1] ]]`, transit.Map, []string{`[1]`, `2`, `"~:a"`, `["^ ","~:b",1]`}, nil},
+		{`{"~#cmap":[[1],2]}`, transit.Map, []string{`[1]`, `2`}, nil},
+		{`["^ "]`, transit.Map, nil, nil},
+		{`["~#set",[["^ ","~:a",1]]]`, transit.Set, nil, nil},
 		{`["~#list",[[1]]]`, transit.List, nil, nil},
 		{`["~#'",[[1]]]`, transit.Tagged, nil, nil},
 		{`["~#with-meta",[[[1]],null]]`, transit.Tagged, nil, nil},
@@ -380,6 +386,45 @@ func TestSplit(t *testing.T) {
 	}
 	if _, _, _, err := r.Split([]byte(`[1`), nil, nil); err == nil {
 		t.Error("half a vector is taken")
+	}
+}
+
+func TestValue(t *testing.T) {
+	var r transit.Reader
+	for text, want := range map[string]string{
+		` ["~#'", "~:a" ] `:   `"~:a"`,
+		` {"~#'" : [1] } `:    `[1]`,
+		` [1, ["~#'",2]] `:    `[1, ["~#'",2]]`,
+		` ["~#'",["~#'",2]] `: `["~#'",2]`,
+		` 7 `:                 `7`,
+		`["^ "]`:              `["^ "]`,
+	} {
+		f, err := r.Value([]byte(text))
+		if err != nil || text[f.Start:f.End] != want {
+			t.Errorf("%s: %v, %v", text, f, err)
+		}
+	}
+	for _, text := range []string{`["~#'"]`, `["~#'",1,2]`, `["~#'",1] 2`, ``} {
+		if f, err := r.Value([]byte(text)); err == nil || f != (transit.Form{}) {
+			t.Errorf("%s: %v, %v", text, f, err)
+		}
+	}
+}
+
+// TestCodesAreBounded: a short message does not become one of any length.
+func TestCodesAreBounded(t *testing.T) {
+	long := `"~:` + strings.Repeat("k", 100_000) + `"`
+	for n, want := range map[int]bool{1: true, 10: true, 20: false, 1000: false} {
+		p := []byte(`[` + long + strings.Repeat(`,"^0"`, n) + `]`)
+		err := transit.Check(p)
+		if fault, _ := errors.AsType[*transit.Error](err); (err == nil) != want || err != nil && fault.Reason != transit.ReasonTooLong {
+			t.Errorf("%d codes: %v", n, err)
+		}
+	}
+	// Keywords as people have them may come as often as they like.
+	key := `"~:` + strings.Repeat("k", 75) + `"`
+	if err := transit.Check([]byte(`[` + key + strings.Repeat(`,"^0"`, 200_000) + `]`)); err != nil {
+		t.Error(err)
 	}
 }
 
