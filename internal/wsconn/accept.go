@@ -2,9 +2,7 @@ package wsconn
 
 import (
 	"bytes"
-	"math/rand/v2"
 	"net"
-	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/poller"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
@@ -98,22 +96,18 @@ func (c *Conn) Accept(o AcceptOptions) {
 	c.state = stateOpen
 	c.flags |= flagAccepted
 	c.seen = l.clock()
-	if c.ping = o.Ping; c.ping == nil {
-		c.ping = l.srv.ping
-	}
+	c.keep = o.Keepalive
 	l.n.open++
 	l.n.accepted++
 	c.mu.Lock()
-	c.mu.putLocked(&Frame{wire: r.AppendSwitch(make([]byte, 0, 192), o.Subprotocol), kind: kindControl})
+	c.mu.putLocked(&Frame{wire: r.AppendSwitch(make([]byte, 0, 192), o.Subprotocol), bits: frameControl})
 	if o.First != nil {
 		c.mu.putLocked(o.First)
 	}
 	c.mu.bits = queueOpen | queueScheduled
 	c.mu.Unlock()
 	l.dirty = append(l.dirty, c)
-	// The first ping comes early by chance, so that those who came together are not pinged together for ever.
-	interval := l.srv.opt.PingInterval
-	l.p.SetTimer(&c.sock, interval-time.Duration(rand.Int64N(int64(interval)/2+1)))
+	c.startKeepalive()
 	c.unpause(pauseRequest)
 }
 
@@ -133,7 +127,7 @@ func (c *Conn) respond(response []byte) {
 	c.state = stateClosing
 	c.reason = CloseServer
 	c.mu.Lock()
-	c.mu.putLocked(&Frame{wire: response, kind: kindControl})
+	c.mu.putLocked(&Frame{wire: response, bits: frameControl})
 	c.mu.bits |= queueScheduled
 	c.mu.Unlock()
 	c.beginClose()

@@ -18,6 +18,7 @@ const (
 type Batch struct {
 	srv   *Server
 	lists [][]*Conn     // by loop
+	waits [][]waiter    // the same, of those that may wait
 	turn  chan struct{} // awaitTurn's
 
 	// Of waitForPeer.
@@ -30,7 +31,7 @@ type Batch struct {
 
 // NewBatch returns an empty batch for one delivering goroutine, to be used again and again.
 func (s *Server) NewBatch() *Batch {
-	return &Batch{srv: s, lists: make([][]*Conn, len(s.loops)), turn: make(chan struct{}, 1)}
+	return &Batch{srv: s, lists: make([][]*Conn, len(s.loops)), waits: make([][]waiter, len(s.loops)), turn: make(chan struct{}, 1)}
 }
 
 // Enqueue appends f to c's send queue unless gate, which may be nil, is shut, which is looked at under the queue's
@@ -46,20 +47,24 @@ func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 		c.mu.Unlock()
 		return Shut
 	}
-	r, wake := c.pushLocked(f)
+	r, tell := c.pushLocked(f)
 	crowded, blocked := c.crowdedLocked(), c.mu.bits&queueBlocked != 0
 	c.mu.Unlock()
-	if wake {
+	if tell != callNone {
 		i := c.loop.index
-		b.lists[i] = append(b.lists[i], c)
-		if len(b.lists[i]) >= batchPost {
+		if tell == callNow {
+			b.lists[i] = append(b.lists[i], c)
+		} else {
+			b.waits[i] = append(b.waits[i], waiter{c, tell})
+		}
+		if len(b.lists[i]) >= batchPost || len(b.waits[i]) >= batchPost {
 			b.post(i)
 		}
 	}
 	switch {
 	case !crowded:
 	case blocked:
-		if f.policy == Disconnect {
+		if f.policy() == Disconnect {
 			b.waitForPeer()
 		}
 	default:
@@ -101,7 +106,7 @@ func (b *Batch) Broadcast(f *Frame, except func(*Conn) bool) {
 // Flush hands over what is collected and wakes the loops.
 func (b *Batch) Flush() {
 	for i := range b.lists {
-		if len(b.lists[i]) > 0 {
+		if len(b.lists[i]) > 0 || len(b.waits[i]) > 0 {
 			b.post(i)
 		}
 	}
@@ -109,8 +114,9 @@ func (b *Batch) Flush() {
 
 func (b *Batch) post(i int) {
 	l := b.srv.loops[i]
-	l.scheduleAll(b.lists[i])
+	l.scheduleAll(b.lists[i], b.waits[i])
 	clear(b.lists[i])
-	b.lists[i] = b.lists[i][:0]
+	clear(b.waits[i])
+	b.lists[i], b.waits[i] = b.lists[i][:0], b.waits[i][:0]
 	l.p.Wake()
 }

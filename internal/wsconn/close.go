@@ -1,10 +1,6 @@
 package wsconn
 
-import (
-	"time"
-
-	"github.com/gobwas/ws"
-)
+import "github.com/gobwas/ws"
 
 // CloseReason says how a connection ended. It is a small set, fit for a metric label.
 type CloseReason uint8
@@ -44,7 +40,7 @@ type CloseInfo struct {
 	Code uint16
 	// Reason is the kind of end.
 	Reason CloseReason
-	// Discarded counts the frames that were handed over with OK or Overflow and not given to the system whole,
+	// Discarded counts the frames and parts that were handed over with OK or Overflow and not given to the system whole,
 	// without those that a policy dropped.
 	Discarded int
 	// Unsent is how many bytes the system still held when the connection had to be reset: those are lost as
@@ -99,7 +95,8 @@ func (c *Conn) closeLocked(code ws.StatusCode, text string, why CloseReason) {
 	if c.code = uint16(code); code == 0 {
 		c.code = uint16(ws.StatusNoStatusRcvd)
 	}
-	c.mu.bits = c.mu.bits&^queueOpen | queueScheduled
+	c.mu.bits &^= queueOpen
+	c.mu.scheduleLocked()
 	if why == CloseEOF {
 		c.code = uint16(ws.StatusAbnormalClosure)
 		return // nobody is there to answer
@@ -186,30 +183,6 @@ func (c *Conn) onTimer() {
 		c.end(c.reason, false)
 	default:
 	}
-}
-
-// keepAlive sends a ping, or ends a connection that is silent for too long.
-func (c *Conn) keepAlive() {
-	l := c.loop
-	o := &l.srv.opt
-	next := o.PingInterval
-	if c.pause&pauseHold == 0 {
-		silent := time.Duration(l.clock()-c.seen) * clockUnit
-		if silent >= o.IdleTimeout {
-			c.end(CloseIdle, c.flags&flagBlocked != 0)
-			return
-		}
-		next = min(next, o.IdleTimeout-silent)
-	}
-	// A peer that takes nothing need not be asked.
-	if c.flags&(flagBlocked|flagCheck) == 0 {
-		c.Send(c.ping)
-	}
-	c.flags &^= flagCheck
-	if next < o.PingInterval {
-		c.flags |= flagCheck
-	}
-	l.p.SetTimer(&c.sock, next)
 }
 
 // afterPanic ends a connection whose handler panicked.

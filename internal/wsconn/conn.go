@@ -62,8 +62,9 @@ func (r Result) String() string {
 type AcceptOptions struct {
 	// Subprotocol is one that the client offered, or "".
 	Subprotocol string
-	// Ping is sent every PingInterval. Nil stands for a WebSocket ping.
-	Ping *Frame
+	// Keepalive is how silence is dealt with. Nil stands for the server's: a WebSocket ping every PingInterval, and
+	// IdleTimeout.
+	Keepalive *Keepalive
 	// First leaves together with the 101, in one write call. May be nil.
 	First *Frame
 }
@@ -97,6 +98,7 @@ const (
 	flagEarly                       // Resume was called before the Hold it answers
 	flagWaits                       // ended while the handler had the request: OnClosed follows a late Accept
 	flagCheck                       // the timer is for the idle check alone, not for a ping
+	flagAsked                       // a ping was sent since there was last a sign of life; for Quiet
 )
 
 // Conn is one connection, made to be embedded in the owner's own struct: 112 bytes, and another 32 in the loop's
@@ -108,7 +110,7 @@ type Conn struct {
 
 	// owned by the loop
 	in     *inbound // nil unless something is incomplete, held or unparsed
-	ping   *Frame
+	keep   *Keepalive
 	sock   poller.Socket
 	seen   uint32 // loop clock (tenths of a second) when there was last a sign of life
 	code   uint16 // for CloseInfo, once closing
@@ -131,9 +133,9 @@ type sockEvents Conn
 
 // Enqueue appends f to the send queue and wakes the loop. It never blocks and may be called from any goroutine.
 func (c *Conn) Enqueue(f *Frame) Result {
-	r, wake := c.push(f, nil)
-	if wake {
-		c.loop.schedule(c)
+	r, tell := c.push(f, nil)
+	if tell != callNone {
+		c.loop.schedule(waiter{c, tell})
 	}
 	return r
 }
@@ -141,9 +143,9 @@ func (c *Conn) Enqueue(f *Frame) Result {
 // Open appends f, which may be nil, and then sets *gate, under the queue's lock: frames that Batch.Enqueue appends
 // through this gate come behind f, LatestOnly included. The gate stays as it is unless the result is OK. Any goroutine.
 func (c *Conn) Open(gate *bool, f *Frame) Result {
-	r, wake := c.gated(gate, true, f)
-	if wake {
-		c.loop.schedule(c)
+	r, tell := c.gated(gate, true, f)
+	if tell != callNone {
+		c.loop.schedule(waiter{c, tell})
 	}
 	return r
 }
@@ -151,14 +153,14 @@ func (c *Conn) Open(gate *bool, f *Frame) Result {
 // Shut clears *gate and then appends f, which may be nil, under the queue's lock: no frame comes through this gate
 // behind f. The gate is shut whatever the result. Any goroutine.
 func (c *Conn) Shut(gate *bool, f *Frame) Result {
-	r, wake := c.gated(gate, false, f)
-	if wake {
-		c.loop.schedule(c)
+	r, tell := c.gated(gate, false, f)
+	if tell != callNone {
+		c.loop.schedule(waiter{c, tell})
 	}
 	return r
 }
 
-// CloseAsync is Close for other goroutines.
+// CloseAsync is Close for other goroutines. On a connection that was never on a loop it does nothing.
 func (c *Conn) CloseAsync(code ws.StatusCode, reason string) {
 	c.Post(func() { c.Close(code, reason) })
 }
@@ -170,19 +172,27 @@ func (c *Conn) SetGroup(group uint8) { c.group = group }
 func (c *Conn) Group() uint8 { return c.group }
 
 // Post runs fn on the connection's loop, also when the connection is closed by then; never, if the server has ended.
-// A panic in fn is the connection's. Any goroutine, once the connection is on a loop.
+// A panic in fn is the connection's. A connection that was never on a loop (the zero value: an owner without a socket)
+// runs nothing. Any goroutine.
 func (c *Conn) Post(fn func()) {
+	if c.loop == nil {
+		return
+	}
 	c.loop.post(job{kind: jobFunc, c: c, fn: fn})
 }
 
 // Send appends f to the send queue; it leaves at the end of the turn. Loop only.
 func (c *Conn) Send(f *Frame) Result {
 	c.mu.Lock()
-	r, wake := c.pushLocked(f)
-	high := f.policy == Disconnect && c.dutyLocked(2)
+	r, tell := c.pushLocked(f)
+	high := f.policy() == Disconnect && c.dutyLocked(2)
 	c.mu.Unlock()
-	if wake {
+	switch {
+	case tell == callNone:
+	case tell == callNow:
 		c.loop.dirty = append(c.loop.dirty, c)
+	default:
+		c.loop.waits = append(c.loop.waits, waiter{c, tell})
 	}
 	if high {
 		c.flags |= flagHigh
@@ -191,7 +201,17 @@ func (c *Conn) Send(f *Frame) Result {
 }
 
 // RemoteAddr asks the system for the peer's address. Loop only.
-func (c *Conn) RemoteAddr() netip.AddrPort { return c.loop.p.RemoteAddr(&c.sock) }
+func (c *Conn) RemoteAddr() netip.AddrPort {
+	if c.loop == nil {
+		return netip.AddrPort{}
+	}
+	return c.loop.p.RemoteAddr(&c.sock)
+}
 
-// Loop returns the number of the connection's loop, below Server.Loops. Any goroutine, once it is on a loop.
-func (c *Conn) Loop() int { return c.loop.index }
+// Loop returns the number of the connection's loop, below Server.Loops; 0 if it was never on one. Any goroutine.
+func (c *Conn) Loop() int {
+	if c.loop == nil {
+		return 0
+	}
+	return c.loop.index
+}

@@ -383,7 +383,7 @@ func TestIdle(t *testing.T) {
 		ping := wsconn.NewText([]byte("[:ping]"))
 		s := start(t, wsconn.Options{Portable: portable, PingInterval: 100 * time.Millisecond, IdleTimeout: 400 * time.Millisecond}, func(se *session) {
 			se.onRequest = func(se *session, r *handshake.Request) {
-				se.Accept(wsconn.AcceptOptions{Ping: ping})
+				se.Accept(wsconn.AcceptOptions{Keepalive: &wsconn.Keepalive{Ping: ping}})
 				se.accepted <- se
 			}
 			se.onMessage = func(*session, ws.OpCode, []byte) wsconn.Verdict { return wsconn.Done }

@@ -16,7 +16,9 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 )
 
-func notice(_ *wsconn.Conn, n int) []byte { return fmt.Appendf(nil, "dropped %d", n) }
+func notice(_ *wsconn.Conn, n int) *wsconn.Frame {
+	return wsconn.NewText(fmt.Appendf(nil, "dropped %d", n))
+}
 
 // noticed returns the count of a notice, 0 for anything else.
 func noticed(f ws.Frame) int {
@@ -159,7 +161,7 @@ func TestNotices(t *testing.T) {
 		}
 		wantNotice := func(n int) time.Time {
 			t.Helper()
-			c.wantText(string(notice(nil, n)))
+			c.wantText(string(notice(nil, n).Payload()))
 			return time.Now()
 		}
 		se.Enqueue(wsconn.NewDelivery(latest(1), []byte("before")))

@@ -19,7 +19,7 @@ func (e *sockEvents) OnRead(p []byte) { (*Conn)(e).onRead(p) }
 func (e *sockEvents) OnHangup(err error) { (*Conn)(e).onHangup(errors.Is(err, io.EOF)) }
 
 // OnWritable implements poller.Handler.
-func (e *sockEvents) OnWritable() { e.loop.flush((*Conn)(e)) }
+func (e *sockEvents) OnWritable() { e.loop.flush((*Conn)(e), true) }
 
 // OnTimer implements poller.Handler.
 func (e *sockEvents) OnTimer() { (*Conn)(e).onTimer() }

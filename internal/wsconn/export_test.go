@@ -109,7 +109,7 @@ func (q *Queue) Frames() (all []*Frame, off int) {
 func (q *Queue) BeginWrite() int {
 	q.c.mu.Lock()
 	defer q.c.mu.Unlock()
-	q.snap, _, _ = q.c.mu.peekLocked(q.snap[:0])
+	q.snap, _, _, _ = q.c.mu.peekLocked(q.snap[:0])
 	q.c.mu.bits |= queueWriting
 	q.c.loop.writing = len(q.snap)
 	return len(q.snap)
@@ -137,7 +137,7 @@ func (q *Queue) Tell(payload string) bool {
 		return false
 	}
 	f := NewText([]byte(payload))
-	f.kind = kindNotice
+	f.bits |= frameNotice
 	q.c.mu.insertLocked(f)
 	return true
 }
@@ -175,7 +175,7 @@ func (q *Queue) Take() int {
 	q.c.mu.Lock()
 	for q.c.mu.count > 0 {
 		var size int
-		q.snap, size, _ = q.c.mu.peekLocked(q.snap[:0])
+		q.snap, size, _, _ = q.c.mu.peekLocked(q.snap[:0])
 		frames, _ := q.c.mu.advanceLocked(size - int(q.c.mu.off))
 		n += frames
 	}
@@ -188,7 +188,7 @@ func (q *Queue) Take() int {
 func (q *Queue) TakeSome(n int) (took []*Frame) {
 	q.c.mu.Lock()
 	defer q.c.mu.Unlock()
-	frames, _, _ := q.c.mu.peekLocked(nil)
+	frames, _, _, _ := q.c.mu.peekLocked(nil)
 	frames = frames[:min(n, len(frames))]
 	size := 0
 	for _, f := range frames {

@@ -2,22 +2,27 @@ package wsconn
 
 import "slices"
 
-// flush writes what c has queued, in one call if the system takes it.
-func (l *loop) flush(c *Conn) {
+// flush writes what c has queued, in one call if the system takes it. writable says that the system asked for it.
+func (l *loop) flush(c *Conn, writable bool) {
 	if c.state == stateClosed || c.state == stateNew || c.flags&flagBroken != 0 {
 		return
 	}
 	blocked, more := false, true
+	stuck := c.flags&flagBlocked != 0
 	var count uint32
 	for round := 0; more && !blocked && round < flushRounds; round++ {
 		c.mu.Lock()
+		if c.mu.bits&(queueWaiting|queueOver) == queueWaiting {
+			c.mu.Unlock() // whatever there was to flush has left already
+			return
+		}
 		over := c.mu.bits&queueOver != 0 && c.overflowLocked()
 		if c.mu.dropped > 0 && l.mayTellLocked(c) {
 			l.tellLocked(c)
 		}
 		var size int
-		var vector bool
-		l.snap, size, vector = c.mu.peekLocked(l.snap[:0])
+		var vector, parts bool
+		l.snap, size, vector, parts = c.mu.peekLocked(l.snap[:0])
 		off := int(c.mu.off)
 		if count = c.mu.count; count == 0 {
 			c.mu.bits &^= queueScheduled
@@ -26,20 +31,41 @@ func (l *loop) flush(c *Conn) {
 			c.mu.bits |= queueWriting
 			l.writing = len(l.snap)
 		}
+		if stuck && parts && !writable {
+			c.mu.bits &^= queueWriting // not to be joined in vain
+		}
 		c.mu.Unlock()
 		if over {
 			c.beginClose()
 		}
+		if stuck && parts && !writable {
+			return
+		}
 		if !more {
 			break
 		}
-		n, err := l.write(c, off, vector)
+		out := l.snap
+		if parts {
+			var ok bool
+			if size, vector, ok = l.join(c); !ok {
+				c.joinFailed()
+				return
+			}
+			out = l.out
+		}
+		n, err := l.write(c, out, off, vector)
 		if err != nil {
 			c.breakOff()
 			return
 		}
 		c.mu.Lock()
-		frames, notice := c.mu.advanceLocked(n)
+		var frames int
+		var notice bool
+		if parts {
+			frames, notice = c.mu.advanceJoinedLocked(n, out, l.stands)
+		} else {
+			frames, notice = c.mu.advanceLocked(n)
+		}
 		c.mu.bits &^= queueWriting
 		count = c.mu.count
 		more = count > 0 || c.mu.bits&queueOver != 0
@@ -52,7 +78,7 @@ func (l *loop) flush(c *Conn) {
 			l.hasTold(c)
 		}
 		if n > 0 && c.flags&flagBlocked != 0 {
-			c.seen = l.clock() // it takes what we send: that is life
+			c.alive() // it takes what we send
 			l.moved(c)
 		}
 		blocked = n < size-off
@@ -84,27 +110,27 @@ func (l *loop) flush(c *Conn) {
 	}
 }
 
-// write hands the frames in snap to the system, the first off bytes left out.
-func (l *loop) write(c *Conn, off int, vector bool) (n int, err error) {
+// write hands frames to the system, the first off bytes left out.
+func (l *loop) write(c *Conn, frames []*Frame, off int, vector bool) (n int, err error) {
 	l.n.writeCalls++
 	switch {
-	case len(l.snap) == 1:
-		n, err = l.p.Write(&c.sock, l.snap[0].wire[off:])
+	case len(frames) == 1:
+		n, err = l.p.Write(&c.sock, frames[0].wire[off:])
 	case vector:
 		l.vec = l.vec[:0]
-		for _, f := range l.snap {
+		for _, f := range frames {
 			l.vec = append(l.vec, f.wire)
 		}
 		l.vec[0] = l.vec[0][off:]
 		n, err = l.p.Writev(&c.sock, l.vec)
 		clear(l.vec)
 	default:
-		if !slices.Equal(l.snap, l.last) {
+		if !slices.Equal(frames, l.last) {
 			l.joined = l.joined[:0]
-			for _, f := range l.snap {
+			for _, f := range frames {
 				l.joined = append(l.joined, f.wire...)
 			}
-			l.last = append(l.last[:0], l.snap...)
+			l.last = append(l.last[:0], frames...)
 		}
 		n, err = l.p.Write(&c.sock, l.joined[off:])
 	}
@@ -136,13 +162,13 @@ func (c *Conn) overflowLocked() bool {
 		c.mu.discarded++
 	}
 	c.loop.n.overflows++
-	c.abandonLocked(CloseOverflow)
+	c.abandonLocked(StatusTryAgainLater, CloseOverflow)
 	return true
 }
 
-// abandonLocked discards all but the half-written frame and queues the close frame: the peer is too slow. It runs only
-// when no write is under way; beginClose must follow once the lock is released.
-func (c *Conn) abandonLocked(why CloseReason) {
+// abandonLocked discards all but the half-written frame and queues the close frame. It runs only when no write is under
+// way; beginClose must follow once the lock is released.
+func (c *Conn) abandonLocked(code StatusCode, why CloseReason) {
 	off := c.mu.off
 	var half *Frame
 	if off > 0 {
@@ -153,14 +179,14 @@ func (c *Conn) abandonLocked(why CloseReason) {
 		c.mu.putLocked(half)
 		c.mu.off = off
 	}
-	c.closeLocked(StatusTryAgainLater, "", why)
+	c.closeLocked(code, "", why)
 }
 
 // discardLocked empties the queue, and counts what was handed over and will not be sent.
 func (c *Conn) discardLocked() {
 	for c.mu.count > 0 {
-		if f := c.mu.popLocked(); f.counts() && f != c.ping {
-			c.mu.discarded++
+		if f := c.mu.popLocked(); !c.isPing(f) {
+			c.mu.discarded += f.messages()
 		}
 	}
 }

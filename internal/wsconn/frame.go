@@ -1,63 +1,105 @@
 package wsconn
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/gobwas/ws"
 )
 
+// Frame.bits: the Policy, and what kind of frame it is. Without one of these it is data.
 const (
-	kindData    uint8 = iota // counted when discarded
-	kindAnswer               // the same, and a gate was opened or shut with it
-	kindControl              // of our own making: ping, pong, close, HTTP responses
-	kindNotice               // of drops
+	framePolicy  uint8 = 3
+	frameAnswer  uint8 = 1 << (iota + 1) // a gate was opened or shut with it
+	frameControl                         // of our own making: ping, pong, close, HTTP responses
+	frameNotice                          // of drops
+	framePart                            // leaves only joined with its neighbours
+	frameJoined                          // made of parts, and begun to leave
 )
 
-// Frame is an encoded server frame. It is immutable, so any number of connections and goroutines may share it.
+// Frame is an encoded server frame, or a part of one that is yet to be made (NewPart). It is immutable, so any number
+// of connections and goroutines may share it.
 type Frame struct {
-	wire   []byte
-	slot   uint32 // 0: none, as for all but LatestOnly
-	head   uint8  // length of the header in wire
-	kind   uint8
-	policy Policy
-	group  uint8 // of connections, for Broadcast
+	wire  []byte // of a part: the payload
+	slot  uint32 // 0: none, as for all but LatestOnly
+	wait  uint16 // milliseconds that it may wait for others
+	group uint8  // of connections, for Broadcast; in a joined one: how many messages were joined
+	bits  uint8
 }
 
-// counts reports whether f is counted when it is discarded.
-func (f *Frame) counts() bool { return f.kind <= kindAnswer }
+func (f *Frame) policy() Policy { return Policy(f.bits & framePolicy) }
+
+// messages returns how many messages are lost with f when it is discarded.
+func (f *Frame) messages() uint32 {
+	switch {
+	case f.bits&frameJoined != 0:
+		return uint32(f.group)
+	case f.bits&(frameControl|frameNotice) != 0:
+		return 0
+	}
+	return 1
+}
 
 // NewText returns a text frame whose payload is parts, one behind the other. They must make up valid UTF-8, and are
 // copied.
-func NewText(parts ...[]byte) *Frame { return newFrame(ws.OpText, kindData, parts...) }
+func NewText(parts ...[]byte) *Frame { return newFrame(ws.OpText, 0, parts...) }
 
-// NewDelivery is NewText for what may be dropped where the queue of a slow reader has no room for it.
+// NewDelivery is NewText for what may be dropped where the queue of a slow reader has no room for it, and may wait.
 func NewDelivery(c Class, parts ...[]byte) *Frame {
-	f := newFrame(ws.OpText, kindData, parts...)
-	f.group = uint8(c >> 40)
-	if f.policy = c.Policy(); f.policy == LatestOnly {
-		f.slot = uint32(c >> 8)
-		if f.slot == 0 {
-			f.policy = DropOldest
-		}
-	}
+	f := newFrame(ws.OpText, 0, parts...)
+	f.classify(c)
 	return f
 }
 
+// NewPart returns a message that does not leave by itself: when its turn to leave has come, Options.Join makes a frame
+// of it and the parts behind it. Until then it is queued, and dropped, as a delivery of class c. payload is copied.
+func NewPart(c Class, payload []byte) *Frame {
+	f := &Frame{wire: bytes.Clone(payload)}
+	f.classify(c)
+	f.bits |= framePart
+	return f
+}
+
+func (f *Frame) classify(c Class) {
+	f.group, f.wait = uint8(c>>classGroup), uint16(c>>classWait)
+	policy := c.Policy()
+	if policy == LatestOnly {
+		f.slot = uint32(c >> classSlot)
+		if f.slot == 0 {
+			policy = DropOldest
+		}
+	}
+	f.bits = f.bits&^framePolicy | uint8(policy)
+}
+
 // NewBinary returns a binary frame whose payload is parts, one behind the other. They are copied.
-func NewBinary(parts ...[]byte) *Frame { return newFrame(ws.OpBinary, kindData, parts...) }
+func NewBinary(parts ...[]byte) *Frame { return newFrame(ws.OpBinary, 0, parts...) }
 
 // NewPing returns a ping frame with at most 125 bytes of payload; what is beyond is cut off.
 func NewPing(payload []byte) *Frame {
-	return newFrame(ws.OpPing, kindControl, payload[:min(len(payload), ws.MaxControlFramePayloadSize)])
+	return newFrame(ws.OpPing, frameControl, payload[:min(len(payload), ws.MaxControlFramePayloadSize)])
 }
 
-func newPong(payload []byte) *Frame { return newFrame(ws.OpPong, kindControl, payload) }
+// Concat returns several frames as one, which leaves whole and is not counted when it is discarded: what a Keepalive
+// sends. None of them may be a part.
+func Concat(frames ...*Frame) *Frame {
+	all := &Frame{bits: frameControl}
+	for _, f := range frames {
+		if f.bits&framePart != 0 {
+			panic("wsconn: a part is no frame")
+		}
+		all.wire = append(all.wire, f.wire...)
+	}
+	return all
+}
+
+func newPong(payload []byte) *Frame { return newFrame(ws.OpPong, frameControl, payload) }
 
 // newClose returns a close frame; code 0 makes an empty one (RFC 6455 section 7.1.5). The reason is cut to fit, at a
 // whole rune.
 func newClose(code ws.StatusCode, reason string) *Frame {
 	if code == 0 {
-		return newFrame(ws.OpClose, kindControl)
+		return newFrame(ws.OpClose, frameControl)
 	}
 	for len(reason) > ws.MaxControlFramePayloadSize-2 {
 		cut := ws.MaxControlFramePayloadSize - 2
@@ -66,10 +108,10 @@ func newClose(code ws.StatusCode, reason string) *Frame {
 		}
 		reason = reason[:cut]
 	}
-	return newFrame(ws.OpClose, kindControl, binary.BigEndian.AppendUint16(nil, uint16(code)), []byte(reason))
+	return newFrame(ws.OpClose, frameControl, binary.BigEndian.AppendUint16(nil, uint16(code)), []byte(reason))
 }
 
-func newFrame(op ws.OpCode, kind uint8, parts ...[]byte) *Frame {
+func newFrame(op ws.OpCode, bits uint8, parts ...[]byte) *Frame {
 	n := 0
 	for _, p := range parts {
 		n += len(p)
@@ -94,11 +136,21 @@ func newFrame(op ws.OpCode, kind uint8, parts ...[]byte) *Frame {
 	for _, p := range parts {
 		w = append(w, p...)
 	}
-	return &Frame{wire: w, head: uint8(head), kind: kind}
+	return &Frame{wire: w, bits: bits}
 }
 
-// Len returns the number of bytes on the wire.
+// Len returns the number of bytes on the wire; of a part, those of its payload.
 func (f *Frame) Len() int { return len(f.wire) }
 
-// Payload returns the payload, which must not be changed.
-func (f *Frame) Payload() []byte { return f.wire[f.head:] }
+// Payload returns the payload of a single frame or part, which must not be changed.
+func (f *Frame) Payload() []byte {
+	switch {
+	case f.bits&framePart != 0:
+		return f.wire
+	case f.wire[1] == 126:
+		return f.wire[4:]
+	case f.wire[1] == 127:
+		return f.wire[10:]
+	}
+	return f.wire[2:]
+}

@@ -42,10 +42,14 @@ type loop struct {
 	broken   []*Conn // a write failed
 	current  *Conn   // whose work runs outside of a poller callback, for panics
 	snap     []*Frame
+	out      []*Frame // of join: what is written for snap, and
+	stands   []uint8  // how many frames of it each stands for
 	last     []*Frame // what joined holds
 	joined   []byte
 	vec      [][]byte
 	spare    []*inbound
+	waits    []waiter            // are to go into their lanes
+	lanes    map[uint16]*lane    // by milliseconds
 	stalls   map[*Conn]stall     // the blocked ones
 	watching bool                // checkStalls is ordered
 	told     map[*Conn]time.Time // whose drops were told of in the last second
@@ -68,6 +72,7 @@ type loop struct {
 	inbox struct {
 		sync.Mutex
 		dirty   []*Conn
+		waits   []waiter
 		jobs    []job
 		waiters []chan struct{}
 	}
@@ -94,18 +99,23 @@ type job struct {
 	stop   closeWith
 }
 
-// schedule is for other goroutines: c has something to send.
-func (l *loop) schedule(c *Conn) {
+// schedule is for other goroutines: a connection has something to send, or will have.
+func (l *loop) schedule(w waiter) {
 	l.inbox.Lock()
-	l.inbox.dirty = append(l.inbox.dirty, c)
+	if w.call == callNow {
+		l.inbox.dirty = append(l.inbox.dirty, w.c)
+	} else {
+		l.inbox.waits = append(l.inbox.waits, w)
+	}
 	l.inbox.Unlock()
 	l.p.Wake()
 }
 
 // scheduleAll is schedule for many, without the wake-up.
-func (l *loop) scheduleAll(cs []*Conn) {
+func (l *loop) scheduleAll(cs []*Conn, ws []waiter) {
 	l.inbox.Lock()
 	l.inbox.dirty = append(l.inbox.dirty, cs...)
+	l.inbox.waits = append(l.inbox.waits, ws...)
 	l.inbox.Unlock()
 }
 
@@ -149,6 +159,7 @@ func (l *loop) onTurn() {
 	}
 	l.resumes, l.resumeAt = l.resumes[:0], 0
 	l.current = nil
+	l.enlist()
 	gathering := l.gathering()
 	if !gathering {
 		l.flushAll()
@@ -162,7 +173,7 @@ func (l *loop) onTurn() {
 	}
 	l.current = nil
 	l.dirty, l.again = append(l.dirty, l.again...), l.again[:0]
-	if len(l.dirty) > 0 && !gathering || len(l.resumes) > 0 || len(l.broken) > 0 {
+	if len(l.dirty) > 0 && !gathering || len(l.waits) > 0 || len(l.resumes) > 0 || len(l.broken) > 0 {
 		l.p.Wake() // what has come up since its step of this turn
 	}
 	if l.stopping && !l.emptied && l.p.Len() == 0 {
@@ -184,6 +195,11 @@ func (l *loop) take() {
 			clear(l.inbox.dirty)
 			l.inbox.dirty = l.inbox.dirty[:0]
 		}
+	}
+	if len(l.inbox.waits) > 0 {
+		l.waits = append(l.waits, l.inbox.waits...)
+		clear(l.inbox.waits)
+		l.inbox.waits = l.inbox.waits[:0]
 	}
 	l.waiters = append(l.waiters, l.inbox.waiters...)
 	l.inbox.waiters = l.inbox.waiters[:0]
@@ -218,24 +234,25 @@ func (l *loop) flushAll() {
 	if len(l.dirty) == 0 {
 		return
 	}
-	calls, frames := l.n.writeCalls, l.n.framesOut
+	calls, frames := l.n.writeCalls, l.n.framesOut+l.n.joined
 	begin := time.Now()
 	for l.dirtyAt < len(l.dirty) {
 		c := l.dirty[l.dirtyAt]
 		l.dirty[l.dirtyAt] = nil // keeps nobody alive
 		l.dirtyAt++
 		l.current = c
-		l.flush(c)
+		l.flush(c, false)
 	}
 	l.current = nil
 	l.dirty, l.dirtyAt = l.dirty[:0], 0
 	clear(l.snap)
+	clear(l.out)
 	clear(l.last) // joined bytes are good for neighbours, not for longer
 	l.last = l.last[:0]
 	if cap(l.dirty) > 1<<14 {
 		l.dirty = slices.Clip(l.dirty[:0:0])
 	}
-	l.gather(time.Since(begin), l.n.writeCalls-calls, l.n.framesOut-frames)
+	l.gather(time.Since(begin), l.n.writeCalls-calls, l.n.framesOut+l.n.joined-frames)
 }
 
 // gather puts the next flush off after one that averaged two or more frames a call, for a quarter of what it took,

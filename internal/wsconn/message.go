@@ -40,7 +40,7 @@ func (c *Conn) deliver(op ws.OpCode, payload []byte, in *inbound) {
 // turn of the loop, not inside of the call. Without a held message it does nothing. Loop only.
 func (c *Conn) Resume() {
 	if c.pause&pauseHold != 0 {
-		c.seen = c.loop.clock()
+		c.alive()
 		c.unpause(pauseHold)
 	} else if c.flags&flagParsing != 0 {
 		// Called inside of OnMessage, which may go on to say Hold.
@@ -113,7 +113,7 @@ func (c *Conn) control(op ws.OpCode, payload []byte) {
 func (c *Conn) relieve() {
 	c.flags &^= flagHigh
 	if c.flags&flagBlocked == 0 {
-		c.loop.flush(c)
+		c.loop.flush(c, false)
 	}
 	c.mu.Lock()
 	high := c.dutyLocked(2)

@@ -26,14 +26,15 @@ func (l *loop) mayTellLocked(c *Conn) bool {
 func (l *loop) tellLocked(c *Conn) {
 	n := c.mu.dropped
 	c.mu.Unlock()
-	f := NewText(l.srv.opt.Notice(c, int(n)))
-	f.kind = kindNotice
+	f := l.srv.opt.Notice(c, int(n))
 	c.mu.Lock()
 	if c.mu.bits&queueOpen == 0 {
 		return // closed by the function
 	}
 	c.mu.dropped -= n
-	c.mu.insertLocked(f)
+	if f != nil {
+		c.mu.insertLocked(&Frame{wire: f.wire, bits: uint8(Disconnect) | frameNotice | f.bits&framePart})
+	}
 }
 
 // hasTold notes that a notice has left.
@@ -64,9 +65,12 @@ func (l *loop) tellDue() {
 		}
 		delete(l.told, c)
 		c.mu.Lock()
-		owed := c.mu.dropped > 0
+		owed := c.mu.dropped > 0 && c.flags&flagBlocked == 0
+		if owed {
+			c.mu.scheduleLocked()
+		}
 		c.mu.Unlock()
-		if owed && c.flags&flagBlocked == 0 {
+		if owed {
 			l.dirty = append(l.dirty, c)
 		}
 	}

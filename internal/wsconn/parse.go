@@ -119,7 +119,7 @@ const minFrags = 1024
 
 // onRead is OnRead of the poller.
 func (c *Conn) onRead(p []byte) {
-	c.seen = c.loop.clock()
+	c.alive()
 	c.loop.n.bytesIn += uint64(len(p))
 	switch c.state {
 	case stateHead:

@@ -19,6 +19,7 @@ const (
 	queueOverData                    // the frame that did not fit is one to count
 	queueBlocked                     // the system takes nothing at the moment: the peer is slow
 	queueWriting                     // the loop is writing the oldest loop.writing frames
+	queueWaiting                     // all of it may wait, and the loop is told for how long
 )
 
 // queue is a connection's send queue, guarded by the connection's lock: any goroutine appends, only the loop takes.
@@ -32,6 +33,7 @@ type queue struct {
 	off   uint32 // bytes of the oldest frame that are written
 	r, w  uint8  // next to take in the head chunk, next free in the tail chunk
 	bits  uint8
+	waits uint8 // that have ended: the number of the present one
 }
 
 func (q *queue) putLocked(f *Frame) {
@@ -86,8 +88,9 @@ func (q *queue) popLocked() *Frame {
 }
 
 // peekLocked appends the oldest frames to dst: at most maxFrames, and no more bytes than limit, except that there is
-// always one. A frame of large bytes or more lifts the limit to vectorBytes, since it will not be joined.
-func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector bool) {
+// always one. A frame of large bytes or more lifts the limit to vectorBytes, since it will not be copied. It reports
+// whether there are parts among them.
+func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector, parts bool) {
 	limit := joinBytes
 	add := func(f *Frame) bool {
 		n := len(f.wire)
@@ -99,10 +102,11 @@ func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector bool
 		}
 		dst = append(dst, f)
 		size += n
+		parts = parts || f.bits&framePart != 0
 		return true
 	}
 	if q.one != nil && !add(q.one) || q.tail == nil {
-		return dst, size, vector
+		return dst, size, vector, parts
 	}
 	for c, i := q.tail.next, q.r; ; c, i = c.next, 0 {
 		end := uint8(chunkFrames)
@@ -111,11 +115,11 @@ func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector bool
 		}
 		for ; i < end; i++ {
 			if !add(c.frames[i]) {
-				return dst, size, vector
+				return dst, size, vector, parts
 			}
 		}
 		if c == q.tail {
-			return dst, size, vector
+			return dst, size, vector, parts
 		}
 	}
 }
@@ -133,7 +137,7 @@ func (q *queue) advanceLocked(n int) (frames int, notice bool) {
 			return frames, notice
 		}
 		n -= left
-		notice = notice || f.kind == kindNotice
+		notice = notice || f.bits&frameNotice != 0
 		q.popLocked()
 		frames++
 	}
@@ -172,7 +176,7 @@ func (q *queue) eachLocked(fn func(i int, p **Frame) bool) {
 // noticeLocked reports whether a notice has not left: it is the oldest frame, or behind one that is half written.
 func (q *queue) noticeLocked() (notice bool) {
 	q.eachLocked(func(i int, p **Frame) bool {
-		notice = (*p).kind == kindNotice
+		notice = (*p).bits&frameNotice != 0
 		return !notice && i == 0 && q.off > 0
 	})
 	return notice
@@ -272,21 +276,21 @@ func (q *queue) skipLocked(n, length int) {
 	q.r = uint8(r)
 }
 
-// push appends f unless the gate is shut or the queue closed, and reports whether the loop must be told.
-func (c *Conn) push(f *Frame, gate *bool) (r Result, wake bool) {
+// push appends f unless the gate is shut or the queue closed, and returns what the loop is to be told.
+func (c *Conn) push(f *Frame, gate *bool) (r Result, tell call) {
 	c.mu.Lock()
 	if gate != nil && !*gate {
 		c.mu.Unlock()
-		return Shut, false
+		return Shut, callNone
 	}
-	r, wake = c.pushLocked(f)
+	r, tell = c.pushLocked(f)
 	c.mu.Unlock()
-	return r, wake
+	return r, tell
 }
 
-func (c *Conn) pushLocked(f *Frame) (r Result, wake bool) {
+func (c *Conn) pushLocked(f *Frame) (r Result, tell call) {
 	if c.mu.bits&queueOpen == 0 {
-		return Rejected, false
+		return Rejected, callNone
 	}
 	slot := -1
 	if f.slot != 0 && c.mu.count > 0 {
@@ -295,27 +299,25 @@ func (c *Conn) pushLocked(f *Frame) (r Result, wake bool) {
 			if size := c.mu.bytes - uint32((*at).Len()) + uint32(f.Len()); size <= c.loop.maxBytes || c.mu.count == 1 {
 				*at, c.mu.bytes = f, size
 				c.droppedLocked(droppedSuperseded)
-				return OK, false // the loop knows of the queue
+				return OK, c.callLocked(f)
 			}
 		}
 	}
 	switch {
-	case c.fitsLocked(f), f.policy != DropNewest && c.makeRoomLocked(f, slot):
+	case c.fitsLocked(f), f.policy() != DropNewest && c.makeRoomLocked(f, slot):
 		c.mu.putLocked(f)
-	case f.policy != Disconnect:
+		return OK, c.callLocked(f)
+	case f.policy() != Disconnect:
 		c.droppedLocked(droppedNewest)
-		return Dropped, false // the same
-	default:
-		// The loop discards: it may be writing the head of the queue at this moment.
-		c.mu.bits = c.mu.bits&^queueOpen | queueOver
-		if f.counts() {
-			c.mu.bits |= queueOverData
-		}
-		r = Overflow
+		return Dropped, callNone // the loop knows of the queue
 	}
-	wake = c.mu.bits&queueScheduled == 0 || r == Overflow
-	c.mu.bits |= queueScheduled
-	return r, wake
+	// The loop discards: it may be writing the head of the queue at this moment.
+	c.mu.bits = c.mu.bits&^queueOpen | queueOver
+	if f.messages() > 0 {
+		c.mu.bits |= queueOverData
+	}
+	c.mu.scheduleLocked()
+	return Overflow, callNow
 }
 
 // crowdedLocked reports whether the queue is half full: whoever fills it is faster than the loop, or, with queueBlocked,
@@ -324,7 +326,7 @@ func (c *Conn) crowdedLocked() bool {
 	return c.mu.bits&queueOpen != 0 && (c.mu.count > c.loop.maxFrames/2 || c.mu.bytes > c.loop.maxBytes/2)
 }
 
-func (c *Conn) gated(gate *bool, open bool, f *Frame) (r Result, wake bool) {
+func (c *Conn) gated(gate *bool, open bool, f *Frame) (r Result, tell call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !open {
@@ -333,15 +335,15 @@ func (c *Conn) gated(gate *bool, open bool, f *Frame) (r Result, wake bool) {
 	switch {
 	case f != nil:
 		answer := *f
-		if f.kind == kindData {
-			answer.kind = kindAnswer
+		if f.messages() > 0 {
+			answer.bits |= frameAnswer
 		}
-		r, wake = c.pushLocked(&answer)
+		r, tell = c.pushLocked(&answer)
 	case c.mu.bits&queueOpen == 0:
 		r = Rejected
 	}
 	if open && r == OK {
 		*gate = true
 	}
-	return r, wake
+	return r, tell
 }

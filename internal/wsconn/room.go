@@ -36,7 +36,7 @@ func (c *Conn) slotLocked(f *Frame) (index int, at **Frame) {
 				first = i
 			}
 			index, at = i, p
-		case g.kind == kindAnswer:
+		case g.bits&frameAnswer != 0:
 			index = -1
 		}
 		return true
@@ -67,7 +67,7 @@ func (v *victims) has(i int, f *Frame) bool {
 	if i < v.held {
 		return false
 	}
-	switch f.policy {
+	switch f.policy() {
 	case DropOldest:
 		return i <= v.oldest
 	case LatestOnly:
@@ -97,7 +97,7 @@ func (c *Conn) makeRoomLocked(f *Frame, slot int) bool {
 		switch {
 		case i == v.slot:
 			c.droppedLocked(droppedSuperseded)
-		case g.policy == DropNewest:
+		case g.policy() == DropNewest:
 			c.droppedLocked(droppedNewest)
 		default:
 			c.droppedLocked(droppedOldest)
@@ -134,19 +134,19 @@ func (c *Conn) planLocked(f *Frame, slot int) (v victims, ok bool) {
 			return v, true
 		}
 		c.mu.eachLocked(func(i int, p **Frame) bool {
-			if g := *p; i >= v.held && g.policy == pass.policy && i != slot {
+			if g := *p; i >= v.held && g.policy() == pass.policy && i != slot {
 				take(g)
 				*pass.bound = i
 			}
 			return !enough()
 		})
 	}
-	if enough() || f.policy != Disconnect {
+	if enough() || f.policy() != Disconnect {
 		return v, enough()
 	}
 	v.newest = v.held
 	c.mu.eachLocked(func(i int, p **Frame) bool {
-		if i >= v.held && (*p).policy == DropNewest {
+		if i >= v.held && (*p).policy() == DropNewest {
 			take(*p)
 		}
 		return true
@@ -156,7 +156,7 @@ func (c *Conn) planLocked(f *Frame, slot int) (v victims, ok bool) {
 	}
 	c.mu.eachLocked(func(i int, p **Frame) bool { // the oldest that need not go stay
 		g := *p
-		if i < v.held || g.policy != DropNewest {
+		if i < v.held || g.policy() != DropNewest {
 			return true
 		}
 		if frames+1 > 0 || bytes+len(g.wire) > 0 {
@@ -181,7 +181,7 @@ func (c *Conn) dutyLocked(parts uint32) bool {
 	}
 	var n, size uint32
 	c.mu.eachLocked(func(_ int, p **Frame) bool {
-		if (*p).policy == Disconnect {
+		if (*p).policy() == Disconnect {
 			n++
 			size += uint32(len((*p).wire))
 		}

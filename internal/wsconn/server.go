@@ -55,10 +55,16 @@ type Options struct {
 	// MaxRequestHead and MaxHeaders bound a request head. Defaults 16 KiB and 100 lines.
 	MaxRequestHead int
 	MaxHeaders     int
-	// Notice returns the text message that tells the peer of c that so many deliveries were dropped since it was last
-	// told. It is sent before the next delivery or within a second, once a second at most. It is called on the
-	// connection's loop, must not block, and its result is copied. Nil tells nobody.
-	Notice func(c *Conn, dropped int) []byte
+	// Notice returns what tells the peer of c that so many deliveries were dropped since it was last told: a frame, or
+	// a part; nil tells nothing. It is sent before the next delivery or within a second, once a second at most. It is
+	// called on the connection's loop and must not block. Without it nobody is told.
+	Notice func(c *Conn, dropped int) *Frame
+	// Join makes a frame of parts (NewPart) of one connection, in their order: at most 16 of them, with at most 16 KiB
+	// of payload together unless there is one alone. It is called when they leave, on the connection's loop, must not
+	// block, and must not close c. parts is the loop's, until it returns. The frame may be shared; it is best made once
+	// for all connections that get the same parts. It may be asked for again if the system did not take it. A panic in
+	// it closes c with 1011. Required if there are parts.
+	Join func(c *Conn, parts []*Frame) *Frame
 	// Logger is used for what should not happen. The zero value logs nothing.
 	Logger zerolog.Logger
 }
@@ -105,8 +111,8 @@ type Server struct {
 	addr   net.Addr
 	ln     net.Listener // taken by the first loop in Start
 	loops  []*loop
-	epoch  time.Time // of the loops' clocks
-	ping   *Frame    // for connections that have none of their own
+	epoch  time.Time  // of the loops' clocks
+	keep   *Keepalive // for connections that have none of their own
 
 	started atomic.Bool
 	stopped atomic.Bool
@@ -144,7 +150,7 @@ func New(o Options) (*Server, error) {
 		addr:  ln.Addr(),
 		ln:    ln,
 		epoch: time.Now(),
-		ping:  NewPing(nil),
+		keep:  o.keepalive(),
 		done:  make(chan struct{}),
 	}
 	s.maxMessage.Store(int64(o.MaxMessage))

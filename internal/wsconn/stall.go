@@ -48,13 +48,13 @@ func (l *loop) checkStalls() {
 		switch n := l.p.Unsent(&c.sock); {
 		case n != s.unsent:
 			if s.unsent >= 0 {
-				c.seen = l.clock()
+				c.alive()
 			}
 			l.stalls[c] = stall{since: now, unsent: n}
 		case now.Sub(s.since) >= l.srv.opt.StallTimeout:
 			delete(l.stalls, c)
 			c.mu.Lock()
-			c.abandonLocked(CloseStalled)
+			c.abandonLocked(StatusTryAgainLater, CloseStalled)
 			c.mu.Unlock()
 			c.beginClose()
 		}

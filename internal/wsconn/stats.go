@@ -40,6 +40,7 @@ type counters struct {
 	accepted, detached, framesIn, bytesIn, framesOut, bytesOut, writeCalls, overflows, discarded, unsent,
 	acceptErrors, acceptShed, panics uint64
 	open    int64
+	joined  uint64 // parts beyond one for each frame made of them; for gather alone
 	refused [refusedCount]uint64
 	closed  [closeReasons]uint64
 }

@@ -69,7 +69,7 @@ func (s *session) accept() {
 	v := s.voice()
 	n.speakers[v.number].Add(1) // before anybody can know that s is here
 	handshakeFrame := wsconn.NewText(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version))
-	accept := wsconn.AcceptOptions{Ping: v.ping, First: handshakeFrame}
+	accept := wsconn.AcceptOptions{Keepalive: v.keepalive, First: handshakeFrame}
 	if s.protocol {
 		accept.Subprotocol = protocolPrefix + v.format.String()
 	}
