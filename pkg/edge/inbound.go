@@ -135,7 +135,7 @@ func (s *session) mayCall(max int32) bool {
 func (s *session) called() {
 	s.calls.Add(-1)
 	if s.starved.CompareAndSwap(true, false) {
-		s.Post(s.resume)
+		s.post(s.resume)
 	}
 }
 
@@ -146,25 +146,26 @@ func (n *Node) reply(r bus.Reply) {
 	if !ok {
 		return
 	}
-	call.session.Enqueue(wsconn.NewText(n.replyText(call, r)))
-	call.session.called()
+	s := call.session
+	s.replyAsync(call.callback, func(dst, callback []byte) []byte { return n.appendReply(dst, s, r, callback) })
+	s.called()
 }
 
-// replyText is the message to a client about the answer of a backend.
-func (n *Node) replyText(call *pendingCall, r bus.Reply) []byte {
-	v := call.session.voice()
+// appendReply appends the message to a client about the answer of a backend.
+func (n *Node) appendReply(dst []byte, s *session, r bus.Reply, callback []byte) []byte {
+	v := s.voice()
 	if r.Err != nil {
-		return v.AppendError(nil, errorValue(r.Err), call.callback)
+		return v.AppendError(dst, errorValue(r.Err), callback)
 	}
 	value := r.Body
 	if r.Format != v.format {
 		var err error
 		if value, err = n.replies.convert(nil, value, r.Format, v.format); err != nil {
-			n.badPush.Warn().Err(err).Stringer("conn", call.session.id).Msg("reply not converted")
-			return v.AppendError(nil, chskError, call.callback)
+			n.badPush.Warn().Err(err).Stringer("conn", s.id).Msg("reply not converted")
+			return v.AppendError(dst, chskError, callback)
 		}
 	}
-	return v.AppendReply(nil, value, call.callback)
+	return v.AppendReply(dst, value, callback)
 }
 
 // chskError is what a callback gets that can have no answer.
@@ -201,7 +202,7 @@ func (n *Node) handOver(s *session, try func() error) error {
 // the publisher goroutine of the bus.
 func (n *Node) room() {
 	for _, s := range n.held.take() {
-		s.Post(func() {
+		s.post(func() {
 			s.blocked = false
 			s.resume()
 		})
@@ -210,17 +211,13 @@ func (n *Node) room() {
 
 // answerError tells a callback, if there is one, that there is no answer.
 func (n *Node) answerError(s *session, callback []byte) {
-	if callback != nil {
-		s.Send(wsconn.NewText(s.voice().AppendError(nil, chskError, callback)))
-	}
+	s.reply(callback, func(dst, callback []byte) []byte { return s.voice().AppendError(dst, chskError, callback) })
 }
 
 // answerResult tells a callback, if there is one, how a channel operation
 // ended; the keyword is empty where it was done.
 func (n *Node) answerResult(s *session, callback []byte, keyword string) {
-	if callback != nil {
-		s.Send(wsconn.NewText(s.voice().AppendResult(nil, keyword, callback)))
-	}
+	s.reply(callback, func(dst, callback []byte) []byte { return s.voice().AppendResult(dst, keyword, callback) })
 }
 
 // plainString returns the text of an EDN string literal, and false for any

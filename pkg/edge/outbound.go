@@ -76,7 +76,7 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 		o.broadcast(n.excluded(m))
 	case one != nil:
 		if frame := o.frame(one.Group()); frame != nil {
-			o.batch.Enqueue(&one.Conn, frame, nil)
+			o.give(one, frame, nil)
 		}
 	default:
 		o.fanOut(subs, n.excluded(m))
@@ -92,9 +92,14 @@ func (o *outbound) fanOut(subs []*subscription, except *session) {
 			continue
 		}
 		if frame := o.frame(s.Group()); frame != nil {
-			o.batch.Enqueue(&s.Conn, frame, &sub.Open)
+			o.give(s, frame, &sub.Open)
 		}
 	}
+}
+
+// give hands one session what is delivered, if the gate is open.
+func (o *outbound) give(s *session, frame *wsconn.Frame, gate *bool) {
+	o.batch.Enqueue(&s.Conn, frame, gate)
 }
 
 // broadcast sends to everyone, in every voice that somebody speaks. Who
@@ -119,11 +124,11 @@ func (o *outbound) broadcast(except *session) {
 func closeAsked(subs []*subscription, one, except *session) {
 	for _, sub := range subs {
 		if sub.Conn != except {
-			sub.Conn.CloseAsync(wsconn.StatusNormal, closedByBackend)
+			sub.Conn.closeAsync(wsconn.StatusNormal, closedByBackend)
 		}
 	}
 	if one != nil {
-		one.CloseAsync(wsconn.StatusNormal, closedByBackend)
+		one.closeAsync(wsconn.StatusNormal, closedByBackend)
 	}
 }
 

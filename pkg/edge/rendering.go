@@ -78,7 +78,7 @@ func (o *outbound) render(number uint8) *wsconn.Frame {
 		o.scratch = v.AppendEvent(o.scratch[:0], payload)
 	}
 	o.rendered[number].Add(1)
-	frame := wsconn.NewDelivery(o.class.For(number), o.scratch)
+	frame := v.delivery(o.class, o.scratch)
 	o.frames[number] = frame
 	return frame
 }

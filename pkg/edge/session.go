@@ -68,8 +68,8 @@ func (s *session) accept() {
 	n := s.node
 	v := s.voice()
 	n.speakers[v.number].Add(1) // before anybody can know that s is here
-	handshakeFrame := wsconn.NewText(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version))
-	accept := wsconn.AcceptOptions{Keepalive: v.keepalive, First: handshakeFrame}
+	first := v.message(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version))
+	accept := wsconn.AcceptOptions{Ping: v.ping, First: first}
 	if s.protocol {
 		accept.Subprotocol = protocolPrefix + v.format.String()
 	}
@@ -169,7 +169,7 @@ func (n *Node) userAnswered(topic *hub.Topic[*session], err error) {
 	}
 	for _, sub := range subs {
 		s := sub.Conn
-		s.Post(func() {
+		s.post(func() {
 			switch {
 			case s.closed || s.user != sub:
 			case err == nil:

@@ -3,7 +3,6 @@ package edge
 import (
 	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/internal/hub"
-	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
 
@@ -69,7 +68,7 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 func (n *Node) tell(s *session, a answer) {
 	switch {
 	case a.keyword == "":
-		s.Conn.Open(&a.sub.Open, subscribedFrame(s.voice(), a.sub.Topic().Key(), a.callback))
+		s.openGate(&a.sub.Open, a.callback, a.sub.Topic().Key())
 	case a.sub != nil:
 		n.refuseSubscribe(s, s.voice().AppendName(nil, channelText(a.sub.Topic().Key())), a.callback, a.keyword)
 	default:
@@ -87,7 +86,7 @@ func (n *Node) channelAnswered(topic *hub.Topic[*session], err error) {
 		subs = n.channels.Abandon(topic)
 	}
 	for _, sub := range subs {
-		sub.Conn.Post(func() { n.subscribeAnswered(sub, err) })
+		sub.Conn.post(func() { n.subscribeAnswered(sub, err) })
 	}
 }
 
@@ -123,7 +122,7 @@ func (n *Node) unsubscribe(s *session, cmd *dialect.Command) {
 	token, keyword := n.channelToken(cmd)
 	if keyword == "" {
 		if sub := s.find(token); sub != nil {
-			s.Conn.Shut(&sub.Open, subscribedFrame(s.voice(), token, cmd.Callback))
+			s.shutGate(&sub.Open, cmd.Callback, token)
 			s.unlink(sub)
 			n.leave(bus.KindChan, n.channels, sub)
 			return
@@ -135,7 +134,7 @@ func (n *Node) unsubscribe(s *session, cmd *dialect.Command) {
 		n.answerResult(s, cmd.Callback, keyword)
 		return
 	}
-	s.Send(wsconn.NewText(s.voice().AppendRefused(nil, cmd.Sent, keyword, true)))
+	s.tell(s.voice().AppendRefused(nil, cmd.Sent, keyword, true))
 }
 
 // leave takes a subscription out of its hub and gives the interest back with
@@ -152,16 +151,7 @@ func (n *Node) refuseSubscribe(s *session, channel, callback []byte, keyword str
 		n.answerResult(s, callback, keyword)
 		return
 	}
-	s.Send(wsconn.NewText(s.voice().AppendRefused(nil, channel, keyword, false)))
-}
-
-// subscribedFrame is the answer to a subscribe or unsubscribe that was done:
-// the event, or, where a callback was asked for, its reply alone.
-func subscribedFrame(v *voice, token string, callback []byte) *wsconn.Frame {
-	if callback != nil {
-		return wsconn.NewText(v.AppendResult(nil, "", callback))
-	}
-	return wsconn.NewText(v.AppendSubscribed(nil, channelText(token)))
+	s.tell(s.voice().AppendRefused(nil, channel, keyword, false))
 }
 
 // channelText returns the canonical EDN text of a channel of this node.

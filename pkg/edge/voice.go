@@ -21,12 +21,12 @@ const (
 // voice is a dialect.Voice with what a node keeps for it. Fixed after Start.
 type voice struct {
 	dialect.Voice
-	name      string // for counters
-	number    uint8
-	format    codec.Format
-	parsers   sync.Pool // dialect.Parser
-	keepalive *wsconn.Keepalive
-	pong      *wsconn.Frame
+	name    string // for counters
+	number  uint8
+	format  codec.Format
+	parsers sync.Pool // dialect.Parser
+	ping    *wsconn.Frame
+	pong    *wsconn.Frame
 }
 
 // setUpVoices makes the voices.
@@ -37,13 +37,13 @@ func (n *Node) setUpVoices() {
 	}
 	for i, v := range all {
 		n.voices[i] = &voice{
-			Voice:     v,
-			name:      v.Dialect() + "/" + v.Format().String(),
-			number:    uint8(i),
-			format:    v.Format(),
-			parsers:   sync.Pool{New: func() any { return v.NewParser() }},
-			keepalive: &wsconn.Keepalive{Ping: wsconn.NewText([]byte(v.Ping()))},
-			pong:      wsconn.NewText([]byte(v.Pong())),
+			Voice:   v,
+			name:    v.Dialect() + "/" + v.Format().String(),
+			number:  uint8(i),
+			format:  v.Format(),
+			parsers: sync.Pool{New: func() any { return v.NewParser() }},
+			ping:    wsconn.NewText([]byte(v.Ping())),
+			pong:    wsconn.NewText([]byte(v.Pong())),
 		}
 	}
 }
@@ -67,6 +67,17 @@ func (n *Node) byVoice(number func(i int) uint64) map[string]uint64 {
 
 // voiceOf returns the voice of a connection.
 func (n *Node) voiceOf(c *wsconn.Conn) *voice { return n.voices[c.Group()] }
+
+// event returns an event that is for one connection alone.
+func (v *voice) event(text []byte) *wsconn.Frame { return wsconn.NewText(text) }
+
+// message returns a message that is no event: a reply, the handshake.
+func (v *voice) message(text []byte) *wsconn.Frame { return wsconn.NewText(text) }
+
+// delivery returns a message of a channel, or a push, for all who speak v.
+func (v *voice) delivery(c wsconn.Class, text []byte) *wsconn.Frame {
+	return wsconn.NewDelivery(c.For(v.number), text)
+}
 
 // voice returns the voice of the session.
 func (s *session) voice() *voice { return s.node.voiceOf(&s.Conn) }
