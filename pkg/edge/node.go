@@ -47,6 +47,7 @@ type Node struct {
 	replies    conversions              // of the answers to callbacks
 	speakers   [voiceCount]atomic.Int32 // open connections of each voice
 	held       heldBack
+	asks       *asks
 	slots      atomic.Uint32 // the last number given to a latest-only channel
 	maxMessage atomic.Int64  // bytes; lowered by a NATS server with a smaller limit
 	connected  atomic.Bool   // bus is set: its goroutines may use it
@@ -90,6 +91,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		conns:   hub.NewTable[*session](),
 		counts:  newCounts(),
 	}
+	n.asks = newAsks(n)
 	n.setUpVoices()
 	n.channels = hub.New[*session](n.setUpOverflow())
 	n.badPush = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
@@ -255,6 +257,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		errs = append(errs, n.ws.Stop(ctx, wsconn.StatusServiceRestart, "node is stopping"))
 		echo.Wait()
 		errs = append(errs, echoErr)
+		n.asks.stop()
 		if n.bus != nil {
 			errs = append(errs, n.bus.Stop(ctx))
 		}

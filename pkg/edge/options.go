@@ -20,6 +20,8 @@ const (
 	DefaultQueueMessages           = 1000
 	DefaultQueueBytes              = 2 << 20
 	DefaultMaxSubscriptionsPerConn = 100
+	DefaultMaxAsks                 = 1024
+	DefaultMaxAsked                = 1 << 18
 	DefaultPingInterval            = 30 * time.Second
 	DefaultIdleTimeout             = 60 * time.Second
 	DefaultStallTimeout            = 30 * time.Second
@@ -86,6 +88,11 @@ type Options struct {
 	// BarrierTimeout the wait for another server's answer to a barrier; Linger
 	// is how long an interest outlives its last subscriber.
 	RequestTimeout, BarrierTimeout, Linger time.Duration
+
+	// MaxAsks bounds the asks of backends that wait for answers of this node's
+	// clients, MaxAsked the connections that all of them have asked. More are
+	// refused with :too-many-asks.
+	MaxAsks, MaxAsked int
 
 	// Loops is the number of event loops; the default is GOMAXPROCS.
 	Loops int
@@ -159,6 +166,8 @@ func (o Options) withDefaults() (Options, error) {
 	set("QueueMessages", &o.QueueMessages, DefaultQueueMessages, 1, 1<<20)
 	set("QueueBytes", &o.QueueBytes, DefaultQueueBytes, 1024, 1<<30)
 	set("MaxSubscriptionsPerConn", &o.Channels.MaxSubscriptionsPerConn, DefaultMaxSubscriptionsPerConn, 1, 1<<15)
+	set("MaxAsks", &o.MaxAsks, DefaultMaxAsks, 1, 1<<16)
+	set("MaxAsked", &o.MaxAsked, DefaultMaxAsked, 1, 1<<24)
 	if o.Channels.MaxSubscribers < 0 {
 		errs = append(errs, fmt.Errorf("MaxSubscribers must not be negative, not %d", o.Channels.MaxSubscribers))
 	}

@@ -16,6 +16,7 @@ type outbound struct {
 	node   *Node
 	batch  *wsconn.Batch
 	parser codec.Parser
+	ask    *ask // that is being delivered; nil for what asks nothing
 
 	rendering
 	rendered [voiceCount]atomic.Uint64 // frames
@@ -30,10 +31,14 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 		return // nobody is here yet
 	}
 	o := &n.outbound[shard]
+	o.ask = nil // a panic may have ended the last one
 	if m.Kind == bus.KindChan {
 		n.deliverChannel(o, m)
 	} else {
 		n.deliverEvent(o, m)
+	}
+	if m.Ask > 0 {
+		o.asked(m)
 	}
 	o.done()
 }
@@ -65,6 +70,7 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 	o.begin(m, n.pushes)
 	if err := checkEvent(o, m, &o.env); err != nil {
 		n.refuseBody(m, err)
+		m.Ask = 0 // all is said
 		return
 	}
 	if string(o.env.ID) == ":chsk/close" {
@@ -75,6 +81,9 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 	case m.Kind == bus.KindAll:
 		o.broadcast(n.excluded(m))
 	case one != nil:
+		if !o.mayAsk(1) {
+			return
+		}
 		if frame := o.frame(one.Group()); frame != nil {
 			o.give(one, frame, nil)
 		}
@@ -86,6 +95,9 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 // fanOut appends a frame to the queue of every subscriber whose gate is open:
 // the same for all of one voice.
 func (o *outbound) fanOut(subs []*subscription, except *session) {
+	if !o.mayAsk(len(subs)) {
+		return
+	}
 	for _, sub := range subs {
 		s := sub.Conn
 		if s == except {
@@ -99,6 +111,10 @@ func (o *outbound) fanOut(subs []*subscription, except *session) {
 
 // give hands one session what is delivered, if the gate is open.
 func (o *outbound) give(s *session, frame *wsconn.Frame, gate *bool) {
+	if o.ask != nil {
+		o.giveAsk(s, frame, gate)
+		return
+	}
 	o.batch.Enqueue(&s.Conn, frame, gate)
 }
 
@@ -166,7 +182,7 @@ func checkEvent(o *outbound, m *bus.Message, env *codec.Envelope) error {
 	if dialect.Reserved(env.ID) {
 		switch id := string(env.ID); {
 		case id == ":sente-lite/echo":
-		case id == ":chsk/close" && m.Kind != bus.KindAll:
+		case id == ":chsk/close" && m.Kind != bus.KindAll && m.Ask == 0:
 		default:
 			return errReserved
 		}

@@ -72,7 +72,9 @@ func (o *outbound) render(number uint8) *wsconn.Frame {
 		o.node.badPush.Warn().Err(err).Str("subject", o.m.Subject).Msg("message not converted")
 		return nil
 	}
-	if o.m.Kind == bus.KindChan {
+	if o.ask != nil {
+		o.scratch = o.appendAsk(o.scratch[:0], v, payload)
+	} else if o.m.Kind == bus.KindChan {
 		o.scratch = v.AppendChannelMessage(o.scratch[:0], channelText(o.m.Token), payload, o.m.From)
 	} else {
 		o.scratch = v.AppendEvent(o.scratch[:0], payload)

@@ -31,6 +31,7 @@ type session struct {
 	blocked  bool // held back because the bus is full
 
 	// Any goroutine.
+	asked   *askedConn   // guarded by node.asks.mu: the asks that it may answer
 	starved atomic.Bool  // held back because so many callbacks wait
 	calls   atomic.Int32 // callbacks that wait for a backend
 }
@@ -107,6 +108,7 @@ func (s *session) OnClosed(info wsconn.CloseInfo) {
 		n.leave(bus.KindChan, n.channels, sub)
 	}
 	s.subs, s.count = nil, 0
+	n.asks.leave(s)
 	if s.open {
 		n.speakers[s.Group()].Add(-1)
 		n.conns.Delete(s.id.Key())

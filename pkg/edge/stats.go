@@ -36,6 +36,7 @@ type Stats struct {
 	RefusedPushes   map[string]uint64 `json:"refused_pushes"`   // of backends, by reason
 	LostEvents      map[string]uint64 `json:"lost_events"`      // conn-open and conn-close that NATS did not take
 
+	Asks    AskStats     `json:"asks"`
 	Sockets wsconn.Stats `json:"sockets"`
 	Bus     bus.Stats    `json:"bus"`
 	Process ProcessStats `json:"process"`
@@ -64,6 +65,7 @@ func (n *Node) Stats() Stats {
 		Channels:    n.channels.Len(),
 		Users:       n.users.Len(),
 		MaxMessage:  n.maxMessage.Load(),
+		Asks:        n.asks.stats(),
 		Sockets:     n.ws.Stats(),
 		Bus:         n.bus.Stats(),
 		Process:     processStats(),
