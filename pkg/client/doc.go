@@ -21,7 +21,8 @@
 // bounded buffer, where waiters to come look first. Waiters, and what is in the
 // buffer, belong to one connection and end with it; handlers stay.
 //
-// [Client.Request] asks a backend and returns its answer. [Client.Subscribe]
+// [Client.Request] asks a backend and returns its answer; a backend that asks is
+// answered by [Message.Answer]. [Client.Subscribe]
 // makes this connection a subscriber; that ends with the connection too.
 // Nothing is restored behind the application's back: Options.OnChannelReady is
 // called after every handshake and is the place to do it.

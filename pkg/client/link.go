@@ -363,11 +363,13 @@ func (c *Client) receive(l *link, p []byte) {
 	case ":chsk/ws-pong", ":chsk/handshake":
 		return
 	}
+	asks := newQuestion(l, env.Callback)
 	m, err := message(&l.parser, &env)
 	if err != nil {
 		c.refuse(err)
 		return
 	}
+	m.question = asks
 	l.busy.Store(true)
 	if c.in.put(m) {
 		l.hear() // the silence was ours: it ends here, before busy says so

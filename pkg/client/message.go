@@ -14,6 +14,8 @@ type Message struct {
 	ID string
 	// Data is the event's data, "" where it has none.
 	Data EDN
+
+	question *question // nil where it asks for no answer
 }
 
 // weight is what m takes in memory, roughly, in bytes.
@@ -27,6 +29,8 @@ type ChannelMessage struct {
 	Data EDN
 	// From is the publisher's conn-id, "" where a backend published.
 	From string
+
+	question *question // as of the Message
 }
 
 // IDs of events of the dialect that an application may want to see.
@@ -41,7 +45,7 @@ func (m Message) Channel() (ChannelMessage, bool) {
 	if m.ID != ChannelMessageID {
 		return ChannelMessage{}, false
 	}
-	var c ChannelMessage
+	c := ChannelMessage{question: m.question}
 	data := []byte(m.Data)
 	entries := edn.EntriesOf(data, form(data))
 	found := false

@@ -75,7 +75,7 @@ func (c *Client) EnqueueAsync(e Event, timeout time.Duration, f func(error)) {
 	c.out.async(e, timeout, f)
 }
 
-// pending is a request in the send queue. Both methods are called by the
+// pending is a request, or an answer, in the send queue. Both methods are called by the
 // flusher, without a lock, in this order and for each attempt to write it.
 type pending interface {
 	// begin says whether the request still wants to leave. If not, the queue
