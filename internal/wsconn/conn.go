@@ -97,7 +97,6 @@ const (
 	flagHigh                        // Send has filled more than half of the queue
 	flagEarly                       // Resume was called before the Hold it answers
 	flagWaits                       // ended while the handler had the request: OnClosed follows a late Accept
-	flagCheck                       // the timer is for the idle check alone, not for a ping
 	flagAsked                       // a ping was sent since there was last a sign of life; for Quiet
 )
 

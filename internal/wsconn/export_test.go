@@ -27,6 +27,9 @@ func Idle(c *Conn) bool {
 // ConnSize is the size of a Conn in bytes.
 const ConnSize = unsafe.Sizeof(Conn{})
 
+// FrameSize is the size of a Frame without its bytes.
+const FrameSize = unsafe.Sizeof(Frame{})
+
 // RawWrite writes around everything; only for the ceiling of a benchmark.
 func RawWrite(c *Conn, p []byte) { _, _ = c.loop.p.Write(&c.sock, p) }
 
@@ -75,14 +78,16 @@ func (p *Parser) Buffered() int {
 
 // Queue is a send queue without a socket.
 type Queue struct {
-	c    Conn
-	snap []*Frame
+	c     Conn
+	snap  []*Frame
+	parts bool // in snap
+	call  call // of the last Push
 }
 
 // NewQueue returns an open queue.
 func NewQueue() *Queue {
 	q := &Queue{}
-	q.c.loop = &loop{srv: &Server{}, maxFrames: 1000, maxBytes: 2 << 20}
+	q.c.loop = &loop{srv: &Server{opt: Options{Join: JoinText}}, maxFrames: 1000, maxBytes: 2 << 20}
 	q.c.mu.bits = queueOpen
 	return q
 }
@@ -105,38 +110,97 @@ func (q *Queue) Frames() (all []*Frame, off int) {
 	return all, int(q.c.mu.off)
 }
 
-// BeginWrite does what the loop does before a write, and returns how many frames it would write.
-func (q *Queue) BeginWrite() int {
+// JoinText is a Join: the parts in brackets, with bars between them.
+func JoinText(_ *Conn, parts []*Frame) *Frame {
+	text := []byte("[")
+	for i, p := range parts {
+		if i > 0 {
+			text = append(text, '|')
+		}
+		text = append(text, p.Payload()...)
+	}
+	return NewText(append(text, ']'))
+}
+
+// BeginWrite does what the loop does before a write, and returns how many frames it would write, and what for them.
+func (q *Queue) BeginWrite() (held int, out []*Frame) {
 	q.c.mu.Lock()
 	defer q.c.mu.Unlock()
-	q.snap, _, _, _ = q.c.mu.peekLocked(q.snap[:0])
+	q.snap, _, _, q.parts = q.c.mu.peekLocked(q.snap[:0])
 	q.c.mu.bits |= queueWriting
-	q.c.loop.writing = len(q.snap)
-	return len(q.snap)
+	l := q.c.loop
+	l.writing = len(q.snap)
+	if !q.parts {
+		return len(q.snap), q.snap
+	}
+	l.snap = q.snap
+	if _, _, ok := l.join(&q.c); !ok {
+		panic("not joined")
+	}
+	return len(q.snap), l.out
 }
 
 // EndWrite does what the loop does after a write that took n bytes.
-func (q *Queue) EndWrite(n int) {
+func (q *Queue) EndWrite(n int) (frames int, notice bool) {
 	q.c.mu.Lock()
 	defer q.c.mu.Unlock()
-	q.c.mu.advanceLocked(n)
+	if q.parts {
+		frames, notice = q.c.mu.advanceJoinedLocked(n, q.c.loop.out, q.c.loop.stands)
+	} else {
+		frames, notice = q.c.mu.advanceLocked(n)
+	}
 	q.c.mu.bits &^= queueWriting
+	if q.c.mu.count == 0 {
+		q.c.mu.bits &^= queueScheduled
+	}
+	return frames, notice
+}
+
+// Scheduled reports whether the loop knows that there is something to send.
+func (q *Queue) Scheduled() bool { return q.c.mu.bits&queueScheduled != 0 }
+
+// Wait is what a lane holds.
+type Wait struct{ w waiter }
+
+// Told returns what the last Push had to tell the loop: nothing, that there is something to send, or that there will be
+// in so many milliseconds.
+func (q *Queue) Told() (now bool, later int, w Wait) {
+	if q.call&callLater != 0 {
+		later = int(q.call & 0xffff)
+	}
+	return q.call == callNow, later, Wait{waiter{&q.c, q.call}}
+}
+
+// Due is the end of a wait, and reports whether it was still one.
+func (w Wait) Due() bool { return w.w.due() }
+
+// Discard empties the queue as the end of a connection does, and returns what was counted.
+func (q *Queue) Discard() int {
+	q.c.mu.Lock()
+	defer q.c.mu.Unlock()
+	q.c.mu.discarded = 0
+	q.c.discardLocked()
+	return int(q.c.mu.discarded)
 }
 
 // Answer appends what opens a gate.
 func (q *Queue) Answer(f *Frame) Result {
-	r, _ := q.c.gated(new(bool), true, f)
+	r, call := q.c.gated(new(bool), true, f)
+	q.call = call
 	return r
 }
 
-// Tell puts a notice where the loop would, and reports false if one waits already.
-func (q *Queue) Tell(payload string) bool {
+// Tell puts a notice, which is a part or a frame, where the loop would, and reports false if one waits already.
+func (q *Queue) Tell(payload string, part bool) bool {
 	q.c.mu.Lock()
 	defer q.c.mu.Unlock()
 	if q.c.mu.noticeLocked() {
 		return false
 	}
 	f := NewText([]byte(payload))
+	if part {
+		f = NewPart(0, []byte(payload))
+	}
 	f.bits |= frameNotice
 	q.c.mu.insertLocked(f)
 	return true
@@ -165,7 +229,8 @@ func Waited(b *Batch) bool { return !b.creditAt.IsZero() }
 
 // Push appends.
 func (q *Queue) Push(f *Frame, gate *bool) Result {
-	r, _ := q.c.push(f, gate)
+	r, call := q.c.push(f, gate)
+	q.call = call
 	return r
 }
 

@@ -8,7 +8,7 @@ func (l *loop) flush(c *Conn, writable bool) {
 		return
 	}
 	blocked, more := false, true
-	stuck := c.flags&flagBlocked != 0
+	idle := c.flags&flagBlocked != 0 && !writable // then nothing is joined in vain
 	var count uint32
 	for round := 0; more && !blocked && round < flushRounds; round++ {
 		c.mu.Lock()
@@ -27,22 +27,19 @@ func (l *loop) flush(c *Conn, writable bool) {
 		if count = c.mu.count; count == 0 {
 			c.mu.bits &^= queueScheduled
 			more = false
-		} else {
+		} else if idle = idle && parts; !idle {
 			c.mu.bits |= queueWriting
 			l.writing = len(l.snap)
-		}
-		if stuck && parts && !writable {
-			c.mu.bits &^= queueWriting // not to be joined in vain
 		}
 		c.mu.Unlock()
 		if over {
 			c.beginClose()
 		}
-		if stuck && parts && !writable {
-			return
-		}
 		if !more {
 			break
+		}
+		if idle {
+			return // OnWritable is due
 		}
 		out := l.snap
 		if parts {

@@ -60,7 +60,9 @@ func (l *loop) callJoin(c *Conn, parts []*Frame) (f *Frame) {
 func (c *Conn) joinFailed() {
 	c.mu.Lock()
 	c.mu.bits &^= queueWriting
-	c.abandonLocked(ws.StatusInternalServerError, ClosePanic)
+	if c.mu.bits&queueOver == 0 || !c.overflowLocked() { // an overflow that came first goes first
+		c.abandonLocked(ws.StatusInternalServerError, ClosePanic)
+	}
 	c.mu.Unlock()
 	c.beginClose()
 }

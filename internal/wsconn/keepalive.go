@@ -9,8 +9,9 @@ import (
 type Keepalive struct {
 	// Ping is what is sent; Concat makes one of several frames. Nil stands for a WebSocket ping.
 	Ping *Frame
-	// Interval is the time between pings, the first of which comes after a random half to whole of it. With Quiet it is
-	// the silence after which one is sent. Default Options.PingInterval.
+	// Interval is the time between pings, the first of which comes after a random half to whole of it; one comes sooner
+	// where Idle leaves no time for it. With Quiet it is the silence after which one is sent. Default
+	// Options.PingInterval.
 	Interval time.Duration
 	// Idle is the silence after which the connection counts as dead, from the last frame that was received.
 	// Default Options.IdleTimeout. All of it is kept within a tenth of a second.
@@ -54,13 +55,13 @@ func (c *Conn) terms() (k Keepalive) {
 // startKeepalive orders the first look.
 func (c *Conn) startKeepalive() {
 	k := c.terms()
-	next := min(k.Interval, k.Idle) - c.silence()
+	next := k.Interval - c.silence()
 	if !k.Quiet {
 		// The first ping comes early by chance, so that those who came together are not pinged together for ever.
 		next = k.Interval - time.Duration(rand.Int64N(int64(k.Interval)/2+1))
 	}
-	c.flags &^= flagCheck | flagAsked
-	c.loop.p.SetTimer(&c.sock, max(next, 1))
+	c.flags &^= flagAsked
+	c.loop.p.SetTimer(&c.sock, max(min(next, k.Idle-c.silence()), 1))
 }
 
 // alive notes a sign of life.
@@ -87,19 +88,15 @@ func (c *Conn) keepAlive() {
 		}
 		next = min(next, k.Idle-silent)
 	}
-	// A peer that takes nothing need not be asked.
-	switch may := c.flags&flagBlocked == 0; {
+	switch {
+	case c.flags&flagBlocked != 0: // a peer that takes nothing need not be asked
 	case !k.Quiet:
-		if may && c.flags&flagCheck == 0 {
-			c.Send(k.Ping)
-		}
-		c.flags &^= flagCheck
-		if next < k.Interval {
-			c.flags |= flagCheck
-		}
+		// Also when this is a look at the silence alone: a ping that waited for its turn could come too late for the
+		// next such look.
+		c.Send(k.Ping)
 	case silent < k.Interval:
 		next = min(next, k.Interval-silent)
-	case may && c.flags&flagAsked == 0:
+	case c.flags&flagAsked == 0:
 		c.flags |= flagAsked
 		c.Send(k.Ping)
 	}

@@ -78,6 +78,18 @@ func (q *queue) scheduleLocked() {
 	q.bits |= queueScheduled
 }
 
+// due ends the wait, and reports whether it had not ended already.
+func (w waiter) due() bool {
+	q := &w.c.mu
+	q.Lock()
+	defer q.Unlock()
+	if q.bits&queueWaiting == 0 || q.waits != uint8(w.call>>16) {
+		return false
+	}
+	q.scheduleLocked()
+	return true
+}
+
 // enlist puts the queues that are to wait into their lanes. They wait from now on.
 func (l *loop) enlist() {
 	if len(l.waits) == 0 {
@@ -111,13 +123,7 @@ func (n *lane) expire() {
 	for ; n.at < len(n.due) && !n.due[n.at].at.After(now); n.at++ {
 		w := n.due[n.at].waiter
 		n.due[n.at] = laneEntry{}
-		w.c.mu.Lock()
-		due := w.c.mu.bits&queueWaiting != 0 && w.c.mu.waits == uint8(w.call>>16)
-		if due {
-			w.c.mu.scheduleLocked()
-		}
-		w.c.mu.Unlock()
-		if due {
+		if w.due() {
 			n.l.dirty = append(n.l.dirty, w.c)
 		}
 	}

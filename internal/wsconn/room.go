@@ -4,7 +4,7 @@ import "math"
 
 // fitsLocked reports whether there is room for f. One frame always fits an empty queue.
 func (c *Conn) fitsLocked(f *Frame) bool {
-	return c.mu.count == 0 || c.mu.count < c.loop.maxFrames && c.mu.bytes+uint32(len(f.wire)) <= c.loop.maxBytes
+	return c.mu.count == 0 || c.mu.messagesLocked() < c.loop.maxFrames && c.mu.bytes+uint32(len(f.wire)) <= c.loop.maxBytes
 }
 
 // heldLocked returns how many of the oldest frames have begun to leave: they are half written, or the loop is writing
@@ -111,7 +111,7 @@ func (c *Conn) planLocked(f *Frame, slot int) (v victims, ok bool) {
 	v = victims{held: c.heldLocked(), slot: slot, oldest: -1, latest: -1, newest: math.MaxInt}
 	// What has to go yet; an empty queue is enough in any case.
 	left := int(c.mu.count)
-	frames, bytes := left+1-int(c.loop.maxFrames), int(c.mu.bytes)+len(f.wire)-int(c.loop.maxBytes)
+	frames, bytes := int(c.mu.messagesLocked())+1-int(c.loop.maxFrames), int(c.mu.bytes)+len(f.wire)-int(c.loop.maxBytes)
 	enough := func() bool { return left == 0 || frames <= 0 && bytes <= 0 }
 	take := func(g *Frame) {
 		left--
@@ -176,13 +176,13 @@ func (c *Conn) dutyLocked(parts uint32) bool {
 		return false
 	}
 	frames, bytes := c.loop.maxFrames/parts, c.loop.maxBytes/parts
-	if c.mu.count <= frames && c.mu.bytes <= bytes {
+	if c.mu.messagesLocked() <= frames && c.mu.bytes <= bytes {
 		return false
 	}
 	var n, size uint32
 	c.mu.eachLocked(func(_ int, p **Frame) bool {
 		if (*p).policy() == Disconnect {
-			n++
+			n += max((*p).messages(), 1)
 			size += uint32(len((*p).wire))
 		}
 		return n <= frames && size <= bytes
