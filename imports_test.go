@@ -33,7 +33,7 @@ var arrows = map[string][]string{
 	},
 	"pkg/bus":       {"internal/id", "pkg/codec", "pkg/codec/edn", "pkg/codec/json"},
 	"pkg/client":    {"pkg/codec", "pkg/codec/edn"},
-	"pkg/codec":     {"pkg/codec/edn", "pkg/codec/json", "pkg/codec/value"},
+	"pkg/codec":     {"pkg/codec/edn", "pkg/codec/json", "pkg/codec/msgpack", "pkg/codec/transit", "pkg/codec/value"},
 	"pkg/codec/edn": {"pkg/codec/value"},
 
 	"pkg/codec/value": {},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 	"github.com/hoshi-ws/hoshi/pkg/codec/json"
 	"github.com/hoshi-ws/hoshi/pkg/codec/msgpack"
@@ -23,6 +24,7 @@ type format struct {
 	form   bool   // another form of the format before it, for the same reader
 	walk   func(p []byte, s value.Sink) error
 	writer func() writer
+	format codec.Format // as this package names it; of a form that has no name there, its format's
 	// lossy is what comes back of a value that was written and read: the table of docs/formats.md as code.
 	lossy func(n node) node
 }
@@ -35,11 +37,11 @@ type writer interface {
 
 var formats = []format{
 	{name: "EDN", walk: edn.Walk, writer: func() writer { return new(edn.Writer) }, lossy: lossless},
-	{name: "JSON", walk: json.Walk, writer: func() writer { return new(json.Writer) }, lossy: lossyJSON},
-	{name: "Transit", walk: transit.Walk, writer: transitWriter(transit.Plain), lossy: lossyTransit},
-	{name: "Transit with cache", form: true, walk: transit.Walk, writer: transitWriter(transit.Cached), lossy: lossyTransit},
-	{name: "verbose Transit", form: true, walk: transit.Walk, writer: transitWriter(transit.Verbose), lossy: lossyTransit},
-	{name: "MessagePack", hex: true, walk: msgpack.Walk, writer: func() writer { return new(msgpack.Writer) }, lossy: lossyMessagePack},
+	{name: "JSON", format: codec.JSON, walk: json.Walk, writer: func() writer { return new(json.Writer) }, lossy: lossyJSON},
+	{name: "Transit", format: codec.Transit, walk: transit.Walk, writer: transitWriter(transit.Plain), lossy: lossyTransit},
+	{name: "Transit with cache", form: true, format: codec.Transit, walk: transit.Walk, writer: transitWriter(transit.Cached), lossy: lossyTransit},
+	{name: "verbose Transit", form: true, format: codec.TransitVerbose, walk: transit.Walk, writer: transitWriter(transit.Verbose), lossy: lossyTransit},
+	{name: "MessagePack", hex: true, format: codec.MessagePack, walk: msgpack.Walk, writer: func() writer { return new(msgpack.Writer) }, lossy: lossyMessagePack},
 }
 
 func transitWriter(m transit.Mode) func() writer {
@@ -295,6 +297,7 @@ func FuzzConvert(f *testing.F) {
 					t.Fatalf("%s %q to EDN %q: %v", x.name, p, text, err)
 				}
 			}
+			asNodesDo(t, x, y, p)
 			if got, want := read(t, y, text), y.lossy(read(t, x, p)); got.String() != want.String() {
 				t.Fatalf("%s %q to %s %q says\n%v, want\n%v", x.name, p, y.name, text, got, want)
 			}

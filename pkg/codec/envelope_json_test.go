@@ -108,57 +108,6 @@ func TestJSONDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestConvertEvents(t *testing.T) {
-	for _, tt := range []struct {
-		from, to  codec.Format
-		msg, want string
-	}{
-		{codec.EDN, codec.EDN, `[:a/b  #{1}]`, `[:a/b  #{1}]`},
-		{codec.EDN, codec.JSON, `[:a/b  #{1}]`, `["a/b",[1]]`},
-		{codec.EDN, codec.JSON, `[:a/b ^:m {:k/x :v}]`, `["a/b",{"k/x":"v"}]`},
-		{codec.EDN, codec.JSON, `[:a/b]`, `["a/b"]`},
-		{codec.EDN, codec.JSON, `[:a/b nil]`, `["a/b",null]`},
-		{codec.JSON, codec.EDN, `[":a/b" , {"k/x": "v"}]`, `[:a/b {:k/x "v"}]`},
-		{codec.JSON, codec.EDN, `["a/b"]`, `[:a/b]`},
-		{codec.JSON, codec.EDN, `["a/b",null]`, `[:a/b nil]`},
-		{codec.JSON, codec.JSON, `[":a/b" , 1]`, `[":a/b" , 1]`},
-	} {
-		var p codec.Parser
-		var c codec.Converter
-		var e codec.Envelope
-		if err := p.Parse(tt.from, []byte(tt.msg), &e); err != nil {
-			t.Fatalf("%s: %v", tt.msg, err)
-		}
-		got, err := c.AppendEvent([]byte("> "), &e, tt.from, tt.to)
-		if err != nil || string(got) != "> "+tt.want {
-			t.Errorf("%s %s to %s: %s, %v, want %s", tt.from, tt.msg, tt.to, got, err, tt.want)
-		}
-	}
-	var c codec.Converter
-	e := codec.Envelope{ID: []byte(":a/b"), Data: []byte(`#{"\ud83d"}`)}
-	if got, err := c.AppendEvent([]byte("> "), &e, codec.EDN, codec.JSON); err == nil || string(got) != "> " {
-		t.Errorf("got %s, %v", got, err)
-	}
-}
-
-func TestFormats(t *testing.T) {
-	var s codec.Scanner
-	for f := range codec.Format(codec.Formats) {
-		if again, ok := codec.ParseFormat(f.String()); !ok || again != f {
-			t.Errorf("%s is %v, %v", f, again, ok)
-		}
-		if v, err := s.Value(f, []byte(" "+f.Nil()+" ")); err != nil || string(v) != f.Nil() {
-			t.Errorf("%s: %q, %v", f, v, err)
-		}
-		if _, err := s.Value(f, []byte("{")); err == nil {
-			t.Errorf("%s: { is a value", f)
-		}
-	}
-	if _, ok := codec.ParseFormat("yaml"); ok || codec.Format(99).String() != "unknown" {
-		t.Error("an unknown format is known")
-	}
-}
-
 func FuzzJSON(f *testing.F) {
 	for _, msg := range []string{`["a/b", {"n": [1, 2.0]}]`, `[["a/b", 1], "cb"]`, `[[":a/b"], null]`, `["\u0061/b"]`, `["a"]`, `[[]]`, `["a/b", 1, 2]`} {
 		f.Add([]byte(msg))

@@ -1,10 +1,13 @@
 package codec
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 	"github.com/hoshi-ws/hoshi/pkg/codec/json"
+	"github.com/hoshi-ws/hoshi/pkg/codec/msgpack"
+	"github.com/hoshi-ws/hoshi/pkg/codec/transit"
 )
 
 // Reason tells why a message is no envelope. The set is small and fixed, so it can label a metric.
@@ -13,7 +16,7 @@ type Reason uint8
 // The reasons.
 const (
 	ReasonUnknown      Reason = iota
-	ReasonDeserialize         // the format's reader would refuse it; Error.EDN or Error.JSON has the place
+	ReasonDeserialize         // the format's reader would refuse it; a field of Error has the place
 	ReasonNotVector           // a value, but no vector
 	ReasonEmptyVector         // [], or [[] ..]
 	ReasonInvalidID           // the first element is no keyword with a namespace
@@ -49,8 +52,22 @@ var (
 type Error struct {
 	Reason Reason
 	// The fault in the text, for ReasonDeserialize: one of them, by the format.
-	EDN  *edn.Error
-	JSON *json.Error
+	EDN         *edn.Error
+	JSON        *json.Error
+	Transit     *transit.Error // of both forms
+	MessagePack *msgpack.Error
+}
+
+// faultOf returns the Error of a reader's fault.
+func faultOf(err error) *Error {
+	e := &Error{Reason: ReasonDeserialize}
+	if e.EDN, _ = errors.AsType[*edn.Error](err); e.EDN != nil {
+		return e
+	}
+	e.JSON, _ = errors.AsType[*json.Error](err)
+	e.Transit, _ = errors.AsType[*transit.Error](err)
+	e.MessagePack, _ = errors.AsType[*msgpack.Error](err)
+	return e
 }
 
 // Error returns the reason, and the place where the text is at fault.
@@ -68,6 +85,10 @@ func (e *Error) Unwrap() error {
 		return e.EDN
 	case e.JSON != nil:
 		return e.JSON
+	case e.Transit != nil:
+		return e.Transit
+	case e.MessagePack != nil:
+		return e.MessagePack
 	}
 	return nil
 }
@@ -79,6 +100,10 @@ func (e *Error) Label() string {
 		return e.EDN.Reason.String()
 	case e.JSON != nil:
 		return e.JSON.Reason.String()
+	case e.Transit != nil:
+		return e.Transit.Reason.String()
+	case e.MessagePack != nil:
+		return e.MessagePack.Reason.String()
 	}
 	return e.Reason.String()
 }

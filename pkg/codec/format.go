@@ -1,23 +1,20 @@
 package codec
 
-import (
-	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
-	"github.com/hoshi-ws/hoshi/pkg/codec/json"
-	"github.com/hoshi-ws/hoshi/pkg/codec/value"
-)
-
 // Format is a notation of values.
 type Format uint8
 
 // The formats, numbered from 0, so that an array by Format holds one thing for each.
 const (
-	EDN  Format = iota // the default
-	JSON               // by the rule of docs/formats.md
+	EDN            Format = iota // the default
+	JSON                         // by the rule of docs/formats.md
+	Transit                      // Transit in JSON, the ordinary form
+	TransitVerbose               // Transit in JSON, the verbose form
+	MessagePack                  // with the extensions of Sente's packer
 
 	Formats = iota // how many there are
 )
 
-var formatNames = [Formats]string{EDN: "edn", JSON: "json"}
+var formatNames = [Formats]string{EDN: "edn", JSON: "json", Transit: "transit", TransitVerbose: "transit-verbose", MessagePack: "msgpack"}
 
 // String returns the name that settings and counters have for the format.
 func (f Format) String() string {
@@ -37,115 +34,38 @@ func ParseFormat(name string) (f Format, ok bool) {
 	return 0, false
 }
 
-// Nil returns the text of the value that is nothing.
+// Binary tells whether the format is bytes rather than text in UTF-8.
+func (f Format) Binary() bool { return f == MessagePack }
+
+// Carried returns the format that bodies in f are declared as on NATS. Transit has one name there, because its readers take
+// both forms, also mixed: what a client writes in the verbose one travels as it is, and counts as Transit from then on.
+func (f Format) Carried() Format {
+	if f == TransitVerbose {
+		return Transit
+	}
+	return f
+}
+
+var nils = [Formats]string{EDN: "nil", JSON: "null", Transit: "null", TransitVerbose: "null", MessagePack: "\xC0"}
+
+// Nil returns the value that is nothing, as a part of a message.
 func (f Format) Nil() string {
-	if f == JSON {
-		return "null"
+	if int(f) < len(nils) {
+		return nils[f]
 	}
-	return "nil"
+	return nils[EDN]
 }
 
-// Scanner checks values of every format by the format's own rules. Its zero value is ready; it must not be used concurrently.
-type Scanner struct {
-	edn  edn.Scanner
-	json json.Scanner
-}
-
-// Value returns the one value that p holds in format f, without what is around it. It does not allocate. The error is that of
-// the format's package.
-func (s *Scanner) Value(f Format, p []byte) ([]byte, error) {
-	if f == JSON {
-		form, _, err := s.json.Split(p, nil)
-		if err != nil {
-			return nil, err
-		}
-		return form.Text(p), nil
+// AppendWhole appends p, one value in format f as a part of a message has it, as it is where it is all of a body: in Transit
+// a value that is no collection has a quote around it, without which some readers take no whole text. In every other format,
+// and for an event, that is p. Scanner.Value takes the quote off again.
+func (f Format) AppendWhole(dst, p []byte) []byte {
+	scalar := len(p) > 0 && p[0] != '[' && p[0] != '{'
+	switch {
+	case scalar && f == Transit:
+		return append(append(append(dst, `["~#'",`...), p...), ']')
+	case scalar && f == TransitVerbose:
+		return append(append(append(dst, `{"~#'":`...), p...), '}')
 	}
-	form, _, err := s.edn.Split(p, nil)
-	if err != nil {
-		return nil, err
-	}
-	return p[form.Start:form.End], nil
-}
-
-// Converter says in one format what was said in another, by the table of docs/formats.md. Its zero value is ready; it must not
-// be used concurrently. It does not allocate beyond what it appends to, except while scratch grows.
-type Converter struct {
-	scan Scanner
-	edn  edn.Writer
-	json json.Writer
-}
-
-// writer is what all writers have.
-type writer interface {
-	value.Sink
-	Reset(dst []byte)
-	Bytes() ([]byte, error)
-}
-
-func (c *Converter) writer(f Format) writer {
-	if f == JSON {
-		return &c.json
-	}
-	return &c.edn
-}
-
-// Append appends in format to the one value that p holds in format from; where they are the same it copies p unread. On an
-// error, which is that of one of the two formats' packages, dst is returned unchanged: p is no value, or one that to cannot
-// say.
-func (c *Converter) Append(dst, p []byte, from, to Format) ([]byte, error) {
-	if from == to {
-		return append(dst, p...), nil
-	}
-	w := c.writer(to)
-	w.Reset(dst)
-	var err error
-	if from == JSON {
-		err = c.scan.json.Walk(p, w)
-	} else {
-		err = c.scan.edn.Walk(p, w)
-	}
-	out, fault := w.Bytes()
-	w.Reset(nil) // keeps nothing of dst alive
-	if err == nil {
-		err = fault
-	}
-	if err != nil {
-		return dst, err
-	}
-	return out, nil
-}
-
-// AppendEvent appends in format to the event that e holds in format from, without its callback: like Append, but that the id is
-// a keyword where the format has them, and in JSON the string of its name.
-func (c *Converter) AppendEvent(dst []byte, e *Envelope, from, to Format) ([]byte, error) {
-	if from == to {
-		return append(dst, e.Event...), nil
-	}
-	out := append(dst, '[')
-	out = c.appendID(out, e.ID, to)
-	if e.Data != nil {
-		if to == JSON {
-			out = append(out, ',')
-		} else {
-			out = append(out, ' ')
-		}
-		var err error
-		if out, err = c.Append(out, e.Data, from, to); err != nil {
-			return dst, err
-		}
-	}
-	return append(out, ']'), nil
-}
-
-// appendID appends the keyword with this text.
-func (c *Converter) appendID(dst, keyword []byte, to Format) []byte {
-	if to != JSON {
-		return append(dst, keyword...)
-	}
-	c.json.Reset(dst)
-	c.json.Keyword(keyword[1:])
-	out, _ := c.json.Bytes() // one scalar is always a value
-	c.json.Reset(nil)
-	return out
+	return append(dst, p...)
 }

@@ -24,6 +24,9 @@ const (
 // Reader reads messages. Its zero value is ready. It holds reusable scratch memory
 // and must not be used concurrently.
 type Reader struct {
+	// Mode is the form that Detach rewrites to: Plain, or Verbose.
+	Mode Mode
+
 	// Set for one call.
 	p      []byte
 	i      int
@@ -118,7 +121,7 @@ func (r *Reader) Detach(dst, p []byte, f Form) ([]byte, error) {
 	}
 	r.begin(p, discard{})
 	r.from = f.Start
-	r.out.Mode, r.out.Bare = Plain, true
+	r.out.Mode, r.out.Bare = r.Mode, true
 	r.out.Reset(dst)
 	r.only()
 	switch r.err {
@@ -154,14 +157,14 @@ func Portable(p []byte) bool { return !mustRewrite(p) }
 // mustRewrite looks for codes, and for doubles with the tag of whole numbers, as
 // transit-js writes them where they are keys and Clojure does not read them. It errs
 // on the side of rewriting: an escaped quote before a ^ looks like the beginning of a
-// code, and any escape at the beginning may hide one.
+// code, and any \u at the beginning may hide one.
 func mustRewrite(p []byte) bool {
 	for i := 0; i+2 < len(p); i++ {
 		if p[i] != '"' {
 			continue
 		}
 		switch c := p[i+1]; {
-		case c == '^' && p[i+2] != ' ', c == '\\':
+		case c == '^' && p[i+2] != ' ', c == '\\' && p[i+2] == 'u':
 			return true
 		case c == '~' && p[i+2] == 'i':
 			if i += 3; i < len(p) && p[i] == '-' {

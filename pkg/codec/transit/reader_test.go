@@ -436,6 +436,7 @@ func TestDetach(t *testing.T) {
 		{`["~:a/bcd","^0"]`, `"~:a/bcd"`},
 		{`["~:a/bcd",["^0","a\"^b"]]`, `["~:a/bcd","a\"^b"]`},
 		{`["~:a/bcd", [ "a\"^b" ] ]`, `["a\"^b"]`},
+		{`["~:a/bcd", [ "\\^b" ] ]`, `[ "\\^b" ]`},
 		{`["~:a/bcd",["\u005e0"]]`, `["~:a/bcd"]`},
 		{`["~:a/bcd",[ 1 ]]`, `[ 1 ]`},
 		// What EDN has not stays what it is.
