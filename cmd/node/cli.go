@@ -10,6 +10,7 @@ type cli struct {
 
 	Run     nodeCmd    `cmd:"" hidden:"" default:"withargs"`
 	Pub     pubCmd     `cmd:"" help:"push to clients"`
+	Ask     askCmd     `cmd:"" help:"ask clients, and print what they answer"`
 	Tap     tapCmd     `cmd:"" help:"print what passes on NATS, decoded"`
 	Version versionCmd `cmd:"" help:"say what was built"`
 }
@@ -19,30 +20,51 @@ type nodeCmd struct{ config.Node }
 type versionCmd struct{}
 
 type pubCmd struct {
-	User pubUserCmd `cmd:"" help:"push to every socket of a user"`
-	Conn pubConnCmd `cmd:"" help:"push to one socket"`
-	Chan pubChanCmd `cmd:"" help:"publish to a channel"`
-	All  pubAllCmd  `cmd:"" help:"push to everyone"`
+	User   pubUserCmd   `cmd:"" help:"push to every socket of a user"`
+	Conn   pubConnCmd   `cmd:"" help:"push to one socket"`
+	Client pubClientCmd `cmd:"" help:"push to one tab of a Sente client"`
+	Chan   pubChanCmd   `cmd:"" help:"publish to a channel"`
+	All    pubAllCmd    `cmd:"" help:"push to everyone"`
+}
+
+// pushFlags are what every push can be told.
+type pushFlags struct {
+	Flush bool `name:"flush" help:"It leaves at once, with what is gathered for Sente clients." meta:""`
 }
 
 type pubUserCmd struct {
+	pushFlags
+
 	UID   string `arg:"" name:"uid"`
 	Event string `arg:"" name:"event"`
 	EDN   bool   `name:"edn" help:"UID is EDN. Else it is a string, or with a leading : a keyword." meta:""`
 }
 
 type pubConnCmd struct {
+	pushFlags
+
 	ConnID string `arg:"" name:"conn-id"`
 	Event  string `arg:"" name:"event"`
 }
 
+type pubClientCmd struct {
+	pushFlags
+
+	ClientID string `arg:"" name:"client-id"`
+	Event    string `arg:"" name:"event"`
+}
+
 type pubChanCmd struct {
+	pushFlags
+
 	Channel string `arg:"" name:"channel"`
 	Data    string `arg:"" name:"data"`
 	EDN     bool   `name:"edn" help:"CHANNEL is EDN. Else it is a string, or with a leading : a keyword." meta:""`
 }
 
 type pubAllCmd struct {
+	pushFlags
+
 	Event string `arg:"" name:"event"`
 }
 
@@ -69,6 +91,11 @@ func (pubUserCmd) Help() string {
 // Help implements kong.HelpProvider.
 func (pubConnCmd) Help() string {
 	return `  hoshi pub conn conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4 '[:chat/hi {:n 1}]'`
+}
+
+// Help implements kong.HelpProvider.
+func (pubClientCmd) Help() string {
+	return `  hoshi pub client 0a1b2c3d-... '[:chat/hi {:n 1}]'`
 }
 
 // Help implements kong.HelpProvider.

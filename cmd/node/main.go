@@ -44,10 +44,20 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		err = c.Pub.User.run(ctx, &c.Shared, out)
 	case "pub conn":
 		err = c.Pub.Conn.run(ctx, &c.Shared, out)
+	case "pub client":
+		err = c.Pub.Client.run(ctx, &c.Shared, out)
 	case "pub chan":
 		err = c.Pub.Chan.run(ctx, &c.Shared, out)
 	case "pub all":
 		err = c.Pub.All.run(ctx, &c.Shared, out)
+	case "ask user":
+		err = c.Ask.User.run(ctx, &c.Shared, out)
+	case "ask conn":
+		err = c.Ask.Conn.run(ctx, &c.Shared, out)
+	case "ask client":
+		err = c.Ask.Client.run(ctx, &c.Shared, out)
+	case "ask chan":
+		err = c.Ask.Chan.run(ctx, &c.Shared, out)
 	case "tap":
 		err = c.Tap.run(ctx, &c.Shared, out)
 	case "version":

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/config"
-	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
 
@@ -21,20 +20,25 @@ func (p *pubUserCmd) run(ctx context.Context, s *config.Shared, out output) erro
 		return err
 	}
 	return publish(ctx, s, out, recipient{"user " + text, "it has no socket on any node"}, func(c *bus.Client, heard bus.PublishOption) error {
-		return c.PublishUser(uid, []byte(p.Event), heard)
+		return c.PublishUser(uid, []byte(p.Event), p.options(heard)...)
 	})
 }
 
 func (p *pubConnCmd) run(ctx context.Context, s *config.Shared, out output) error {
-	var errID error
-	if _, ok := id.ParseConn(p.ConnID); !ok {
-		errID = fmt.Errorf("CONN-ID %s is none: want one like conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4", clip(p.ConnID))
-	}
-	if err := errors.Join(errID, checkEvent(p.Event)); err != nil {
+	if err := errors.Join(checkConnID(p.ConnID), checkEvent(p.Event)); err != nil {
 		return err
 	}
 	return publish(ctx, s, out, recipient{p.ConnID, "its node is gone"}, func(c *bus.Client, heard bus.PublishOption) error {
-		return c.PublishConn(p.ConnID, []byte(p.Event), heard)
+		return c.PublishConn(p.ConnID, []byte(p.Event), p.options(heard)...)
+	})
+}
+
+func (p *pubClientCmd) run(ctx context.Context, s *config.Shared, out output) error {
+	if err := errors.Join(checkClientID(p.ClientID), checkEvent(p.Event)); err != nil {
+		return err
+	}
+	return publish(ctx, s, out, recipient{"client " + printable(p.ClientID), "no node has it"}, func(c *bus.Client, heard bus.PublishOption) error {
+		return c.PublishClient(p.ClientID, []byte(p.Event), p.options(heard)...)
 	})
 }
 
@@ -44,7 +48,7 @@ func (p *pubChanCmd) run(ctx context.Context, s *config.Shared, out output) erro
 		return err
 	}
 	return publish(ctx, s, out, recipient{"channel " + text, "it has no subscribers on any node"}, func(c *bus.Client, heard bus.PublishOption) error {
-		return c.PublishChannel(channel, []byte(p.Data), heard)
+		return c.PublishChannel(channel, []byte(p.Data), p.options(heard)...)
 	})
 }
 
@@ -53,8 +57,16 @@ func (p *pubAllCmd) run(ctx context.Context, s *config.Shared, out output) error
 		return err
 	}
 	return publish(ctx, s, out, recipient{"everyone", "no node is there"}, func(c *bus.Client, heard bus.PublishOption) error {
-		return c.PublishAll([]byte(p.Event), heard)
+		return c.PublishAll([]byte(p.Event), p.options(heard)...)
 	})
+}
+
+// options are those of a push.
+func (f pushFlags) options(heard bus.PublishOption) []bus.PublishOption {
+	if f.Flush {
+		return []bus.PublishOption{heard, bus.Flush()}
+	}
+	return []bus.PublishOption{heard}
 }
 
 // parseName reads the name of a user or a channel as people write it, and

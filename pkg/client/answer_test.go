@@ -87,7 +87,9 @@ func TestAnswerOfAChannel(t *testing.T) {
 		n := newNetwork(t)
 		c := mustNew(t, n.options())
 		came := make(chan client.ChannelMessage, 1)
-		c.OnChannel("news", func(m client.ChannelMessage) { came <- m })
+		if _, err := c.OnChannel("news", func(m client.ChannelMessage) { came <- m }); err != nil {
+			t.Fatal(err)
+		}
 		c.Start()
 		p := n.accept()
 		p.write(`[[:sente-lite/channel-msg {:channel-id "news", :data 1}] "ask-1"]`)
