@@ -14,7 +14,6 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/pkg/codec"
-	"github.com/hoshi-ws/hoshi/pkg/codec/json"
 )
 
 // Client is a backend's end of the bus: it pushes to users, connections,
@@ -164,9 +163,9 @@ func Exclude(connID string) PublishOption {
 	return func(o *publishOptions) { o.exclude = connID }
 }
 
-// ContentType declares a body that is not EDN: [ContentTypeJSON], or
-// application/transit+json and application/msgpack, which nodes do not take yet.
-// In JSON an event is ["ns/name", data].
+// ContentType declares a body that is not EDN: [ContentTypeJSON],
+// [ContentTypeTransit] or [ContentTypeMessagePack]. In JSON an event is
+// ["ns/name", data].
 func ContentType(t string) PublishOption {
 	return func(o *publishOptions) { o.contentType = t }
 }
@@ -290,15 +289,6 @@ type checker struct {
 
 // check scans a body as its content type declares it.
 func (c *Client) check(body []byte, event bool, contentType string) error {
-	switch contentType {
-	case "application/transit+json": // which is JSON
-		if err := json.Check(body); err != nil {
-			return fmt.Errorf("%w: %w", ErrBadBody, err)
-		}
-		return nil
-	case "application/msgpack":
-		return nil
-	}
 	f, ok := formatOf(contentType, false, nil) // an SDK's caller declares
 	if !ok {
 		return fmt.Errorf("%w: content type %q", ErrBadBody, contentType)

@@ -21,6 +21,8 @@ func FuzzMessage(f *testing.F) {
 	f.Add("hoshi.conn.010000000000."+conn, "", "", "", []byte("[:a/b 1]"))
 	f.Add("hoshi.all", "application/json", "x", "", []byte(`["a/b"]`))
 	f.Add("hoshi.all", "", "", "", []byte(`["a/b", {"n": 1}]`))
+	f.Add("hoshi.all", "application/transit+json", "", "", []byte(`[["~:a/bc",["^ ","^0",1]],null]`))
+	f.Add("hoshi.chan.a", "application/msgpack", "", "", []byte("\x92\x81\xa1a\x01\x81\xd4\x08\x00\x02"))
 	f.Add("hoshi.all.x", "", "", "\"", []byte("#{1 1}"))
 	f.Add("hoshi..", "", "", "", []byte("["))
 	f.Add("hoshi", "", "", "", []byte(""))
@@ -36,7 +38,8 @@ func FuzzMessage(f *testing.F) {
 		}
 		var c codec.Converter
 		inEDN, err := c.Append(nil, msg.Body, msg.Format, codec.EDN)
-		if err != nil || edn.Check(inEDN) != nil {
+		// Transit and MessagePack have days that Clojure's reader of EDN does not take.
+		if err != nil && (msg.Format == codec.EDN || msg.Format == codec.JSON) || err == nil && edn.Check(inEDN) != nil {
 			t.Errorf("body in %s is nothing in EDN: %v", msg.Format, err)
 		}
 		if (msg.Kind == bus.KindAll) != (msg.Token == "") || strings.Contains(msg.Token, ".") {

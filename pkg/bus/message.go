@@ -48,11 +48,16 @@ const (
 
 // The content types that nodes take. EDN is the default.
 const (
-	ContentTypeEDN  = "application/edn"
-	ContentTypeJSON = "application/json"
+	ContentTypeEDN         = "application/edn"
+	ContentTypeJSON        = "application/json"
+	ContentTypeTransit     = "application/transit+json" // in its ordinary form and in its verbose one
+	ContentTypeMessagePack = "application/msgpack"
 )
 
-var contentTypes = [codec.Formats]string{codec.EDN: ContentTypeEDN, codec.JSON: ContentTypeJSON}
+var contentTypes = [codec.Formats]string{
+	codec.EDN: ContentTypeEDN, codec.JSON: ContentTypeJSON, codec.Transit: ContentTypeTransit, codec.TransitVerbose: ContentTypeTransit,
+	codec.MessagePack: ContentTypeMessagePack,
+}
 
 // formatOf returns the format of a body: as it is declared, and for what is not, EDN, or JSON for
 // an event that begins with [".
@@ -65,7 +70,7 @@ func formatOf(contentType string, event bool, body []byte) (f codec.Format, ok b
 	}
 	for f, t := range contentTypes {
 		if t == contentType {
-			return codec.Format(f), true
+			return codec.Format(f).Carried(), true
 		}
 	}
 	return 0, false

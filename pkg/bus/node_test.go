@@ -80,7 +80,12 @@ func TestDeliver(t *testing.T) {
 		{name: "JSON declared as EDN", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/edn"}}, body: `["chat/hi", {"a": 1}]`},
 		{name: "channel data in JSON", subject: "hoshi.chan.:chat/room", header: nats.Header{"Content-Type": {"application/json"}}, body: `{"n": null}`, want: bus.Message{Kind: bus.KindChan, Token: ":chat/room", Format: codec.JSON}},
 		{name: "EDN declared as JSON", subject: "hoshi.chan.:chat/room", header: nats.Header{"Content-Type": {"application/json"}}, body: `:a`},
-		{name: "another format", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/msgpack"}}, body: `["chat/hi"]`},
+		{name: "Transit", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/transit+json"}}, body: `["~:chat/hi"]`, want: bus.Message{Kind: bus.KindAll, Format: codec.Transit}},
+		{name: "verbose Transit", subject: "hoshi.chan.:chat/room", header: nats.Header{"Content-Type": {"application/transit+json"}}, body: `{"~:n":1}`, want: bus.Message{Kind: bus.KindChan, Token: ":chat/room", Format: codec.Transit}},
+		{name: "Transit that is JSON only", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/transit+json"}}, body: `["~#x"]`},
+		{name: "MessagePack", subject: "hoshi.chan.:chat/room", header: nats.Header{"Content-Type": {"application/msgpack"}}, body: "\x81\xd4\x00n\x01", want: bus.Message{Kind: bus.KindChan, Token: ":chat/room", Format: codec.MessagePack}},
+		{name: "bad MessagePack", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/msgpack"}}, body: `["chat/hi"]`},
+		{name: "another format", subject: "hoshi.all", header: nats.Header{"Content-Type": {"application/cbor"}}, body: `["chat/hi"]`},
 		{name: "forged sender", subject: "hoshi.chan.:chat/room", header: nats.Header{"Hoshi-From": {`" :x "`}}, body: `1`},
 	}
 	dropped := 0

@@ -154,6 +154,9 @@ func (r *eventReader) read(e *Event, contentType string, body []byte) error {
 		return err
 	}
 	e.Format, e.RawData, e.RawEvent = f, env.Data, env.Event
+	if f != codec.EDN && f != codec.JSON { // they may be the parser's
+		e.RawData, e.RawEvent = bytes.Clone(env.Data), bytes.Clone(env.Event)
+	}
 	if f == codec.EDN {
 		e.ID, e.Data, e.Event = env.ID, env.Data, env.Event
 		return nil
