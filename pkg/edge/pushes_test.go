@@ -93,7 +93,7 @@ func TestRefusedPushes(t *testing.T) {
 		{name: "reserved, in JSON", subject: user, body: `["chsk/handshake", ["mallory", null]]`, refused: "push-reserved-id"},
 		{name: "reserved, in JSON with a colon", subject: user, body: `[":hoshi/x"]`, refused: "push-reserved-id"},
 		{name: "with a callback, in JSON", subject: user, header: header("Content-Type", "application/json"), body: `[["a/b", 1], "cb"]`, refused: "push-with-callback"},
-		{name: "another format", subject: all, header: header("Content-Type", "application/msgpack"), body: "[:a/b]", dropped: "unsupported-format"},
+		{name: "another format", subject: all, header: header("Content-Type", "application/cbor"), body: "[:a/b]", dropped: "unsupported-format"},
 		{name: "sender that is none", subject: channel, header: header("Hoshi-From", `" :x "`), body: "1", dropped: "bad-header"},
 		{name: "exclusion that is none", subject: user, header: header("Hoshi-Exclude", "alice"), body: "[:a/b]", dropped: "bad-header"},
 		{name: "no event", subject: user, body: "{:a 1}", refused: "not-vector"},
