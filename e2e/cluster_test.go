@@ -22,6 +22,7 @@ type cluster struct {
 	life    *testing.T // the test at whose end all of this ends
 	bin     string     // the built hoshi
 	dir     string     // of this package
+	args    []string   // for embedded nodes, beside what makes them a cluster
 	nats    []*process
 	natsURL []string
 	monitor []string // of each NATS server, its HTTP address
@@ -145,11 +146,13 @@ func (c *cluster) startEmbedded(t *testing.T, nodes int) {
 		}
 		c.listen = append(c.listen, fmt.Sprintf("127.0.0.1:%d", ports[k]))
 		c.natsURL = append(c.natsURL, fmt.Sprintf("nats://127.0.0.1:%d", ports[2*nodes+k]))
-		c.nodes = append(c.nodes, start(t, t, fmt.Sprintf("node-%d", k+1), c.dir, nil, c.bin,
+		args := append([]string{
 			"--listen", c.listen[k], "--admin-listen", "127.0.0.1:0",
 			"--nats-listen", fmt.Sprintf("127.0.0.1:%d", ports[2*nodes+k]),
 			"--nats-cluster-listen", fmt.Sprintf("127.0.0.1:%d", ports[nodes+k]),
-			"--nats-routes", strings.Join(routes, ",")))
+			"--nats-routes", strings.Join(routes, ","),
+		}, c.args...)
+		c.nodes = append(c.nodes, start(t, t, fmt.Sprintf("node-%d", k+1), c.dir, nil, c.bin, args...))
 	}
 	for k := range nodes {
 		c.awaitReady(t, k)
@@ -179,6 +182,12 @@ func (c *cluster) script(t *testing.T, name string) *process {
 		"--classpath", "clj", filepath.Join("clj", name+".cljs"))
 }
 
+// javascript starts a program in JavaScript, named by its path in this package.
+func (c *cluster) javascript(t *testing.T, file string, args ...string) *process {
+	t.Helper()
+	return start(t, t, file, c.dir, c.settings(t), nodeJS(t), append([]string{filepath.FromSlash(file)}, args...)...)
+}
+
 // backend starts one of backends/, connected to server k, and returns when its
 // interests are in force there.
 func (c *cluster) backend(t *testing.T, name string, k int) *process {
@@ -194,7 +203,7 @@ func nodeJS(t *testing.T) string {
 	if err != nil {
 		t.Fatalf("node is missing, run scripts/setup.sh: %v", err)
 	}
-	for _, pkg := range []string{"nbb", "ws", "nats", "transit-js"} {
+	for _, pkg := range []string{"nbb", "ws", "nats", "transit-js", "scittle", "playwright-core"} {
 		if _, err := os.Stat(filepath.Join("node_modules", pkg, "package.json")); err != nil {
 			t.Fatalf("npm package %s is missing, run scripts/setup.sh: %v", pkg, err)
 		}

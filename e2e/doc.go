@@ -2,7 +2,7 @@
 // programs and real sockets: three hoshi processes, each connected to another
 // server of a cluster of three NATS servers, backends that know the published
 // contract alone, and clients in which Clojure's own reader and printer judge
-// every frame.
+// every frame, one of them in a browser.
 //
 //	e2e_test.go      the scenarios, and the checks that each must print
 //	edn_test.go      generated texts, which clojure.edn on the JVM and pkg/codec/edn both judge
@@ -10,11 +10,12 @@
 //	process_test.go  one child process: its output, its end
 //	clj/             clients, run by nbb; client.cljs is the wire format
 //	backends/        backends in JavaScript: the npm client of NATS, a bare TCP socket
+//	browser/         pages for Chromium, in which Scittle runs clients; run.mjs opens them
 //	transit_test.go  Transit, held to the npm package transit-js in both directions
 //	formats/         programs around other authors' readers and writers
 //
 // The test starts every process itself, on free ports of the loopback
 // interface, and ends only those. It needs node, the packages of
-// package-lock.json, and clojure (scripts/setup.sh installs all) and fails without
-// them.
+// package-lock.json, clojure and Chromium (scripts/setup.sh installs all) and fails
+// without them.
 package e2e
