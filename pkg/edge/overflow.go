@@ -99,6 +99,6 @@ func (n *Node) classify(token string) uint64 {
 }
 
 // notice is what a client is told of what was dropped.
-func (n *Node) notice(c *wsconn.Conn, dropped int) []byte {
-	return n.voiceOf(c).AppendDropped(nil, dropped)
+func (n *Node) notice(c *wsconn.Conn, dropped int) *wsconn.Frame {
+	return wsconn.NewText(n.voiceOf(c).AppendDropped(nil, dropped))
 }

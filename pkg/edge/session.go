@@ -70,7 +70,7 @@ func (s *session) accept() {
 	v := s.voice()
 	n.speakers[v.number].Add(1) // before anybody can know that s is here
 	first := v.message(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version))
-	accept := wsconn.AcceptOptions{Ping: v.ping, First: first}
+	accept := wsconn.AcceptOptions{Keepalive: v.keepalive, First: first}
 	if s.protocol {
 		accept.Subprotocol = protocolPrefix + v.format.String()
 	}

@@ -21,12 +21,12 @@ const (
 // voice is a dialect.Voice with what a node keeps for it. Fixed after Start.
 type voice struct {
 	dialect.Voice
-	name    string // for counters
-	number  uint8
-	format  codec.Format
-	parsers sync.Pool // dialect.Parser
-	ping    *wsconn.Frame
-	pong    *wsconn.Frame
+	name      string // for counters
+	number    uint8
+	format    codec.Format
+	parsers   sync.Pool // dialect.Parser
+	keepalive *wsconn.Keepalive
+	pong      *wsconn.Frame
 }
 
 // setUpVoices makes the voices.
@@ -37,13 +37,13 @@ func (n *Node) setUpVoices() {
 	}
 	for i, v := range all {
 		n.voices[i] = &voice{
-			Voice:   v,
-			name:    v.Dialect() + "/" + v.Format().String(),
-			number:  uint8(i),
-			format:  v.Format(),
-			parsers: sync.Pool{New: func() any { return v.NewParser() }},
-			ping:    wsconn.NewText([]byte(v.Ping())),
-			pong:    wsconn.NewText([]byte(v.Pong())),
+			Voice:     v,
+			name:      v.Dialect() + "/" + v.Format().String(),
+			number:    uint8(i),
+			format:    v.Format(),
+			parsers:   sync.Pool{New: func() any { return v.NewParser() }},
+			keepalive: &wsconn.Keepalive{Ping: wsconn.NewText([]byte(v.Ping()))},
+			pong:      wsconn.NewText([]byte(v.Pong())),
 		}
 	}
 }
