@@ -276,3 +276,6 @@ func OnLoop(s *Server, i int, f func(attached int)) {
 	l := s.loops[i]
 	l.p.Post(func() { f(l.p.Len()) })
 }
+
+// BreakOff ends a connection at once, before what is queued is flushed. Loop only.
+func BreakOff(c *Conn) { c.end(CloseError, true) }
