@@ -400,7 +400,7 @@ func (o *outbound) giveAsk(s *session, frame *wsconn.Frame, gate *bool) {
 	if c == nil {
 		return
 	}
-	if o.batch.Enqueue(&s.Conn, frame, gate) != wsconn.OK {
+	if o.pass(s, frame, gate) != wsconn.OK {
 		o.node.asks.withdraw(c)
 	}
 }

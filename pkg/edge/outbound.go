@@ -115,7 +115,12 @@ func (o *outbound) give(s *session, frame *wsconn.Frame, gate *bool) {
 		o.giveAsk(s, frame, gate)
 		return
 	}
-	o.batch.Enqueue(&s.Conn, frame, gate)
+	o.pass(s, frame, gate)
+}
+
+// pass is give for what asks as well: it says what became of the frame.
+func (o *outbound) pass(s *session, frame *wsconn.Frame, gate *bool) wsconn.Result {
+	return o.batch.Enqueue(&s.Conn, frame, gate)
 }
 
 // broadcast sends to everyone, in every voice that somebody speaks. Who
