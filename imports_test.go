@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	},
 
 	"pkg/edge": {
-		"internal/dialect", "internal/dialect/sentelite", "internal/hub", "internal/id",
+		"internal/dialect", "internal/dialect/sente", "internal/dialect/sentelite", "internal/hub", "internal/id",
 		"internal/wsconn", "internal/wsconn/handshake", "pkg/bus", "pkg/codec", "pkg/codec/edn",
 	},
 	"pkg/bus":       {"internal/id", "pkg/codec", "pkg/codec/edn", "pkg/codec/json"},
@@ -45,7 +45,10 @@ var arrows = map[string][]string{
 	"pkg/codec/gzip":    {},
 
 	"internal/dialect":           {"pkg/codec"},
-	"internal/dialect/sentelite": {"internal/dialect", "pkg/codec", "pkg/codec/edn", "pkg/codec/json"},
+	"internal/dialect/words":     {"internal/dialect", "pkg/codec", "pkg/codec/edn"},
+	"internal/dialect/reading":   {"internal/dialect", "pkg/codec", "pkg/codec/edn"},
+	"internal/dialect/sente":     {"internal/dialect", "internal/dialect/reading", "internal/dialect/words", "pkg/codec"},
+	"internal/dialect/sentelite": {"internal/dialect", "internal/dialect/reading", "internal/dialect/words", "pkg/codec"},
 	"internal/wsconn":            {"internal/poller", "internal/wsconn/handshake"},
 	"internal/wsconn/handshake":  {},
 	"internal/config":            {},

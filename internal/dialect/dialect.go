@@ -11,26 +11,47 @@ const (
 	Subscribe             // to Command.Channel
 	Unsubscribe           // from Command.Channel
 	Publish               // Command.Data to Command.Channel
+	Answer                // to what a backend asked: Command.Data, for Command.AnswerTo
+	BadEvent              // a legal value that is no event, of a dialect that has these
+)
+
+// Form is how messages are framed, of which a dialect may have several: those
+// of the versions of Sente. Other dialects have the first alone.
+type Form uint8
+
+// The forms.
+const (
+	FormTwo      Form = iota // [value callback], where the callback may be nil: Sente 1.21 and later
+	FormOne                  // [value] where there is no callback: Sente 1.18 to 1.20
+	FormPrefixed             // the same behind a '+': Sente up to 1.17
 )
 
 // Command is one message of a client. Its slices are spans of the message, or
 // belong to the parser: they are valid as long as the message is, until the
-// parser is used again.
+// parser is used again. What is in the message's format means the same in any
+// other message of that format.
 type Command struct {
 	Op       Op
-	Event    []byte // the whole event, [id data], as it was sent
+	Form     Form   // of the message as it was sent
+	Event    []byte // the whole event, [id data]; of BadEvent, [:chsk/bad-event value]
 	ID       []byte // its id as EDN text, a keyword with its colon
 	Callback []byte // the callback's id in the message's format; nil where none was asked for
 
-	// Of Subscribe, Unsubscribe and Publish. BadArgs is set where the argument
-	// was no map; then the rest is empty.
+	// Of Subscribe, Unsubscribe, Publish and Answer. BadArgs is set where the
+	// argument was no map; then the rest is empty.
 	BadArgs bool
 	Channel []byte // EDN text of the channel id; nil where it was missing, or cannot be one
 	Sent    []byte // the channel id as it was sent; nil where it was missing
 
+	// Of Publish and Answer.
+	Data []byte // in the message's format; nil where the key was missing
+
 	// Of Publish.
-	Data          []byte // in the message's format; nil where the key was missing
 	ExcludeSender bool
+
+	// Of Answer: the plain text of what was asked with; nil where it was missing,
+	// or no string.
+	AnswerTo []byte
 }
 
 // MaxCallback bounds Command.Callback, in bytes: it is kept for as long as the

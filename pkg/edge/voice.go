@@ -32,8 +32,8 @@ type voice struct {
 // setUpVoices makes the voices.
 func (n *Node) setUpVoices() {
 	all := [voiceCount]dialect.Voice{
-		senteliteEDN:  sentelite.EDN{Wrap: n.opts.WrapRecv},
-		senteliteJSON: sentelite.JSON{Wrap: n.opts.WrapRecv},
+		senteliteEDN:  sentelite.New(codec.EDN, n.opts.WrapRecv),
+		senteliteJSON: sentelite.New(codec.JSON, n.opts.WrapRecv),
 	}
 	for i, v := range all {
 		n.voices[i] = &voice{
@@ -42,8 +42,8 @@ func (n *Node) setUpVoices() {
 			number:    uint8(i),
 			format:    v.Format(),
 			parsers:   sync.Pool{New: func() any { return v.NewParser() }},
-			keepalive: &wsconn.Keepalive{Ping: wsconn.NewText([]byte(v.Ping()))},
-			pong:      wsconn.NewText([]byte(v.Pong())),
+			keepalive: &wsconn.Keepalive{Ping: wsconn.NewText([]byte(v.Ping(dialect.FormTwo)))},
+			pong:      wsconn.NewText(v.AppendPong(nil, nil)),
 		}
 	}
 }

@@ -110,7 +110,7 @@ func TestParse(t *testing.T) {
 			want: command{op: dialect.Event, id: ":sente-lites/x", channel: "-", data: "-", callback: "-"},
 		},
 	}
-	var p sentelite.Parser
+	p := sentelite.New(codec.EDN, false).NewParser()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var cmd dialect.Command
@@ -152,7 +152,7 @@ func TestParseRefuses(t *testing.T) {
 		{name: "unused in the reference", msg: "[:sente-lite/rpc {}]", reserved: true},
 		{name: "server's own", msg: `[:sente-lite/channel-msg {:channel-id "x" :data 1}]`, reserved: true},
 	}
-	var p sentelite.Parser
+	p := sentelite.New(codec.EDN, false).NewParser()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var cmd dialect.Command
@@ -171,10 +171,8 @@ func TestParseRefuses(t *testing.T) {
 }
 
 func TestParseKeepsTheCallbackOfARefusedID(t *testing.T) {
-	var (
-		p   sentelite.Parser
-		cmd dialect.Command
-	)
+	var cmd dialect.Command
+	p := sentelite.New(codec.EDN, false).NewParser()
 	err := p.Parse([]byte(`[[:chsk/conn-open {}] "cb"]`), &cmd)
 	if !errors.Is(err, dialect.ReservedID) || text(cmd.Callback) != `"cb"` {
 		t.Errorf("got %v and callback %s", err, text(cmd.Callback))
@@ -189,10 +187,8 @@ func TestParseDoesNotAllocate(t *testing.T) {
 	}
 	for name, msg := range msgs {
 		t.Run(name, func(t *testing.T) {
-			var (
-				p   sentelite.Parser
-				cmd dialect.Command
-			)
+			var cmd dialect.Command
+			p := sentelite.New(codec.EDN, false).NewParser()
 			n := testing.AllocsPerRun(100, func() {
 				if err := p.Parse(msg, &cmd); err != nil {
 					t.Fatal(err)
@@ -207,10 +203,8 @@ func TestParseDoesNotAllocate(t *testing.T) {
 
 func BenchmarkParse(b *testing.B) {
 	msg := []byte(`[:sente-lite/publish {:channel-id "news", :data {:msg "hello, everybody", :n 12345, :at #inst "2024-01-01T00:00:00.000-00:00"}}]`)
-	var (
-		p   sentelite.Parser
-		cmd dialect.Command
-	)
+	var cmd dialect.Command
+	p := sentelite.New(codec.EDN, false).NewParser()
 	b.ReportAllocs()
 	b.SetBytes(int64(len(msg)))
 	for b.Loop() {
@@ -225,10 +219,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`[:sente-lite/publish {:channel-id [1 2], :data #:a{:b 1}}]`))
 	f.Add([]byte(`[:sente-lite/subscribe ^:m {:channel-id "x"}]`))
 	f.Fuzz(func(t *testing.T, msg []byte) {
-		var (
-			p   sentelite.Parser
-			cmd dialect.Command
-		)
+		var cmd dialect.Command
+		p := sentelite.New(codec.EDN, false).NewParser()
 		if err := p.Parse(msg, &cmd); err == nil && len(cmd.ID) < 4 {
 			t.Fatalf("%q taken without an id", msg)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 	"github.com/hoshi-ws/hoshi/pkg/codec/json"
 )
@@ -29,7 +30,7 @@ func TestParseJSON(t *testing.T) {
 		{name: "false excludes nobody", msg: `["sente-lite/publish",{"channel-id":1,"exclude-sender?":false}]`, want: command{op: dialect.Publish, id: ":sente-lite/publish", channel: "1", data: "-", callback: "-"}, sent: "1"},
 		{name: "event", msg: `[["app/x",1],7]`, want: command{op: dialect.Event, id: ":app/x", channel: "-", data: "-", callback: "7"}, sent: "-"},
 	}
-	p := sentelite.JSON{}.NewParser()
+	p := sentelite.New(codec.JSON, false).NewParser()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var cmd dialect.Command
@@ -52,7 +53,7 @@ func TestParseJSON(t *testing.T) {
 }
 
 func TestParseJSONDoesNotAllocate(t *testing.T) {
-	p := sentelite.JSON{}.NewParser()
+	p := sentelite.New(codec.JSON, false).NewParser()
 	for _, msg := range []string{
 		`[["chat/send",{"text":"hello","to":[1,2,3]}],"cb-1"]`,
 		`["sente-lite/publish",{"channel-id":"news","data":{"msg":"hi"},"exclude-sender?":false}]`,
@@ -73,7 +74,7 @@ func TestParseJSONDoesNotAllocate(t *testing.T) {
 
 func TestOutboundJSON(t *testing.T) {
 	const conn = "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4"
-	plain, wrapped := sentelite.JSON{}, sentelite.JSON{Wrap: true}
+	plain, wrapped := sentelite.New(codec.JSON, false), sentelite.New(codec.JSON, true)
 	tests := []struct {
 		name string
 		got  []byte
@@ -110,7 +111,7 @@ func FuzzParseJSON(f *testing.F) {
 	f.Add([]byte(`["sente-lite/publish",{"channel-id":[1,"\u003a"],"data":1}]`))
 	f.Add([]byte(`["sente-lite/subscribe",{"channel-id":"\ud83d"}]`))
 	f.Fuzz(func(t *testing.T, msg []byte) {
-		p := sentelite.JSON{}.NewParser()
+		p := sentelite.New(codec.JSON, false).NewParser()
 		var cmd dialect.Command
 		if p.Parse(msg, &cmd) != nil {
 			return
@@ -118,7 +119,7 @@ func FuzzParseJSON(f *testing.F) {
 		if !edn.IsKeyword(cmd.ID) || cmd.Channel != nil && edn.Check(cmd.Channel) != nil || (cmd.Data != nil && json.Check(cmd.Data) != nil) {
 			t.Fatalf("%q: %q, channel %q, data %q", msg, cmd.ID, cmd.Channel, cmd.Data)
 		}
-		refused := sentelite.JSON{}.AppendRefused(nil, cmd.Sent, dialect.BadRequest, false)
+		refused := sentelite.New(codec.JSON, false).AppendRefused(nil, cmd.Sent, dialect.BadRequest, false)
 		if err := json.Check(refused); err != nil {
 			t.Fatalf("%q: %q: %v", msg, refused, err)
 		}
@@ -126,7 +127,7 @@ func FuzzParseJSON(f *testing.F) {
 			return
 		}
 		var again dialect.Command
-		answer := append(sentelite.JSON{}.AppendName([]byte(`["sente-lite/subscribe",{"channel-id":`), cmd.Channel), "}]"...)
+		answer := append(sentelite.New(codec.JSON, false).AppendName([]byte(`["sente-lite/subscribe",{"channel-id":`), cmd.Channel), "}]"...)
 		if err := p.Parse(answer, &again); err != nil {
 			t.Fatalf("%q: %q: %v", msg, answer, err)
 		}

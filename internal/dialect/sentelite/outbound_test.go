@@ -5,6 +5,7 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
 
@@ -13,7 +14,7 @@ import (
 func TestOutbound(t *testing.T) {
 	const conn = "conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4"
 	news := []byte(`"news"`)
-	plain, wrapped := sentelite.EDN{}, sentelite.EDN{Wrap: true}
+	plain, wrapped := sentelite.New(codec.EDN, false), sentelite.New(codec.EDN, true)
 	tests := []struct {
 		name string
 		got  []byte
