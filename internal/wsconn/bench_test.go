@@ -7,6 +7,7 @@ import (
 	"net"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -106,51 +107,81 @@ func clients(b *testing.B, s *wsconn.Server, n int, ready <-chan *plain, got fun
 func BenchmarkFanOut(b *testing.B) {
 	for _, c := range []struct{ subs, flight int }{{1000, 1}, {1000, 64}, {5000, 16}} {
 		b.Run(fmt.Sprintf("subs=%d/flight=%d/size=128", c.subs, c.flight), func(b *testing.B) {
-			ready := make(chan *plain, 16)
-			s := benchServer(b, wsconn.Options{}, func() (wsconn.Handler, *wsconn.Conn) {
-				p := &plain{ready: ready}
-				return p, &p.Conn
-			})
-			frame := wsconn.NewText(bytes.Repeat([]byte("x"), 128))
-			var received int64 // bytes; on the clients' loop
-			room := make(chan struct{}, c.flight)
-			per := int64(frame.Len() * c.subs)
-			_, _, conns := clients(b, s, c.subs, ready, func(n int) {
-				before := received / per
-				received += int64(n)
-				for range received/per - before {
-					<-room
-				}
-			})
-			batch := s.NewBatch()
-			before := s.Stats()
-			b.ReportAllocs()
-			n := 0
-			for b.Loop() {
-				if n%c.subs == 0 {
-					if n > 0 {
-						batch.Flush()
-					}
-					room <- struct{}{}
-				}
-				batch.Enqueue(&conns[n%c.subs].Conn, frame, nil)
-				n++
-			}
-			batch.Flush()
-			if rest := n % c.subs; rest != 0 { // the last one goes to all, so that it counts
-				for _, p := range conns[rest:] {
-					batch.Enqueue(&p.Conn, frame, nil)
-				}
-				batch.Flush()
-			}
-			for range c.flight {
-				room <- struct{}{}
-			}
-			after := s.Stats()
-			b.ReportMetric(float64(after.FramesOut-before.FramesOut)/float64(max(after.WriteCalls-before.WriteCalls, 1)), "frames/call")
-			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "deliveries/s")
+			benchFanOut(b, c.subs, c.flight, wsconn.NewText(bytes.Repeat([]byte("x"), 128)))
 		})
 	}
+}
+
+// BenchmarkFanOutParts is BenchmarkFanOut where what is delivered is a part, or one that may wait, and with whole frames
+// for comparison: the frames are made once for all, and are as large together as the parts were.
+func BenchmarkFanOutParts(b *testing.B) {
+	payload := bytes.Repeat([]byte("x"), 132) // a whole one is so much on the wire
+	part, waiting := wsconn.NewPart(disconnect, payload), wsconn.NewPart(disconnect.Within(5*time.Millisecond), payload)
+	whole := wsconn.NewText(bytes.Repeat([]byte("x"), 128))
+	for _, c := range []struct{ subs, flight int }{{1000, 1}, {1000, 64}} {
+		for _, f := range []struct {
+			name  string
+			frame *wsconn.Frame
+		}{{"parts", part}, {"waiting", waiting}, {"whole", whole}} {
+			b.Run(fmt.Sprintf("subs=%d/flight=%d/size=128/%s", c.subs, c.flight, f.name), func(b *testing.B) {
+				benchFanOut(b, c.subs, c.flight, f.frame)
+			})
+		}
+	}
+}
+
+func benchFanOut(b *testing.B, subs, flight int, frame *wsconn.Frame) {
+	b.Helper()
+	ready := make(chan *plain, 16)
+	var made [17]*wsconn.Frame // by how many were joined; the loop's
+	s := benchServer(b, wsconn.Options{Join: func(_ *wsconn.Conn, parts []*wsconn.Frame) *wsconn.Frame {
+		f := made[len(parts)]
+		if f == nil {
+			f = wsconn.NewText(bytes.Repeat([]byte("x"), 132*len(parts)-4))
+			made[len(parts)] = f
+		}
+		return f
+	}}, func() (wsconn.Handler, *wsconn.Conn) {
+		p := &plain{ready: ready}
+		return p, &p.Conn
+	})
+	var received int64 // bytes; on the clients' loop
+	room := make(chan struct{}, flight)
+	per := int64(frame.Len() * subs)
+	_, _, conns := clients(b, s, subs, ready, func(n int) {
+		before := received / per
+		received += int64(n)
+		for range received/per - before {
+			<-room
+		}
+	})
+	batch := s.NewBatch()
+	before := s.Stats()
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		if n%subs == 0 {
+			if n > 0 {
+				batch.Flush()
+			}
+			room <- struct{}{}
+		}
+		batch.Enqueue(&conns[n%subs].Conn, frame, nil)
+		n++
+	}
+	batch.Flush()
+	if rest := n % subs; rest != 0 { // the last one goes to all, so that it counts
+		for _, p := range conns[rest:] {
+			batch.Enqueue(&p.Conn, frame, nil)
+		}
+		batch.Flush()
+	}
+	for range flight {
+		room <- struct{}{}
+	}
+	after := s.Stats()
+	b.ReportMetric(float64(after.FramesOut-before.FramesOut)/float64(max(after.WriteCalls-before.WriteCalls, 1)), "frames/call")
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "deliveries/s")
 }
 
 // BenchmarkRawWrite is the ceiling for one frame in flight: a send for each delivery and nothing else.
