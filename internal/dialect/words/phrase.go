@@ -11,12 +11,13 @@ import (
 // behind them.
 type Phrase []string
 
-// stands in a phrase's EDN for a hole, in a way that is found again in every
+// hole stands in a phrase's EDN for a hole, in a way that is found again in every
 // format.
 const hole = `"-HOLE-"`
 
-// NewPhrase returns the phrase of an EDN text in which each % is a hole. Text
-// that no format can say is a broken program, and panics.
+// NewPhrase returns the phrase of an EDN text in which each % is a hole, which may be
+// in vectors and maps only: MessagePack has the length of a set before it. Text that
+// no format can say is a broken program, and panics.
 func NewPhrase(f codec.Format, text string) Phrase {
 	return Phrase(strings.Split(inFormat(f, strings.ReplaceAll(text, "%", hole)), inFormat(f, hole)))
 }
