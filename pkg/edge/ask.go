@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/dialect"
+	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
@@ -40,7 +41,7 @@ type asks struct {
 type ask struct {
 	// Fixed.
 	id       string // the callback of its frames, as plain text
-	callback []byte // the same as a literal, which is one text in all formats
+	callback []byte // the same
 	replyTo  string
 	deadline time.Time
 
@@ -102,7 +103,7 @@ func (a *asks) begin(m *bus.Message, conns int) *ask {
 		a.node.bus.ReplyError(m.ReplyTo, tooManyAsks)
 		return nil
 	}
-	k.callback = []byte(`"` + k.id + `"`)
+	k.callback = []byte(k.id)
 	k.conns = make([]askedConn, 0, conns)
 	return k
 }
@@ -382,16 +383,14 @@ func (o *outbound) mayAsk(conns int) bool {
 // appendAsk appends what asks those who speak a voice. payload is an event, or
 // the data of a channel's message, in their format.
 func (o *outbound) appendAsk(dst []byte, v *voice, payload []byte) []byte {
-	asker, ok := v.Voice.(interface {
-		AppendAsk(dst, event, callback []byte) []byte
-	})
-	if !ok {
-		return dst
-	}
 	if o.m.Kind == bus.KindChan {
-		payload = v.AppendChannelMessage(nil, channelText(o.m.Token), payload, o.m.From)
+		words := dialect.Words(v)
+		if s, ok := v.Voice.(*sentelite.Voice); ok {
+			words = s.Words // what asks is not wrapped
+		}
+		payload = words.AppendChannelMessage(nil, channelText(o.m.Token), payload, o.m.From)
 	}
-	return asker.AppendAsk(dst, payload, o.ask.callback)
+	return v.AppendAsk(dst, payload, o.ask.callback)
 }
 
 // giveAsk hands one session the frame, and notes that it is asked.
@@ -416,7 +415,7 @@ func (o *outbound) asked(m *bus.Message) {
 }
 
 // answer passes on what a client answers to an ask.
-func (n *Node) answer(s *session, cmd *dialect.Command, to []byte) wsconn.Verdict {
+func (n *Node) answer(s *session, cmd *dialect.Command) wsconn.Verdict {
 	format := s.voice().format
 	data := cmd.Data
 	if data == nil {
@@ -426,7 +425,7 @@ func (n *Node) answer(s *session, cmd *dialect.Command, to []byte) wsconn.Verdic
 	if s.user != nil {
 		out.UID = s.user.Topic().Key()
 	}
-	err := n.handOver(s, func() error { return n.asks.answer(s, to, out) })
+	err := n.handOver(s, func() error { return n.asks.answer(s, cmd.AnswerTo, out) })
 	fault, ignored := errors.AsType[askFault](err)
 	switch {
 	case err == nil:

@@ -41,6 +41,8 @@ func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
 		n.unsubscribe(s, &cmd)
 	case dialect.Publish:
 		return n.publish(s, &cmd)
+	case dialect.Answer:
+		return n.answer(s, &cmd)
 	default:
 		return n.event(s, &cmd)
 	}
