@@ -40,8 +40,8 @@ type CloseInfo struct {
 	Code uint16
 	// Reason is the kind of end.
 	Reason CloseReason
-	// Discarded counts the frames and parts that were handed over with OK or Overflow and not given to the system whole,
-	// without those that a policy dropped.
+	// Discarded counts the frames and parts that were handed over with OK or Overflow and not given to the system
+	// whole, without those that a policy dropped.
 	Discarded int
 	// Unsent is how many bytes the system still held when the connection had to be reset: those are lost as
 	// well, and it cannot be told how many frames they are. 0 unless the peer took nothing for CloseTimeout.

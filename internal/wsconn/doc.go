@@ -18,6 +18,20 @@
 // arrives together leaves together: small frames are joined into the loop's own buffer and leave in one call, large
 // ones are vectored. After a turn that coalesced, the loop gathers for a moment (see loop.gather).
 //
+// # Parts
+//
+// Where one frame may carry several messages, what is queued are parts (NewPart). They wait as frames do, each under
+// its own Policy, and only what is about to leave is made into frames, by the owner (Options.Join), who knows the form
+// that the peer wants. What the system then did not take is in parts again; only a frame that is half written stays.
+// A slow reader so gets fewer and larger frames, and a queue is the same whatever form its peer wants.
+//
+// # Delays
+//
+// A delivery may wait for others (Class.Within). A queue in which all may wait is put into a lane of its loop: one lane
+// for each delay, so that those that came first are due first and one timer is enough for all of them. A wait that ends
+// otherwise leaves its entry behind, which a number tells from a true one. A connection that never waits has no memory
+// for it.
+//
 // # Invariants
 //
 //   - Nothing is allocated from a length that a peer announced; a header is judged before its payload arrives.
@@ -29,8 +43,12 @@
 //   - Only a delivery (NewDelivery) is ever dropped, and each drop is counted. No connection stays for which the
 //     system takes nothing for StallTimeout.
 //   - OnClosed comes exactly once for a connection that was accepted.
-//   - A panic in a Handler closes that connection with 1011 and is counted.
+//   - A queue that waits in a lane is neither scheduled nor blocked, and holds nothing that may not wait.
+//   - Order is that of queueing, whatever the kinds, policies and delays; a newer value in a slot's old place aside.
+//   - A panic in a Handler, or in Join, closes that connection with 1011 and is counted.
+//   - A Conn that was never on a loop rejects all that is sent to it.
 //
-// Start reading at conn.go, then parse.go for what comes in, queue.go and flush.go for what goes out, policy.go and
-// room.go for what becomes of it when there is no room, close.go for the end.
+// Start reading at conn.go, then parse.go for what comes in, queue.go and flush.go for what goes out, join.go and
+// lane.go for parts and delays, policy.go and room.go for what becomes of it when there is no room, keepalive.go for
+// silence, close.go for the end.
 package wsconn

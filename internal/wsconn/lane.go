@@ -113,7 +113,9 @@ func (l *loop) enlist() {
 		}
 	}
 	clear(l.waits)
-	l.waits = l.waits[:0]
+	if l.waits = l.waits[:0]; cap(l.waits) > 1<<14 {
+		l.waits = nil
+	}
 }
 
 // expire lets those be flushed that have waited long enough.

@@ -35,8 +35,8 @@ type Options struct {
 	// MaxMessage is the largest message in bytes that is accepted; beyond it the connection is closed with
 	// 1009. Default 1 MiB.
 	MaxMessage int
-	// QueueMessages and QueueBytes bound the send queue of a connection, in frames and bytes on the wire. One
-	// frame always fits an empty queue. Defaults 1,000 and 2 MiB.
+	// QueueMessages and QueueBytes bound the send queue of a connection, in frames and parts, and bytes on the
+	// wire. One always fits an empty queue. Defaults 1,000 and 2 MiB.
 	QueueMessages int
 	QueueBytes    int
 	// HandshakeTimeout bounds the time from accept to a complete request head. Default 10 s.

@@ -27,7 +27,7 @@ type Stats struct {
 	BytesOut     uint64            `json:"bytes_out"`
 	WriteCalls   uint64            `json:"write_calls"`
 	Overflows    uint64            `json:"overflows"` // queues that were full
-	Discarded    uint64            `json:"discarded"` // frames that were queued and not sent, for connections that ended
+	Discarded    uint64            `json:"discarded"` // messages that were queued and not sent, for connections that ended
 	Dropped      map[string]uint64 `json:"dropped"`   // deliveries, by reason, for connections that went on
 	Unsent       uint64            `json:"unsent"`    // bytes that resets destroyed in the system's buffers
 	AcceptErrors uint64            `json:"accept_errors"`

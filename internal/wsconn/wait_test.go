@@ -41,6 +41,14 @@ func TestWithin(t *testing.T) {
 	}
 }
 
+// idle waits until what has left is off the queue: what is queued meanwhile leaves behind it without a wait.
+func (s *session) idle() {
+	s.t.Helper()
+	eventually(s.t, "the queue is empty", func() bool { n, _ := wsconn.QueueLen(&s.Conn); return n == 0 })
+	s.on(func() {})
+	s.on(func() {}) // the turn of the first has ended
+}
+
 // TestDelay: a delivery that comes to an empty queue waits as long as its class says, if nothing else comes.
 func TestDelay(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {
@@ -56,6 +64,7 @@ func TestDelay(t *testing.T) {
 				func(f *wsconn.Frame) { se.on(func() { se.Send(f) }) },
 				func(f *wsconn.Frame) { s.Broadcast(f, nil) },
 			} {
+				se.idle()
 				begin := time.Now()
 				hand(part(class, "%d", i))
 				c.wantText(fmt.Sprintf("[%d]", i))
@@ -144,7 +153,8 @@ func TestEndOfAWait(t *testing.T) {
 				o.Portable = portable
 				s := start(t, o, nil)
 				c, se := s.pair()
-				before := s.settled(se)
+				se.idle()
+				before := s.Stats()
 				for range tt.wait {
 					se.Enqueue(wsconn.NewDelivery(minute, []byte(strings.Repeat("w", tt.size))))
 				}
@@ -186,6 +196,7 @@ func TestCloseEndsAWait(t *testing.T) {
 			both(t, func(t *testing.T, portable bool) {
 				s := start(t, wsconn.Options{Portable: portable, Join: wsconn.JoinText}, nil)
 				c, se := s.pair()
+				se.idle()
 				se.Enqueue(part(disconnect.Within(time.Minute), "first"))
 				se.Enqueue(part(disconnect.Within(time.Minute), "second"))
 				se.on(func() {})
@@ -209,11 +220,13 @@ func TestWaitOfItsOwn(t *testing.T) {
 		c, se := s.pair()
 		const delay = 300 * time.Millisecond
 		for range 3 {
+			se.idle()
 			se.Enqueue(wsconn.NewDelivery(disconnect.Within(delay), []byte("a")))
 			time.Sleep(delay / 4)
 			se.Enqueue(wsconn.NewText([]byte("b")))
 			c.wantText("a")
 			c.wantText("b")
+			se.idle()
 			begin := time.Now()
 			se.Enqueue(wsconn.NewDelivery(disconnect.Within(delay), []byte("c")))
 			c.wantText("c")
@@ -236,10 +249,13 @@ func TestManyWait(t *testing.T) {
 			c, se := s.pair()
 			cs, ses = append(cs, c), append(ses, se)
 		}
+		for _, se := range ses {
+			se.idle()
+		}
 		before := runtime.NumGoroutine()
 		b := s.NewBatch()
 		for i := range rounds {
-			f := part(disconnect.Within(time.Duration(100+i%3*50)*time.Millisecond), "%d", i)
+			f := part(disconnect.Within(time.Duration(1000+i%3*50)*time.Millisecond), "%d", i)
 			for _, se := range ses {
 				if r := b.Enqueue(&se.Conn, f, nil); r != wsconn.OK {
 					t.Fatal(r)
