@@ -1,6 +1,9 @@
 package hub
 
-import "sync"
+import (
+	"iter"
+	"sync"
+)
 
 // Table finds a connection by the 64 bits of its conn-id. All methods are
 // safe for concurrent use.
@@ -45,6 +48,28 @@ func (t *Table[C]) Get(key uint64) C {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.mu.conns[key]
+}
+
+// All iterates over the connections, in no order and holding no lock meanwhile:
+// what is put or deleted during that may or may not be among them.
+func (t *Table[C]) All() iter.Seq[C] {
+	return func(yield func(C) bool) {
+		var some []C
+		for i := range t.shards {
+			s := &t.shards[i]
+			some = some[:0]
+			s.mu.RLock()
+			for _, c := range s.mu.conns {
+				some = append(some, c)
+			}
+			s.mu.RUnlock()
+			for _, c := range some {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Len returns the number of connections.

@@ -27,13 +27,14 @@ type Client struct {
 	ConnID string // from the handshake
 	UID    string // its text, EDN or JSON, from the handshake
 	JSON   bool   // the handshake was in JSON
+	Sente  bool   // the handshake was Sente's, in EDN
 
 	Protocol string // the subprotocol that the node has chosen
 
 	Handshake string // the whole of it
 
-	// SeePings lets the node's own pings, [:chsk/ws-ping], be read; else they
-	// are passed over.
+	// SeePings lets the node's own pings, [:chsk/ws-ping] or Sente's in EDN, be
+	// read; else they are passed over.
 	SeePings bool
 
 	t  testing.TB
@@ -63,7 +64,7 @@ func DialSlow(t testing.TB, addr, path string) *Client {
 		}
 		return err
 	}
-	c, err := dial(t, ws.Dialer{NetDial: d.DialContext}, addr, path)
+	c, err := dial(t, ws.Dialer{NetDial: d.DialContext}, addr, path, true)
 	if err != nil {
 		t.Fatalf("dial %s%s: %v", addr, path, err)
 	}
@@ -73,7 +74,7 @@ func DialSlow(t testing.TB, addr, path string) *Client {
 // DialProtocols is Dial with subprotocols.
 func DialProtocols(t testing.TB, addr, path string, protocols ...string) *Client {
 	t.Helper()
-	c, err := dial(t, ws.Dialer{Protocols: protocols}, addr, path)
+	c, err := dial(t, ws.Dialer{Protocols: protocols}, addr, path, true)
 	if err != nil {
 		t.Fatalf("dial %s%s %q: %v", addr, path, protocols, err)
 	}
@@ -103,10 +104,21 @@ func (c *Client) Thaw() {
 // TryDial is Dial for whom a refusal is no failure.
 func TryDial(t testing.TB, addr, path string) (*Client, error) {
 	t.Helper()
-	return dial(t, ws.Dialer{}, addr, path)
+	return dial(t, ws.Dialer{}, addr, path, true)
 }
 
-func dial(t testing.TB, d ws.Dialer, addr, path string) (*Client, error) {
+// DialRaw is Dial for formats that Client does not know: it reads the handshake
+// and leaves it alone.
+func DialRaw(t testing.TB, addr, path string) *Client {
+	t.Helper()
+	c, err := dial(t, ws.Dialer{}, addr, path, false)
+	if err != nil {
+		t.Fatalf("dial %s%s: %v", addr, path, err)
+	}
+	return c
+}
+
+func dial(t testing.TB, d ws.Dialer, addr, path string, understand bool) (*Client, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
@@ -124,7 +136,13 @@ func dial(t testing.TB, d ws.Dialer, addr, path string) (*Client, error) {
 		return nil, fmt.Errorf("handshake: %w", err)
 	}
 	c.Handshake = first
-	rest, ok := strings.CutPrefix(first, "[:chsk/handshake [")
+	if !understand {
+		return c, nil
+	}
+	rest, ok := strings.CutPrefix(first, "[[:chsk/handshake [")
+	if c.Sente = ok; !ok {
+		rest, ok = strings.CutPrefix(first, "[:chsk/handshake [")
+	}
 	behind, before := " nil {", `:conn-id "`
 	if !ok {
 		rest, c.JSON = strings.CutPrefix(first, `["chsk/handshake",[`)
@@ -142,9 +160,20 @@ func dial(t testing.TB, d ws.Dialer, addr, path string) (*Client, error) {
 // Send sends each text as one text message, all in one write.
 func (c *Client) Send(texts ...string) {
 	c.t.Helper()
+	c.send(ws.OpText, texts)
+}
+
+// SendBinary is Send with binary messages.
+func (c *Client) SendBinary(texts ...string) {
+	c.t.Helper()
+	c.send(ws.OpBinary, texts)
+}
+
+func (c *Client) send(op ws.OpCode, texts []string) {
+	c.t.Helper()
 	var out []byte
 	for _, s := range texts {
-		out = AppendFrame(out, ws.OpText, []byte(s))
+		out = AppendFrame(out, op, []byte(s))
 	}
 	c.Write(out)
 }
@@ -190,7 +219,7 @@ type Closed struct {
 
 func (e *Closed) Error() string { return fmt.Sprintf("closed with %d %q: %v", e.Code, e.Reason, e.Err) }
 
-// TryRead returns the next text message; a *Closed error at the end of the
+// TryRead returns the next message, text or binary; a *Closed error at the end of the
 // connection, os.ErrDeadlineExceeded when nothing came in time.
 func (c *Client) TryRead(patience time.Duration) (string, error) {
 	if err := c.Conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
@@ -212,8 +241,10 @@ func (c *Client) TryRead(patience time.Duration) (string, error) {
 			return "", &Closed{Code: 1006, Err: err}
 		}
 		switch h.OpCode {
+		case ws.OpBinary:
+			return string(payload), nil
 		case ws.OpText:
-			if s := string(payload); c.SeePings || s != c.inFormat("[:chsk/ws-ping]", `["chsk/ws-ping"]`) {
+			if s := string(payload); c.SeePings || s != c.ping() {
 				return s, nil
 			}
 		case ws.OpPing:
@@ -256,8 +287,21 @@ func (c *Client) Expect(texts ...string) {
 // have sent nothing.
 func (c *Client) Nothing() {
 	c.t.Helper()
+	if c.Sente {
+		c.Send(`[[:chsk/ws-ping] "nothing"]`)
+		c.Expect(`["pong" "nothing"]`)
+		return
+	}
 	c.Send(c.inFormat("[:chsk/ws-ping]", `["chsk/ws-ping"]`))
 	c.Expect(c.inFormat("[:chsk/ws-pong]", `["chsk/ws-pong"]`))
+}
+
+// ping is the node's own.
+func (c *Client) ping() string {
+	if c.Sente {
+		return "[:chsk/ws-ping nil]"
+	}
+	return c.inFormat("[:chsk/ws-ping]", `["chsk/ws-ping"]`)
 }
 
 // inFormat returns the text of the client's format.

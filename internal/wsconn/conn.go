@@ -167,6 +167,9 @@ func (c *Conn) CloseAsync(code ws.StatusCode, reason string) {
 // SetGroup puts c into a group of the owner's, 0 unless told otherwise. Loop only, before any other goroutine knows of c.
 func (c *Conn) SetGroup(group uint8) { c.group = group }
 
+// Handler returns the owner of c. Any goroutine, once c is on a loop.
+func (c *Conn) Handler() Handler { return c.h }
+
 // Group returns the group of SetGroup. Any goroutine.
 func (c *Conn) Group() uint8 { return c.group }
 

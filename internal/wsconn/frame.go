@@ -51,6 +51,13 @@ func NewDelivery(c Class, parts ...[]byte) *Frame {
 	return f
 }
 
+// NewBinaryDelivery is NewDelivery with a binary frame.
+func NewBinaryDelivery(c Class, parts ...[]byte) *Frame {
+	f := newFrame(ws.OpBinary, 0, parts...)
+	f.classify(c)
+	return f
+}
+
 // NewPart returns a message that does not leave by itself: when its turn to leave has come, Options.Join makes a frame
 // of it and the parts behind it. Until then it is queued, and dropped, as a delivery of class c. payload is copied.
 func NewPart(c Class, payload []byte) *Frame {

@@ -399,7 +399,7 @@ func (o *outbound) giveAsk(s *session, frame *wsconn.Frame, gate *bool) {
 	if c == nil {
 		return
 	}
-	if o.pass(s, frame, gate) != wsconn.OK {
+	if !o.hand(s, frame, gate, nil) {
 		o.node.asks.withdraw(c)
 	}
 }
@@ -414,17 +414,15 @@ func (o *outbound) asked(m *bus.Message) {
 	o.node.asks.sent(k)
 }
 
-// answer passes on what a client answers to an ask.
-func (n *Node) answer(s *session, cmd *dialect.Command) wsconn.Verdict {
-	format := s.voice().format
+// takeAnswer passes on what a client answers to an ask.
+func (n *Node) takeAnswer(s *session, cmd *dialect.Command) wsconn.Verdict {
+	format := s.voice().carried
 	data := cmd.Data
 	if data == nil {
 		data = []byte(format.Nil())
 	}
 	out := &bus.Outgoing{Body: bytes.Clone(data), Format: format, Conn: s.id.String()}
-	if s.user != nil {
-		out.UID = s.user.Topic().Key()
-	}
+	s.sign(out)
 	err := n.handOver(s, func() error { return n.asks.answer(s, cmd.AnswerTo, out) })
 	fault, ignored := errors.AsType[askFault](err)
 	switch {

@@ -14,6 +14,7 @@ import (
 // codec and dialect. They label a counter, so the set is bounded.
 const (
 	refusedBinary      = string(dialect.Binary)
+	refusedText        = "text-message"
 	refusedPublish     = "publish-refused"
 	refusedSubscribe   = "subscribe-refused"
 	refusedUnsubscribe = "unsubscribe-refused"
@@ -28,6 +29,9 @@ const (
 var (
 	errCallback = errors.New("push-with-callback")
 	errReserved = errors.New("push-reserved-id")
+
+	// Of a client's message.
+	errWrapper = errors.New("bad-gzip-wrapper")
 )
 
 // closedByBackend is the close reason of a socket that a :chsk/close ended.
@@ -87,6 +91,15 @@ func (c *counts) fill(s *Stats) {
 	s.LostEvents = maps.Clone(c.mu.lost)
 }
 
+// refusedKind is the reason for which a message of the other kind is refused: a
+// voice has text messages or binary ones.
+func refusedKind(v *voice) string {
+	if v.binary {
+		return refusedText
+	}
+	return refusedBinary
+}
+
 // reasonOf returns the label for an error about a message.
 func reasonOf(err error) string {
 	if e, ok := errors.AsType[*codec.Error](err); ok {
@@ -96,7 +109,7 @@ func reasonOf(err error) string {
 		return string(r)
 	}
 	switch {
-	case errors.Is(err, errCallback), errors.Is(err, errReserved):
+	case errors.Is(err, errCallback), errors.Is(err, errReserved), errors.Is(err, errWrapper):
 		return err.Error()
 	case errors.Is(err, bus.ErrUnavailable), errors.Is(err, bus.ErrStopped):
 		return refusedUnavailable

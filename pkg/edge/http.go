@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 )
 
@@ -87,8 +88,10 @@ func (n *Node) setUpHTTP(admin net.Listener) {
 	}
 	main := http.NewServeMux()
 	n.health(main)
-	main.HandleFunc("GET /{$}", n.serveHint)
-	main.HandleFunc("GET /ws", n.serveHint)
+	for _, path := range []string{"/{$}", "/ws", "/chsk"} {
+		main.HandleFunc("GET "+path, n.serveMain)
+		main.HandleFunc("POST "+path, n.serveAjax)
+	}
 	n.handoff = &handoff{conns: make(chan net.Conn, maxPlain), done: make(chan struct{}), addr: n.ws.Addr()}
 	n.mainHTTP = server(main)
 	// One request for each connection, in bounded time: nobody can sit here, and
@@ -153,7 +156,7 @@ func (n *Node) health(mux *http.ServeMux) {
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]any{
 			"status":      "ok",
-			"connections": n.conns.Len(),
+			"connections": n.Connections(),
 			"uptime-ms":   time.Since(n.started).Milliseconds(),
 			"version":     n.opts.Version,
 			"node":        n.opts.ID.String(),
@@ -170,6 +173,16 @@ func (n *Node) health(mux *http.ServeMux) {
 		}
 		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reason": reason})
 	})
+}
+
+// serveMain serves a plain GET of a path where there are WebSockets: a poll, or
+// the hint.
+func (n *Node) serveMain(w http.ResponseWriter, r *http.Request) {
+	if isPoll := r.URL.Path == "/chsk" || r.URL.Query().Has("client-id"); isPoll && n.opts.Dialect != sentelite.Name {
+		n.serveAjax(w, r)
+		return
+	}
+	n.serveHint(w, r)
 }
 
 // serveHint answers a plain GET of the WebSocket path.

@@ -10,43 +10,61 @@ import (
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
 
-// inbound routes one text message of a client. It runs on the loop.
+// inbound takes one message of a client with a socket. It runs on the loop.
 func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
 	v := s.voice()
-	parser := v.parsers.Get().(dialect.Parser)
-	defer v.parsers.Put(parser)
-	var cmd dialect.Command
-	if err := parser.Parse(payload, &cmd); err != nil {
-		if s.wait != nil {
+	r, err := v.read(payload, n.maxMessage.Load())
+	defer v.done(r)
+	cmd, wait := &r.cmd, s.waiting()
+	if err != nil {
+		if wait != nil {
 			return wsconn.Hold // counted, and answered, in its turn
 		}
 		n.counts.refused(reasonOf(err))
-		if cmd.Callback != nil {
-			n.answerError(s, cmd.Callback)
-		}
+		n.answerError(s, cmd.Callback)
 		return wsconn.Done
 	}
 	// Frames of one connection take effect in order: while a subscribe waits
 	// for its interest only further subscribes join it.
-	if s.wait != nil && (cmd.Op != dialect.Subscribe || s.wait.full(n.maxOwed)) {
+	if wait != nil && (cmd.Op != dialect.Subscribe || wait.full(n.maxOwed)) {
 		return wsconn.Hold
 	}
+	if v.sente {
+		s.hears(cmd.Form)
+	}
+	return n.route(s, cmd)
+}
+
+// route does what a client wants. Loop only.
+func (n *Node) route(s *session, cmd *dialect.Command) wsconn.Verdict {
 	switch cmd.Op {
 	case dialect.Ping:
-		s.Send(v.pong)
+		n.answerPing(s, cmd.Callback)
 	case dialect.Pong: // any frame counts as life
 	case dialect.Subscribe:
-		n.subscribe(s, &cmd)
+		n.subscribe(s, cmd)
 	case dialect.Unsubscribe:
-		n.unsubscribe(s, &cmd)
+		n.unsubscribe(s, cmd)
 	case dialect.Publish:
-		return n.publish(s, &cmd)
+		return n.publish(s, cmd)
 	case dialect.Answer:
-		return n.answer(s, &cmd)
-	default:
-		return n.event(s, &cmd)
+		return n.takeAnswer(s, cmd)
+	case dialect.Event, dialect.BadEvent:
+		return n.event(s, cmd)
 	}
 	return wsconn.Done
+}
+
+// answerPing answers a ping where the dialect has an answer to it.
+func (n *Node) answerPing(s *session, callback []byte) {
+	v := s.voice()
+	if s.socketless() != nil {
+		s.reply(callback, v.AppendPong)
+		return
+	}
+	if text := v.AppendPong(nil, callback); len(text) > 0 {
+		s.Send(s.message(text))
+	}
 }
 
 // publish hands a channel message to the bus.
@@ -60,7 +78,7 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 		n.answerResult(s, cmd.Callback, keyword)
 		return wsconn.Done
 	}
-	format := s.voice().format
+	format := s.voice().carried
 	data := cmd.Data
 	if data == nil {
 		data = []byte(format.Nil())
@@ -90,10 +108,8 @@ func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
 		n.answerError(s, cmd.Callback)
 		return wsconn.Done
 	}
-	out := &bus.Outgoing{Subject: subject, Body: bytes.Clone(cmd.Event), Format: s.voice().format, Conn: s.id.String()}
-	if s.user != nil {
-		out.UID = s.user.Topic().Key()
-	}
+	out := &bus.Outgoing{Subject: subject, Body: bytes.Clone(cmd.Event), Format: s.voice().carried, Conn: s.id.String()}
+	s.sign(out)
 	if cmd.Callback == nil {
 		err = n.handOver(s, func() error { return n.bus.Publish(out) })
 	} else {
@@ -141,16 +157,17 @@ func (s *session) called() {
 	}
 }
 
-// reply gives a backend's answer to the client's callback. It runs on a
-// goroutine of the bus.
+// reply gives a backend's answer to the client's callback, or a node's to the
+// question who holds a tab. It runs on a goroutine of the bus.
 func (n *Node) reply(r bus.Reply) {
-	call, ok := r.Key.(*pendingCall)
-	if !ok {
-		return
+	switch key := r.Key.(type) {
+	case *pendingCall:
+		s := key.session
+		s.replyAsync(key.callback, func(dst, callback []byte) []byte { return n.appendReply(dst, s, r, callback) })
+		s.called()
+	case *locating:
+		n.located(key, r)
 	}
-	s := call.session
-	s.replyAsync(call.callback, func(dst, callback []byte) []byte { return n.appendReply(dst, s, r, callback) })
-	s.called()
 }
 
 // appendReply appends the message to a client about the answer of a backend.

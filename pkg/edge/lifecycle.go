@@ -5,6 +5,7 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
 
 // The events about a socket's life.
@@ -37,7 +38,26 @@ func (s *session) appendLife(dst []byte, id string) []byte {
 	dst = append(dst, `", :uid `...)
 	dst = append(dst, s.uidText()...)
 	dst = append(dst, ", :dialect :"...)
-	return append(dst, s.voice().Dialect()...)
+	dst = append(dst, s.voice().Dialect()...)
+	if t := s.tab(); t != nil {
+		dst = append(dst, ", :client-id "...)
+		dst = edn.AppendString(dst, t.id)
+	}
+	if s.socketless() != nil {
+		dst = append(dst, ", :transport :ajax"...)
+	}
+	return dst
+}
+
+// sign says on an event who it is from.
+func (s *session) sign(out *bus.Outgoing) {
+	t := s.tab()
+	switch {
+	case t != nil:
+		out.UID, out.Client = t.uid, t.client
+	case s.user != nil:
+		out.UID = s.user.Topic().Key()
+	}
 }
 
 func (n *Node) publishLife(s *session, id string, body []byte) {
@@ -47,9 +67,7 @@ func (n *Node) publishLife(s *session, id string, body []byte) {
 		return
 	}
 	out := &bus.Outgoing{Subject: subject, Body: body, Conn: s.id.String(), Urgent: true}
-	if s.user != nil {
-		out.UID = s.user.Topic().Key()
-	}
+	s.sign(out)
 	if err = n.bus.Publish(out); err != nil {
 		n.counts.lostEvent(reasonOf(err))
 	}

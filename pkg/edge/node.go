@@ -29,6 +29,8 @@ type Node struct {
 	ids           *id.Generator
 	channels      *hub.Hub[*session]
 	users         *hub.Hub[*session]
+	clients       *hub.Hub[*session] // of Sente, by client-id
+	joiners       []joiner           // one for each loop, owned by it
 	conns         *hub.Table[*session]
 	ws            *wsconn.Server
 	bus           *bus.Node
@@ -47,6 +49,7 @@ type Node struct {
 	replies    conversions              // of the answers to callbacks
 	speakers   [voiceCount]atomic.Int32 // open connections of each voice
 	held       heldBack
+	tabs       tabs
 	asks       *asks
 	slots      atomic.Uint32 // the last number given to a latest-only channel
 	maxMessage atomic.Int64  // bytes; lowered by a NATS server with a smaller limit
@@ -88,10 +91,12 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		started: time.Now(),
 		ids:     id.NewGenerator(o.ID),
 		users:   hub.New[*session](nil),
+		clients: hub.New[*session](nil),
 		conns:   hub.NewTable[*session](),
 		counts:  newCounts(),
 	}
 	n.asks = newAsks(n)
+	n.tabs.away, n.tabs.relays = hub.NewTable[*session](), hub.NewTable[*relay]()
 	n.setUpVoices()
 	n.channels = hub.New[*session](n.setUpOverflow())
 	n.badPush = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
@@ -136,6 +141,7 @@ func (n *Node) listen() error {
 		StallTimeout:     o.StallTimeout,
 		CloseTimeout:     o.CloseTimeout,
 		Notice:           n.notice,
+		Join:             n.joinParts,
 		Logger:           *o.Logger,
 	})
 	if mainErr != nil {
@@ -154,6 +160,7 @@ func (n *Node) listen() error {
 		}
 		return errors.Join(mainErr, adminErr)
 	}
+	n.joiners = make([]joiner, n.ws.Loops())
 	n.setUpHTTP(admin)
 	return nil
 }
@@ -205,8 +212,9 @@ func (n *Node) ID() id.Node { return n.opts.ID }
 // gone through, and nobody has asked it to stop.
 func (n *Node) Ready() bool { return n.ready.Load() && !n.stopping.Load() }
 
-// Connections returns how many connections are open, their handshake done.
-func (n *Node) Connections() int { return n.conns.Len() }
+// Connections returns how many connections are open, their handshake done;
+// clients that poll count as one each.
+func (n *Node) Connections() int { return n.conns.Len() + int(n.tabs.sessions.Load()) }
 
 // state follows the bus. It runs on its control goroutine.
 func (n *Node) state(up bool) {
@@ -254,7 +262,9 @@ func (n *Node) Stop(ctx context.Context) error {
 		if n.echo != nil { // not first: where NATS stands still it takes all the time there is
 			echo.Go(func() { echoErr = n.echo.Drain(ctx) })
 		}
+		n.endTabs()
 		errs = append(errs, n.ws.Stop(ctx, wsconn.StatusServiceRestart, "node is stopping"))
+		n.endTabs() // of sockets that were closing
 		echo.Wait()
 		errs = append(errs, echoErr)
 		n.asks.stop()

@@ -7,6 +7,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/hoshi-ws/hoshi/internal/dialect/sente"
+	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 	"github.com/hoshi-ws/hoshi/pkg/codec"
@@ -27,6 +29,15 @@ const (
 	DefaultStallTimeout            = 30 * time.Second
 	DefaultHandshakeTimeout        = 10 * time.Second
 	DefaultCloseTimeout            = 5 * time.Second
+
+	DefaultSenteWSKalive      = 25 * time.Second
+	DefaultSenteWSPingTimeout = 10 * time.Second
+	DefaultSenteSendBufWS     = 30 * time.Millisecond
+	DefaultSenteSendBufAjax   = 100 * time.Millisecond
+	DefaultSenteLPTimeout     = 20 * time.Second
+	DefaultSenteReconnectWS   = 2500 * time.Millisecond
+	DefaultSenteReconnectAjax = 5 * time.Second
+	DefaultSenteMaxPolls      = 10_000
 )
 
 // Options configure a [Node]. The zero value of each field means its default.
@@ -66,10 +77,19 @@ type Options struct {
 	// [:chsk/recv ..], for clients set to wrap-recv-evs?.
 	WrapRecv bool
 
-	// Format is that of connections that name none, by the query's format=edn or
-	// format=json or by the subprotocol hoshi.edn or hoshi.json. The default is
-	// EDN.
+	// Dialect is that of every client, "sente" or "sente-lite". Empty, the default,
+	// lets each be told by its request: clients of Sente send a client-id, or come
+	// to /chsk.
+	Dialect string
+
+	// Format is that of connections that name none, by the query's format=json and
+	// the like or by a subprotocol like hoshi.json; Gzip says that they use the
+	// wrapper of Sente's gzip packer too. The default is EDN without it.
 	Format codec.Format
+	Gzip   bool
+
+	// Sente is about clients of Sente.
+	Sente SenteOptions
 
 	// PingInterval is the time between pings to a client, IdleTimeout the time
 	// without any frame after which it is cut.
@@ -108,6 +128,35 @@ type Options struct {
 	Logger *zerolog.Logger
 }
 
+// SenteOptions are about clients of Sente. Their names are those of the
+// reference, and so are the defaults.
+type SenteOptions struct {
+	// WSKalive, half of which without a frame brings a ping, and WSPingTimeout,
+	// the silence after that for which a socket is cut. Defaults
+	// [DefaultSenteWSKalive] and [DefaultSenteWSPingTimeout].
+	WSKalive, WSPingTimeout time.Duration
+
+	// SendBufWS and SendBufAjax are how long a push may wait for others, so that
+	// they leave as one vector: 16 of them, or 16 KiB, leave at once. Negative
+	// means not at all. Defaults [DefaultSenteSendBufWS] and
+	// [DefaultSenteSendBufAjax].
+	SendBufWS, SendBufAjax time.Duration
+
+	// LPTimeout is how long a poll waits for a push. Default
+	// [DefaultSenteLPTimeout].
+	LPTimeout time.Duration
+
+	// ReconnectWS and ReconnectAjax are how long what is pushed waits for a client
+	// whose socket has closed, or that has been answered and has not polled again.
+	// Defaults [DefaultSenteReconnectWS] and [DefaultSenteReconnectAjax].
+	ReconnectWS, ReconnectAjax time.Duration
+
+	// MaxPolls bounds the polls that wait at this node, each of which costs a
+	// goroutine, a connection of net/http and its buffers, some 20 KiB in all.
+	// Default [DefaultSenteMaxPolls].
+	MaxPolls int
+}
+
 // ChannelOptions are the rules for channels.
 type ChannelOptions struct {
 	// MustExist, with Patterns, makes only the channels exist that match one:
@@ -120,6 +169,10 @@ type ChannelOptions struct {
 	// Overflow gives channels a policy of their own; the first rule whose
 	// pattern matches counts.
 	Overflow []ChannelOverflow
+
+	// Batch lets the messages of channels wait for others, for fewer and larger
+	// writes; the first rule whose pattern matches counts. The default is not to.
+	Batch []ChannelBatch
 
 	// MaxSubscriptionsPerConn bounds one connection's channels, default
 	// [DefaultMaxSubscriptionsPerConn]; MaxSubscribers bounds one channel's
@@ -176,6 +229,21 @@ func (o Options) withDefaults() (Options, error) {
 	wait("StallTimeout", &o.StallTimeout, DefaultStallTimeout)
 	wait("HandshakeTimeout", &o.HandshakeTimeout, DefaultHandshakeTimeout)
 	wait("CloseTimeout", &o.CloseTimeout, DefaultCloseTimeout)
+	wait("Sente.WSKalive", &o.Sente.WSKalive, DefaultSenteWSKalive)
+	wait("Sente.WSPingTimeout", &o.Sente.WSPingTimeout, DefaultSenteWSPingTimeout)
+	wait("Sente.LPTimeout", &o.Sente.LPTimeout, DefaultSenteLPTimeout)
+	wait("Sente.ReconnectWS", &o.Sente.ReconnectWS, DefaultSenteReconnectWS)
+	wait("Sente.ReconnectAjax", &o.Sente.ReconnectAjax, DefaultSenteReconnectAjax)
+	set("Sente.MaxPolls", &o.Sente.MaxPolls, DefaultSenteMaxPolls, 1, 1<<20)
+	if o.Sente.SendBufWS == 0 {
+		o.Sente.SendBufWS = DefaultSenteSendBufWS
+	}
+	if o.Sente.SendBufAjax == 0 {
+		o.Sente.SendBufAjax = DefaultSenteSendBufAjax
+	}
+	if o.Dialect != "" && o.Dialect != sente.Name && o.Dialect != sentelite.Name {
+		errs = append(errs, fmt.Errorf("Dialect must be %q, %q or empty, not %q", sente.Name, sentelite.Name, o.Dialect))
+	}
 	errs = append(errs, o.checkOverflow()...)
 	if o.Format >= codec.Formats {
 		errs = append(errs, fmt.Errorf("unknown Format %d", o.Format))

@@ -30,6 +30,10 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 	if !n.connected.Load() {
 		return // nobody is here yet
 	}
+	if m.Tab != "" {
+		n.tabMessage(m)
+		return
+	}
 	o := &n.outbound[shard]
 	o.ask = nil // a panic may have ended the last one
 	if m.Kind == bus.KindChan {
@@ -58,14 +62,19 @@ func (n *Node) deliverEvent(o *outbound, m *bus.Message) {
 		subs []*subscription
 		one  *session
 	)
-	if m.Kind == bus.KindUser {
-		if subs = n.users.Snapshot(m.Token); len(subs) == 0 {
-			return
-		}
-	} else if m.Kind == bus.KindConn {
-		if one = n.session(m.Token); one == nil {
-			return
-		}
+	switch m.Kind {
+	case bus.KindUser:
+		subs = n.users.Snapshot(m.Token)
+	case bus.KindClient:
+		subs = n.clients.Snapshot(m.Token)
+	case bus.KindConn:
+		one = n.session(m.Token)
+	case bus.KindAll:
+	default:
+		return
+	}
+	if len(subs) == 0 && one == nil && m.Kind != bus.KindAll {
+		return
 	}
 	o.begin(m, n.pushes)
 	if err := checkEvent(o, m, &o.env); err != nil {
@@ -115,12 +124,26 @@ func (o *outbound) give(s *session, frame *wsconn.Frame, gate *bool) {
 		o.giveAsk(s, frame, gate)
 		return
 	}
-	o.pass(s, frame, gate)
+	o.hand(s, frame, gate, o.m)
 }
 
-// pass is give for what asks as well: it says what became of the frame.
-func (o *outbound) pass(s *session, frame *wsconn.Frame, gate *bool) wsconn.Result {
-	return o.batch.Enqueue(&s.Conn, frame, gate)
+// hand is give, and reports whether the client will have the frame unless it
+// goes away. m is nil for what cannot be given to another session of the same
+// client.
+func (o *outbound) hand(s *session, frame *wsconn.Frame, gate *bool, m *bus.Message) bool {
+	t := s.tab()
+	if t != nil && t.polls != nil {
+		return t.offer(newKept(frame, m), gate, o.m.Flush)
+	}
+	for {
+		r := o.batch.Enqueue(&s.Conn, frame, gate)
+		if r == wsconn.OK || t == nil || m == nil || m.Kind == bus.KindChan || r != wsconn.Rejected && r != wsconn.Shut {
+			return r == wsconn.OK
+		}
+		if t.keep(frame, m, r) {
+			return true
+		}
+	}
 }
 
 // broadcast sends to everyone, in every voice that somebody speaks. Who
@@ -136,6 +159,14 @@ func (o *outbound) broadcast(except *session) {
 		}
 		if frame := o.frame(uint8(i)); frame != nil {
 			o.batch.Broadcast(frame, skip)
+		}
+	}
+	for s := range o.node.tabs.away.All() {
+		if s == except {
+			continue
+		}
+		if frame := o.frame(s.Group()); frame != nil {
+			o.hand(s, frame, nil, o.m)
 		}
 	}
 }
@@ -169,6 +200,11 @@ func (n *Node) session(connID string) *session {
 		return nil
 	}
 	s := n.conns.Get(c.Key())
+	if s == nil {
+		if s = n.tabs.away.Get(c.Key()); s != nil && s.socketless() == nil {
+			return nil // a connection that is not there yet, or no more
+		}
+	}
 	if s == nil || s.id != c {
 		return nil
 	}

@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 )
@@ -63,14 +64,34 @@ func (o *Options) checkOverflow() (errs []error) {
 			errs = append(errs, fmt.Errorf("channels %q: %w", rule.Pattern, err))
 		}
 	}
+	for i := range o.Channels.Batch {
+		if err := o.Channels.Batch[i].check(); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	return errs
 }
 
+// ChannelBatch lets the messages of the channels that match a pattern wait for
+// others, so that they leave together: until 16 messages or 16 KiB wait for a
+// connection, and at most for Delay, from 0 to a minute, in whole milliseconds.
+type ChannelBatch struct {
+	Pattern string
+	Delay   time.Duration
+}
+
+func (b *ChannelBatch) check() error {
+	if b.Delay < 0 || b.Delay > time.Minute || b.Delay%time.Millisecond != 0 {
+		return fmt.Errorf("channels %q: Delay must be from 0 to 1m in whole milliseconds, not %v", b.Pattern, b.Delay)
+	}
+	return nil
+}
+
 // setUpOverflow fixes the class of pushes, and returns what classifies
-// channels: nil where that would say Disconnect of all.
+// channels: nil where that would say Disconnect, at once, of all.
 func (n *Node) setUpOverflow() func(token string) uint64 {
 	n.pushes = wsconn.NewClass(n.opts.Overflow.policy(), 0)
-	if n.pushes == 0 && len(n.opts.Channels.Overflow) == 0 {
+	if n.pushes == 0 && len(n.opts.Channels.Overflow) == 0 && len(n.opts.Channels.Batch) == 0 {
 		return nil
 	}
 	return n.classify
@@ -79,13 +100,14 @@ func (n *Node) setUpOverflow() func(token string) uint64 {
 // classify returns the wsconn.Class of a channel's messages. It is asked once
 // for each topic of the hub, by the loop of its first subscriber.
 func (n *Node) classify(token string) uint64 {
-	overflow := n.opts.Overflow
-	if rules := n.opts.Channels.Overflow; len(rules) > 0 {
-		text := displayName(token)
-		i := slices.IndexFunc(rules, func(r ChannelOverflow) bool { return matches(r.Pattern, text) })
-		if i >= 0 {
-			overflow = rules[i].Overflow
-		}
+	rules := &n.opts.Channels
+	overflow, text := n.opts.Overflow, displayName(token)
+	if i := slices.IndexFunc(rules.Overflow, func(r ChannelOverflow) bool { return matches(r.Pattern, text) }); i >= 0 {
+		overflow = rules.Overflow[i].Overflow
+	}
+	var delay time.Duration
+	if i := slices.IndexFunc(rules.Batch, func(r ChannelBatch) bool { return matches(r.Pattern, text) }); i >= 0 {
+		delay = rules.Batch[i].Delay
 	}
 	var slot uint32
 	if overflow == LatestOnly {
@@ -95,10 +117,5 @@ func (n *Node) classify(token string) uint64 {
 			slot = n.slots.Add(1)
 		}
 	}
-	return uint64(wsconn.NewClass(overflow.policy(), slot))
-}
-
-// notice is what a client is told of what was dropped.
-func (n *Node) notice(c *wsconn.Conn, dropped int) *wsconn.Frame {
-	return wsconn.NewText(n.voiceOf(c).AppendDropped(nil, dropped))
+	return uint64(wsconn.NewClass(overflow.policy(), slot).Within(delay))
 }

@@ -80,7 +80,7 @@ func (o *outbound) render(number uint8) *wsconn.Frame {
 		o.scratch = v.AppendEvent(o.scratch[:0], payload)
 	}
 	o.rendered[number].Add(1)
-	frame := v.delivery(o.class, o.scratch)
+	frame := v.delivery(o.node.patience(v, o.class, o.m), o.scratch)
 	o.frames[number] = frame
 	return frame
 }
@@ -151,3 +151,13 @@ func (c *conversions) convert(dst, p []byte, from, to codec.Format) ([]byte, err
 	c.count(from, to, err)
 	return out, err
 }
+
+// pusher makes frames of pushes outside of the shards.
+type pusher struct {
+	parser    codec.Parser
+	env       codec.Envelope
+	converter codec.Converter
+	text      []byte
+}
+
+var pushers = sync.Pool{New: func() any { return new(pusher) }}

@@ -1,21 +1,36 @@
 package edge
 
 import (
+	"iter"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"github.com/hoshi-ws/hoshi/internal/dialect/sente"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
-	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
-// upgradeRequest is what an upgrade says about who comes.
-type upgradeRequest struct {
-	uidToken string // empty where nobody vouches for a uid
+// identity is what a request says about who comes, in which dialect and format.
+type identity struct {
 	voice    uint8
-	protocol bool // a subprotocol is agreed on: that of the voice's format
+	protocol bool   // a subprotocol is agreed on: that of the voice
+	uid      string // token; empty where nobody vouches for a uid
+
+	// Of Sente, whose clients always have an id.
+	client      string // as it was given
+	clientToken string
+}
+
+// nilUID is the token of the uid of Sente's users without one.
+const nilUID = ":sente/nil-uid"
+
+func (w *identity) uidOrNil() string {
+	if w.uid == "" {
+		return nilUID
+	}
+	return w.uid
 }
 
 // Refusals that need nothing of the request.
@@ -32,15 +47,27 @@ var (
 	}
 	refusePath = &refusal{
 		status: http.StatusNotFound, reason: "path",
-		body: "There is no WebSocket here. Connect to / or /ws.\n",
+		body: "There is no WebSocket here. Connect to / or /ws, and clients of Sente to /chsk.\n",
 	}
-	refuseSente = &refusal{
-		status: http.StatusNotImplemented, reason: "dialect",
-		body: "This node speaks sente-lite only: connect to / or /ws, without client-id.\n",
+	refuseClient = &refusal{
+		status: http.StatusBadRequest, reason: "client-id",
+		body: "A client of Sente needs exactly one client-id in the query: not blank, and at most 255 bytes.\n",
+	}
+	refuseReplaced = &refusal{
+		status: http.StatusConflict, reason: "replaced",
+		body: "A newer connection has the same client-id.\n",
+	}
+	refuseTooLarge = &refusal{
+		status: http.StatusRequestEntityTooLarge, reason: "too-large",
+		body: "The message is longer than this node takes.\n",
+	}
+	refuseBody = &refusal{
+		status: http.StatusBadRequest, reason: "body",
+		body: "The body must be a form with one field ppstr, or with binary?=true in the query the message itself.\n",
 	}
 	refuseFormat = &refusal{
 		status: http.StatusBadRequest, reason: "format",
-		body: "The formats are edn and json.\n",
+		body: "The formats are edn, json, transit, transit-verbose and msgpack, each of them also with -gzip behind it.\n",
 	}
 	refuseQuery = &refusal{
 		status: http.StatusBadRequest, reason: "query",
@@ -52,61 +79,85 @@ var (
 	}
 )
 
-// judge reads an upgrade request: which dialect and format, and whose socket.
-func (n *Node) judge(r *handshake.Request) (upgradeRequest, *refusal) {
-	var req upgradeRequest
+// judge reads an upgrade request.
+func (n *Node) judge(r *handshake.Request) (identity, *refusal) {
 	var query url.Values
 	if raw := r.RawQuery(); raw != "" {
 		var err error
 		if query, err = url.ParseQuery(raw); err != nil {
-			return req, refuseQuery
+			return identity{}, refuseQuery
 		}
 	}
-	path := r.Path()
+	return n.identify(r.Path(), query, r.Protocols)
+}
+
+// identify says who comes: which dialect and format, and whose session.
+func (n *Node) identify(path string, query url.Values, protocols iter.Seq[string]) (identity, *refusal) {
+	var who identity
+	isSente := path == "/chsk" || query.Has("client-id")
 	switch {
-	case path == "/chsk" || query.Has("client-id"):
-		return req, refuseSente
-	case path != "/" && path != "/ws":
-		return req, refusePath
-	case !n.Ready():
-		return req, refuseUnavailable
+	case path != "/" && path != "/ws" && path != "/chsk":
+		return who, refusePath
+	case n.opts.Dialect != "":
+		isSente = n.opts.Dialect == sente.Name
 	}
-	format, protocol, ok := chooseFormat(r, query["format"], n.opts.Format)
-	if !ok {
-		return req, refuseFormat
+	if !n.Ready() {
+		return who, refuseUnavailable
 	}
-	req.voice, req.protocol = senteliteIn(format), protocol
-	if p := n.opts.InsecureUIDParam; p != "" && query.Has(p) {
-		token, ok := uidToken(query[p])
-		if !ok {
-			return req, refuseUID
+	if isSente {
+		var ok bool
+		if who.client, who.clientToken, ok = clientToken(query["client-id"]); !ok {
+			return who, refuseClient
 		}
-		req.uidToken = token
 	}
-	return req, nil
+	var ok bool
+	if who.voice, who.protocol, ok = n.chooseVoice(isSente, protocols, query["format"]); !ok {
+		return who, refuseFormat
+	}
+	if p := n.opts.InsecureUIDParam; p != "" && query.Has(p) {
+		if who.uid, ok = uidToken(query[p]); !ok {
+			return who, refuseUID
+		}
+	}
+	return who, nil
+}
+
+// clientToken returns the client-id in a query, and its token.
+func clientToken(values []string) (id, token string, ok bool) {
+	if len(values) != 1 || strings.TrimSpace(values[0]) == "" {
+		return "", "", false
+	}
+	token, err := bus.StringToken(values[0])
+	return values[0], token, err == nil
 }
 
 // protocolPrefix and the name of a format are a subprotocol.
 const protocolPrefix = "hoshi."
 
-// chooseFormat returns the format of a connection: what the query says, or else
-// the first subprotocol that is known, or else def; and whether the client
-// offers the subprotocol of that format. It is false for a query that names
-// none.
-func chooseFormat(r *handshake.Request, query []string, def codec.Format) (f codec.Format, protocol, ok bool) {
-	f = def
+// chooseVoice returns the voice of a connection, in the format that the query
+// says, or else the first subprotocol that is known, or else the configuration;
+// and whether the client offers the subprotocol of that format. It is false for
+// a query that names none.
+func (n *Node) chooseVoice(isSente bool, protocols iter.Seq[string], query []string) (number uint8, protocol, ok bool) {
+	f, zipped := n.opts.Format, n.opts.Gzip
 	if len(query) > 0 {
-		if f, ok = codec.ParseFormat(query[0]); !ok || len(query) > 1 {
+		if f, zipped, ok = parseVoice(query[0]); !ok || len(query) > 1 {
 			return 0, false, false
 		}
 	}
-	for p := range r.Protocols {
+	number = voiceNumber(isSente, f, zipped)
+	for p := range protocols {
 		name, ours := strings.CutPrefix(p, protocolPrefix)
-		if offered, known := codec.ParseFormat(name); ours && known && (len(query) == 0 || offered == f) {
-			return offered, true, true
+		if !ours {
+			continue
+		}
+		if f, zipped, known := parseVoice(name); known {
+			if offered := voiceNumber(isSente, f, zipped); len(query) == 0 || offered == number {
+				return offered, true, true
+			}
 		}
 	}
-	return f, false, true
+	return number, false, true
 }
 
 // uidToken returns the token of a uid given as plain text. A uid in the shape

@@ -61,8 +61,7 @@ func TestUpgradeRefused(t *testing.T) {
 		status     int
 	}{
 		{name: "other path", path: "/nowhere", status: 404},
-		{name: "sente path", path: "/chsk", status: 501},
-		{name: "sente client", path: "/ws?client-id=abc", status: 501},
+		{name: "sente without client", path: "/chsk", status: 400},
 		{name: "other format", path: "/ws?format=yaml", status: 400},
 		{name: "two formats", path: "/ws?format=json&format=edn", status: 400},
 		{name: "empty uid", path: "/ws?uid=", status: 400},

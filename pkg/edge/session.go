@@ -23,7 +23,7 @@ type session struct {
 	// Owned by the loop.
 	user     *subscription // in the hub of users; nil where nobody has vouched for a uid
 	subs     *subscription // its channels, linked by Next
-	wait     *waiting      // nil but while subscribes wait for their interest
+	extra    *extra        // what few sessions have; nil for most
 	count    uint16        // of subs
 	open     bool          // accepted, conn-open handed over
 	protocol bool          // the voice was chosen by subprotocol, which the answer repeats
@@ -34,6 +34,13 @@ type session struct {
 	asked   *askedConn   // guarded by node.asks.mu: the asks that it may answer
 	starved atomic.Bool  // held back because so many callbacks wait
 	calls   atomic.Int32 // callbacks that wait for a backend
+}
+
+// extra is what few sessions have. Of a Sente client's it is there from the
+// start, and only the loop writes it; of others it is the loop's altogether.
+type extra struct {
+	tab  *tab     // of a Sente client; fixed before others know of the session
+	wait *waiting // while subscribes wait for their interest
 }
 
 type subscription = hub.Sub[*session]
@@ -48,19 +55,23 @@ func (s *session) OnRequest(r *handshake.Request) {
 		n.detach(s)
 		return
 	}
-	req, refusal := n.judge(r)
-	if refusal != nil {
-		n.refuse(s, refusal)
+	req, refused := n.judge(r)
+	if refused != nil {
+		n.refuse(s, refused)
 		return
 	}
 	s.id = n.ids.Next(n.now().UnixMilli())
 	s.SetGroup(req.voice)
 	s.protocol = req.protocol
-	if req.uidToken == "" {
+	switch {
+	case req.client != "":
+		s.extra = &extra{tab: &tab{session: s, id: req.client, client: req.clientToken, uid: req.uidOrNil()}}
+		n.open(s, s.accept, func(r *refusal) { n.refuse(s, r) })
+	case req.uid != "":
+		n.joinUser(s, req.uid)
+	default:
 		s.accept()
-		return
 	}
-	n.joinUser(s, req.uidToken)
 }
 
 // accept answers the upgrade: the 101 and the handshake leave in one write,
@@ -68,16 +79,21 @@ func (s *session) OnRequest(r *handshake.Request) {
 func (s *session) accept() {
 	n := s.node
 	v := s.voice()
-	n.speakers[v.number].Add(1) // before anybody can know that s is here
-	first := v.message(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version))
-	accept := wsconn.AcceptOptions{Keepalive: v.keepalive, First: first}
+	if !v.sente {
+		n.speakers[v.number].Add(1) // before anybody can know that s is here
+	}
+	first := v.wrapped(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version))
+	accept := wsconn.AcceptOptions{Keepalive: v.unheard, First: first}
 	if s.protocol {
-		accept.Subprotocol = protocolPrefix + v.format.String()
+		accept.Subprotocol = protocolPrefix + v.suffix
 	}
 	s.Accept(accept)
 	n.conns.Put(s.id.Key(), s)
 	s.open = true
-	if s.user != nil {
+	switch {
+	case v.sente: // its gates open behind what has waited for the client
+		n.tabs.away.Delete(s.id.Key())
+	case s.user != nil:
 		// The loop itself writes the queue, after this turn, so nothing that
 		// the gate lets in can overtake the conn-open handed over below.
 		s.Open(&s.user.Open, nil)
@@ -99,25 +115,40 @@ func (s *session) uidText() []byte {
 	return append(text, '"')
 }
 
-// OnClosed forgets the connection: its channels, its user, its conn-id.
+// OnClosed forgets the connection: its channels, its user, its conn-id. The tab
+// of a Sente client stays for a while, since it will be back.
 func (s *session) OnClosed(info wsconn.CloseInfo) {
 	n := s.node
 	s.closed = true
-	s.wait = nil
-	for sub := s.subs; sub != nil; sub = sub.Next {
-		n.leave(bus.KindChan, n.channels, sub)
-	}
-	s.subs, s.count = nil, 0
 	n.asks.leave(s)
+	s.leaveChannels()
 	if s.open {
-		n.speakers[s.Group()].Add(-1)
 		n.conns.Delete(s.id.Key())
 		n.publishClose(s, info)
+	}
+	if t := s.tab(); t != nil {
+		n.tabs.away.Put(s.id.Key(), s)
+		if !s.open || !t.park() {
+			s.forget()
+		}
+		return
+	}
+	if s.open {
+		n.speakers[s.Group()].Add(-1)
 	}
 	if s.user != nil {
 		n.leave(bus.KindUser, n.users, s.user)
 		s.user = nil
 	}
+}
+
+// leaveChannels takes the session out of its channels. Loop only.
+func (s *session) leaveChannels() {
+	s.setWaiting(nil)
+	for sub := s.subs; sub != nil; sub = sub.Next {
+		s.node.leave(bus.KindChan, s.node.channels, sub)
+	}
+	s.subs, s.count = nil, 0
 }
 
 // OnMessage takes one message of the client, or asks the connection to hold it
@@ -126,8 +157,8 @@ func (s *session) OnMessage(op wsconn.OpCode, payload []byte) wsconn.Verdict {
 	if s.blocked {
 		return wsconn.Hold
 	}
-	if op != wsconn.OpText {
-		s.node.counts.refused(refusedBinary)
+	if v := s.voice(); v.binary != (op == wsconn.OpBinary) {
+		s.node.counts.refused(refusedKind(v))
 		return wsconn.Done
 	}
 	if len(payload) >= largeMessage {
@@ -150,38 +181,23 @@ func (s *session) resume() {
 // joinUser makes s one of the user's sockets and accepts it, once the user's
 // interest is in force.
 func (n *Node) joinUser(s *session, token string) {
-	sub, joined := n.users.Join(token, s, 0)
-	s.user = sub
-	switch joined {
-	case hub.Confirmed:
+	var joined hub.Joined
+	if s.user, joined = n.joinInterest(n.users, bus.KindUser, token, s); joined == hub.Confirmed {
 		s.accept()
-	case hub.Pending, hub.Full: // somebody has asked; and there is no limit here
-	case hub.Created:
-		n.bus.Want(bus.KindUser, token, func(err error) { n.userAnswered(sub.Topic(), err) })
 	}
 }
 
-// userAnswered runs on the control goroutine of the bus.
-func (n *Node) userAnswered(topic *hub.Topic[*session], err error) {
-	var subs []*subscription
-	if err == nil {
-		subs = n.users.Confirm(topic)
-	} else {
-		subs = n.users.Abandon(topic)
-	}
-	for _, sub := range subs {
-		s := sub.Conn
-		s.post(func() {
-			switch {
-			case s.closed || s.user != sub:
-			case err == nil:
-				s.accept()
-			default:
-				n.users.Leave(sub)
-				s.user = nil
-				n.refuse(s, refuseUnavailable)
-			}
-		})
+// userAnswered accepts a session whose user's interest is in force, or refuses
+// it where that cannot be had. Loop only.
+func (n *Node) userAnswered(s *session, sub *subscription, err error) {
+	switch {
+	case s.closed || s.user != sub:
+	case err == nil:
+		s.accept()
+	default:
+		n.users.Leave(sub)
+		s.user = nil
+		n.refuse(s, refuseUnavailable)
 	}
 }
 

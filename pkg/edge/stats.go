@@ -36,10 +36,28 @@ type Stats struct {
 	RefusedPushes   map[string]uint64 `json:"refused_pushes"`   // of backends, by reason
 	LostEvents      map[string]uint64 `json:"lost_events"`      // conn-open and conn-close that NATS did not take
 
+	Sente   SenteStats   `json:"sente"`
 	Asks    AskStats     `json:"asks"`
 	Sockets wsconn.Stats `json:"sockets"`
 	Bus     bus.Stats    `json:"bus"`
 	Process ProcessStats `json:"process"`
+}
+
+// SenteStats is about clients of Sente and what waits for them.
+type SenteStats struct {
+	Polling  int   `json:"polling"`  // polls that wait
+	Sessions int64 `json:"sessions"` // of clients that poll, whose node this is
+	Away     int   `json:"away"`     // clients without a socket: those that poll, and those that may come back
+
+	// Of the deliveries that had to wait for their client, those that found no
+	// room, those whose client did not come back in time, and those that were
+	// handed over to a new session of their client. Replaced are the sessions that
+	// another one of the same client has ended.
+	Kept     uint64 `json:"kept"`
+	Dropped  uint64 `json:"dropped"`
+	Expired  uint64 `json:"expired"`
+	Handed   uint64 `json:"handed"`
+	Replaced uint64 `json:"replaced"`
 }
 
 // ProcessStats is about the whole process that the node runs in.
@@ -61,7 +79,7 @@ func (n *Node) Stats() Stats {
 		Version:     n.opts.Version,
 		UptimeMS:    time.Since(n.started).Milliseconds(),
 		Ready:       n.Ready(),
-		Connections: n.conns.Len(),
+		Connections: n.Connections(),
 		Channels:    n.channels.Len(),
 		Users:       n.users.Len(),
 		MaxMessage:  n.maxMessage.Load(),
@@ -71,6 +89,16 @@ func (n *Node) Stats() Stats {
 		Process:     processStats(),
 	}
 	n.counts.fill(&s)
+	s.Sente = SenteStats{
+		Polling:  int(n.tabs.polling.Load()),
+		Sessions: n.tabs.sessions.Load(),
+		Away:     n.tabs.away.Len(),
+		Kept:     n.tabs.kept.Load(),
+		Dropped:  n.tabs.dropped.Load(),
+		Expired:  n.tabs.expired.Load(),
+		Handed:   n.tabs.handed.Load(),
+		Replaced: n.tabs.replaced.Load(),
+	}
 	s.Voices = n.byVoice(func(i int) uint64 { return uint64(n.speakers[i].Load()) })
 	s.Rendered = n.byVoice(func(i int) (sum uint64) {
 		for o := range n.outbound {

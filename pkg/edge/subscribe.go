@@ -25,7 +25,7 @@ func (n *Node) channelToken(cmd *dialect.Command) (token, keyword string) {
 func (n *Node) subscribe(s *session, cmd *dialect.Command) {
 	a := answer{channel: cmd.Sent, callback: cmd.Callback, ready: true}
 	a.sub, a.keyword, a.ready = n.join(s, cmd)
-	if a.ready && s.wait == nil {
+	if a.ready && s.waiting() == nil {
 		n.tell(s, a)
 		return
 	}
@@ -40,11 +40,11 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 	switch {
 	case keyword != "":
 		return nil, keyword, true
-	case !n.Ready():
+	case !n.Ready() || s.passing():
 		return nil, dialect.Unavailable, true
 	}
 	if sub = s.find(token); sub != nil { // one membership
-		return sub, "", !s.wait.has(sub)
+		return sub, "", !s.waiting().has(sub)
 	}
 	switch {
 	case int(s.count) >= rules.MaxSubscriptionsPerConn:
@@ -94,25 +94,25 @@ func (n *Node) channelAnswered(topic *hub.Topic[*session], err error) {
 // that are due, and goes on with what the connection held back meanwhile.
 func (n *Node) subscribeAnswered(sub *subscription, err error) {
 	s := sub.Conn
-	if s.closed || !s.wait.has(sub) {
+	if s.closed || !s.waiting().has(sub) {
 		return
 	}
 	if err != nil {
 		s.unlink(sub)
 		n.channels.Leave(sub)
-		s.wait.settle(sub, dialect.Unavailable)
+		s.waiting().settle(sub, dialect.Unavailable)
 	} else {
-		s.wait.settle(sub, "")
+		s.waiting().settle(sub, "")
 	}
 	for {
-		a, ok := s.wait.next()
+		a, ok := s.waiting().next()
 		if !ok {
 			break
 		}
 		n.tell(s, a)
 	}
-	if len(s.wait.owed) == 0 {
-		s.wait = nil
+	if len(s.waiting().owed) == 0 {
+		s.setWaiting(nil)
 		s.resume()
 	}
 }

@@ -26,15 +26,38 @@ type answer struct {
 // owe notes an answer behind those that are owed already. Its slices are
 // borrowed.
 func (s *session) owe(a answer) {
-	if s.wait == nil {
-		s.wait = &waiting{}
+	w := s.waiting()
+	if w == nil {
+		w = &waiting{}
+		s.setWaiting(w)
 	}
 	if a.sub != nil {
 		a.channel = nil // it has its name from there
 	}
 	a.channel, a.callback = bytes.Clone(a.channel), bytes.Clone(a.callback)
-	s.wait.bytes += len(a.channel) + len(a.callback)
-	s.wait.owed = append(s.wait.owed, a)
+	w.bytes += len(a.channel) + len(a.callback)
+	w.owed = append(w.owed, a)
+}
+
+// waiting returns what the session waits for, or nil. Loop only.
+func (s *session) waiting() *waiting {
+	if s.extra == nil {
+		return nil
+	}
+	return s.extra.wait
+}
+
+// setWaiting changes it, nil where the wait is over. Loop only.
+func (s *session) setWaiting(w *waiting) {
+	switch {
+	case s.extra == nil && w == nil:
+	case s.extra == nil:
+		s.extra = &extra{wait: w}
+	case w == nil && s.extra.tab == nil:
+		s.extra = nil
+	default:
+		s.extra.wait = w
+	}
 }
 
 // full reports whether so many answers are owed that reading should stop: max

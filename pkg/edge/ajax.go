@@ -1,0 +1,317 @@
+package edge
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+// maxBodies bounds the bodies of POSTs that are read at once, in bytes.
+const maxBodies = 64 << 20
+
+// serveAjax serves clients of Sente that poll: GET waits for what comes, POST
+// sends. A request costs a goroutine for as long as it waits.
+func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
+	form := r.URL.Query()
+	var body []byte
+	if r.Method == http.MethodPost {
+		var refused *refusal
+		var release func()
+		if release, refused = n.takeBody(r); refused != nil {
+			n.refuseAjax(w, refused)
+			return
+		}
+		defer release()
+		if body, refused = n.readBody(w, r, form); refused != nil {
+			n.refuseAjax(w, refused)
+			return
+		}
+	}
+	who, refused := n.identify(r.URL.Path, form, func(func(string) bool) {})
+	switch {
+	case refused != nil:
+		n.refuseAjax(w, refused)
+		return
+	case who.client == "":
+		n.refuseAjax(w, refusePath)
+		return
+	}
+	v := n.voices[who.voice]
+	if r.Method == http.MethodPost {
+		n.serveSay(w, r, who, body)
+		return
+	}
+	if n.tabs.polling.Add(1) > int32(n.opts.Sente.MaxPolls) {
+		n.tabs.polling.Add(-1)
+		n.refuseAjax(w, refuseBusy)
+		return
+	}
+	defer n.tabs.polling.Add(-1)
+	// It waits elsewhere than the plain requests, and longer.
+	n.handoff.open.Add(-1)
+	defer n.handoff.open.Add(1)
+	rc := http.NewResponseController(w)
+	wait := n.opts.Sente.LPTimeout + answerTimeout
+	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+		return
+	}
+	if err := rc.SetWriteDeadline(time.Now().Add(wait + answerTimeout)); err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	n.servePoll(ctx, w, v, who, form.Has("handshake?"))
+}
+
+// answerTimeout is how long the answer of another node may take beyond what the
+// request itself waits for.
+const answerTimeout = 2 * time.Second
+
+// takeBody makes room for the body of a request, whose length is known.
+func (n *Node) takeBody(r *http.Request) (release func(), refused *refusal) {
+	size := max(r.ContentLength, 0)
+	if size > 3*n.maxMessage.Load()+4096 { // all of it escaped, and some fields
+		return nil, refuseTooLarge
+	}
+	if n.tabs.bodies.Add(size) > maxBodies {
+		n.tabs.bodies.Add(-size)
+		return nil, refuseBusy
+	}
+	return func() { n.tabs.bodies.Add(-size) }, nil
+}
+
+// readBody returns the message in a POST. The fields of a form are added to
+// those of the query.
+func (n *Node) readBody(w http.ResponseWriter, r *http.Request, form url.Values) ([]byte, *refusal) {
+	p, err := io.ReadAll(http.MaxBytesReader(w, r.Body, max(r.ContentLength, 0)))
+	if err != nil {
+		return nil, refuseBody
+	}
+	if form.Get("binary?") != "true" {
+		fields, err := url.ParseQuery(string(p))
+		if err != nil || len(fields["ppstr"]) != 1 {
+			return nil, refuseBody
+		}
+		p = []byte(fields.Get("ppstr"))
+		for name, values := range fields {
+			if name != "ppstr" && !form.Has(name) {
+				form[name] = values
+			}
+		}
+	}
+	if int64(len(p)) > n.maxMessage.Load() {
+		return nil, refuseTooLarge
+	}
+	return p, nil
+}
+
+// servePoll answers with the handshake where the client asks for it or is not
+// known, and else with what comes.
+func (n *Node) servePoll(ctx context.Context, w http.ResponseWriter, v *voice, who identity, handshake bool) {
+	for range 3 { // a tab can go away between two steps
+		s, home := n.findTab(ctx, who)
+		var r response
+		lost := func() {}
+		switch {
+		case s != nil:
+			r, lost = n.pollHere(ctx, s, handshake)
+		case home != "":
+			verb := "poll "
+			if handshake {
+				verb = "handshake "
+			}
+			relay := n.relayTo(home, verb+who.uidOrNil(), nil)
+			r = n.awaitRelay(ctx, relay)
+			lost = func() { n.publishTab(home, relay.name.String(), "cancel") }
+		default:
+			r = n.openPolls(ctx, who)
+		}
+		switch r.status {
+		case statusUnknown:
+			continue
+		case 0:
+			// Its client is gone, or has sent a newer one, or another node is silent:
+			// it is never answered.
+			lost()
+			panic(http.ErrAbortHandler)
+		}
+		if !n.writeAjax(w, v, r) {
+			lost()
+		}
+		return
+	}
+	n.refuseAjax(w, refuseUnavailable)
+}
+
+// findTab returns who holds a tab that polls: a session of this node, or the
+// conn-id of another's.
+func (n *Node) findTab(ctx context.Context, who identity) (s *session, home string) {
+	uid := who.uidOrNil()
+	if s = n.holderHere(who.clientToken, uid, nil); s != nil {
+		if s.tab().polls == nil {
+			return nil, ""
+		}
+		return s, ""
+	}
+	found := make(chan holder, 1)
+	if n.locate(who.clientToken, uid, func(h holder) { found <- h }) != nil {
+		return nil, ""
+	}
+	select {
+	case h := <-found:
+		if h.polls {
+			return nil, h.conn
+		}
+	case <-ctx.Done():
+	}
+	return nil, ""
+}
+
+// pollHere waits at a session of this node.
+func (n *Node) pollHere(ctx context.Context, s *session, handshake bool) (r response, lost func()) {
+	ch := make(chan response, 1)
+	w := &waiter{answer: func(r response) { ch <- r }}
+	t := s.tab()
+	lost = func() { t.cancel(func(other *waiter) bool { return other == w }) }
+	s.post(func() { t.poll(w, handshake) })
+	select {
+	case r = <-ch:
+	case <-ctx.Done():
+	}
+	return r, lost
+}
+
+func (n *Node) awaitRelay(ctx context.Context, r *relay) response {
+	defer n.endRelay(r)
+	select {
+	case answer := <-r.ch:
+		return answer
+	case <-ctx.Done():
+		return response{}
+	}
+}
+
+// openPolls makes a session for a client that is not known, and returns its
+// handshake.
+func (n *Node) openPolls(ctx context.Context, who identity) response {
+	s := n.newPolls(who)
+	ch := make(chan response, 1)
+	s.post(func() {
+		n.open(s, func() {
+			n.tabs.sessions.Add(1)
+			s.open = true
+			n.publishOpen(s)
+			ch <- response{http.StatusOK, s.handshakeText()}
+		}, func(r *refusal) {
+			status := r.status
+			if r == refuseReplaced {
+				status = statusUnknown
+			}
+			ch <- response{status, []byte(r.body)}
+		})
+	})
+	select {
+	case r := <-ch:
+		return r
+	case <-ctx.Done():
+		return response{} // it expires like any other
+	}
+}
+
+// newPolls makes a session without a socket.
+func (n *Node) newPolls(who identity) *session {
+	s := &session{node: n, id: n.ids.Next(n.now().UnixMilli())}
+	s.SetGroup(who.voice)
+	t := &tab{session: s, id: who.client, client: who.clientToken, uid: who.uidOrNil(), polls: &polls{}}
+	s.extra = &extra{tab: t}
+	return s
+}
+
+// serveSay answers a POST.
+func (n *Node) serveSay(w http.ResponseWriter, r *http.Request, who identity, msg []byte) {
+	v := n.voices[who.voice]
+	rc := http.NewResponseController(w)
+	wait := max(n.opts.RequestTimeout, bus.DefaultRequestTimeout) + answerTimeout
+	if err := rc.SetReadDeadline(time.Time{}); err != nil {
+		return
+	}
+	if err := rc.SetWriteDeadline(time.Now().Add(wait + answerTimeout)); err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), wait)
+	defer cancel()
+	s, home := n.findTab(ctx, who)
+	var answer response
+	switch {
+	case s != nil:
+		answer = n.sayHere(ctx, s, msg)
+	case home != "":
+		answer = n.awaitRelay(ctx, n.relayTo(home, "say "+who.uidOrNil(), msg))
+	default:
+		answer.status = statusUnknown
+	}
+	if answer.status == statusUnknown {
+		// It has not polled yet, or its node is gone. What it says counts all the
+		// same, as in the reference; there is no connection that it comes from.
+		s = n.newPolls(who)
+		s.open = true
+		answer = n.sayHere(ctx, s, msg)
+	}
+	if answer.status == 0 {
+		answer = response{http.StatusOK, n.newPolls(who).keywordText(":chsk/timeout")}
+	}
+	n.writeAjax(w, v, answer)
+}
+
+func (n *Node) sayHere(ctx context.Context, s *session, msg []byte) response {
+	ch := make(chan response, 1)
+	w := &waiter{answer: func(r response) {
+		select {
+		case ch <- r:
+		default:
+		}
+	}}
+	s.post(func() { n.say(s, w, msg) })
+	select {
+	case r := <-ch:
+		return r
+	case <-ctx.Done():
+		return response{}
+	}
+}
+
+// writeAjax writes an answer, and reports whether the system has taken it.
+func (n *Node) writeAjax(w http.ResponseWriter, v *voice, r response) bool {
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	switch {
+	case r.status != http.StatusOK:
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+	case v.binary:
+		h.Set("Content-Type", "application/octet-stream")
+	default:
+		h.Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(r.status)
+	if _, err := w.Write(r.body); err != nil {
+		return false
+	}
+	return http.NewResponseController(w).Flush() == nil
+}
+
+func (n *Node) refuseAjax(w http.ResponseWriter, r *refusal) {
+	n.counts.refusedRequest(r.reason)
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	for i := 0; i+1 < len(r.header); i += 2 {
+		h.Set(r.header[i], r.header[i+1])
+	}
+	w.WriteHeader(r.status)
+	fmt.Fprint(w, r.body)
+}

@@ -1,0 +1,315 @@
+package edge
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/dialect"
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
+)
+
+// polls makes a session of a client that polls: it has no socket and no loop,
+// so what would run on its loop runs one after the other on whoever's goroutine
+// comes.
+type polls struct {
+	serial serial
+
+	// Callbacks of requests that wait for their answer. Any goroutine.
+	mu struct {
+		sync.Mutex
+		last  uint64
+		calls map[string]*waiter
+	}
+}
+
+// serial runs functions one at a time, in order.
+type serial struct {
+	mu struct {
+		sync.Mutex
+		queue   []func()
+		running bool
+	}
+}
+
+// do runs fn now, or behind what is running. fn must not block.
+func (e *serial) do(fn func()) {
+	e.mu.Lock()
+	e.mu.queue = append(e.mu.queue, fn)
+	if e.mu.running {
+		e.mu.Unlock()
+		return
+	}
+	e.mu.running = true
+	for len(e.mu.queue) > 0 {
+		next := e.mu.queue[0]
+		e.mu.queue = e.mu.queue[1:]
+		e.mu.Unlock()
+		next()
+		e.mu.Lock()
+	}
+	e.mu.queue, e.mu.running = nil, false
+	e.mu.Unlock()
+}
+
+// waiter is a HTTP request that waits for its answer, at this node or another.
+// answer is called once at most, on any goroutine, and must not block.
+type waiter struct {
+	name   string // conn-id of a request at another node; empty for one of this
+	answer func(response)
+}
+
+// response is the answer to a request of Ajax.
+type response struct {
+	status int // of HTTP; 0 for none at all
+	body   []byte
+}
+
+// statusUnknown is the answer about a tab that is not here any more.
+const statusUnknown = http.StatusGone
+
+// pollState is what a tab that polls knows of its requests. Guarded by tab.mu.
+type pollState struct {
+	waiting *waiter
+	timeout *time.Timer // of waiting
+	gather  *time.Timer // nil unless what waits is being gathered
+
+	// What was answered last, should it turn out not to have arrived.
+	last     *waiter
+	lastSent []kept
+}
+
+// endLocked answers the poll that waits, if there is one: whoever asks next
+// hears that the tab is somewhere else.
+func (p *pollState) endLocked() {
+	w := p.waiting
+	p.stopLocked()
+	p.last, p.lastSent = nil, nil
+	if w != nil {
+		w.answer(response{status: statusUnknown})
+	}
+}
+
+func (p *pollState) stopLocked() {
+	p.waiting = nil
+	for _, timer := range [...]*time.Timer{p.timeout, p.gather} {
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+	p.timeout, p.gather = nil, nil
+}
+
+// Bounds of one answer: what is beyond waits for the next poll, so that another
+// node can be given it in one message. And of what is gathered.
+const (
+	maxAnswer      = 256 << 10
+	gatherMessages = 16
+	gatherBytes    = 16 << 10
+)
+
+// offer keeps something for the client, if the gate, which may be nil, is open,
+// and answers the poll that waits: at once, or when enough has been gathered. It
+// reports whether it does. Any goroutine.
+func (t *tab) offer(k kept, gate *bool, flush bool) bool {
+	n := t.session.node
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.mu.state == tabGone:
+		return false
+	case gate != nil && !*gate && t.mu.state != tabOpening:
+		return false
+	}
+	t.keepLocked(k)
+	switch {
+	case t.mu.waiting == nil:
+	case flush, n.opts.Sente.SendBufAjax < 0, len(t.mu.box) >= gatherMessages, t.mu.bytes >= gatherBytes:
+		t.answerLocked()
+	case t.mu.gather == nil:
+		w := t.mu.waiting
+		t.mu.gather = time.AfterFunc(n.opts.Sente.SendBufAjax, func() {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			if t.mu.waiting == w {
+				t.answerLocked()
+			}
+		})
+	}
+	return true
+}
+
+// answerLocked answers the poll that waits with what has been kept, and waits
+// for the next one. A waiter's answer only hands over, so it may be called under
+// the lock: so the order of answers is that of the box.
+func (t *tab) answerLocked() {
+	w := t.mu.waiting
+	t.mu.stopLocked()
+	events := make([][]byte, 0, len(t.mu.box)+1)
+	v := t.session.voice()
+	if t.mu.dropped > 0 {
+		events = append(events, v.AppendDropped(nil, t.mu.dropped))
+		t.mu.dropped = 0
+	}
+	size, i := 0, 0
+	for ; i < len(t.mu.box) && (i == 0 || size < maxAnswer); i++ {
+		p := t.mu.box[i].frame.Payload()
+		events = append(events, p)
+		size += len(p)
+		t.mu.bytes -= t.mu.box[i].size()
+	}
+	t.mu.last, t.mu.lastSent = w, t.mu.box[:i:i]
+	if t.mu.box = t.mu.box[i:]; len(t.mu.box) == 0 {
+		t.mu.box = nil
+	}
+	t.graceLocked(t.session.node.opts.Sente.ReconnectAjax)
+	w.answer(response{http.StatusOK, v.wire(v.AppendPush(nil, t.form, events...))})
+}
+
+// poll lets w wait for what comes, in place of the one that waits now, which is
+// never answered. Loop only.
+func (t *tab) poll(w *waiter, handshake bool) {
+	s := t.session
+	n := s.node
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.state != tabParked {
+		w.answer(response{status: statusUnknown})
+		return
+	}
+	t.stopGraceLocked()
+	t.mu.stopLocked()
+	if handshake {
+		t.graceLocked(n.opts.Sente.ReconnectAjax)
+		w.answer(response{http.StatusOK, s.handshakeText()})
+		return
+	}
+	t.mu.waiting = w
+	if len(t.mu.box) > 0 || t.mu.dropped > 0 {
+		t.answerLocked()
+		return
+	}
+	t.mu.timeout = time.AfterFunc(n.opts.Sente.LPTimeout, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.mu.waiting != w {
+			return
+		}
+		if len(t.mu.box) > 0 { // being gathered
+			t.answerLocked()
+			return
+		}
+		t.mu.stopLocked()
+		t.graceLocked(n.opts.Sente.ReconnectAjax)
+		w.answer(response{http.StatusOK, s.keywordText(":chsk/timeout")})
+	})
+}
+
+// cancel takes back a poll whose client has gone away. Any goroutine.
+func (t *tab) cancel(w func(*waiter) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.mu.state == tabGone:
+	case t.mu.waiting != nil && w(t.mu.waiting):
+		t.mu.stopLocked()
+		t.graceLocked(t.session.node.opts.Sente.ReconnectAjax)
+	case t.mu.last != nil && w(t.mu.last):
+		t.giveBackLocked()
+	}
+}
+
+// giveBackLocked keeps what the last poll was answered with, since it has not
+// arrived.
+func (t *tab) giveBackLocked() {
+	sent := t.mu.lastSent
+	t.mu.last, t.mu.lastSent = nil, nil
+	for i := range sent {
+		t.mu.bytes += sent[i].size()
+	}
+	t.mu.box = append(sent, t.mu.box...)
+	if t.mu.waiting != nil && len(t.mu.box) > 0 {
+		t.answerLocked()
+	}
+}
+
+// say takes a message of the client. Loop only.
+func (n *Node) say(s *session, w *waiter, msg []byte) {
+	t := s.tab()
+	if s.closed || !s.open {
+		w.answer(response{status: statusUnknown})
+		return
+	}
+	v := s.voice()
+	r, err := v.read(msg, n.maxMessage.Load())
+	defer v.done(r)
+	cmd := &r.cmd
+	asked := cmd.Callback != nil
+	switch {
+	case err == nil:
+	case asked:
+		n.counts.refused(reasonOf(err))
+		w.answer(response{http.StatusOK, s.keywordText(chskError)})
+		return
+	default:
+		n.counts.refused(reasonOf(err))
+		w.answer(response{http.StatusBadRequest, []byte("This is no message: in the format of the connection it is [[:ns/name data] callback].\n")})
+		return
+	}
+	s.hears(cmd.Form)
+	if asked {
+		cmd.Callback = t.polls.wait(w)
+	}
+	if n.route(s, cmd) == wsconn.Hold {
+		if !asked || t.polls.take(cmd.Callback) != nil {
+			w.answer(response{http.StatusServiceUnavailable, []byte("This node has too much to do at the moment. Try again.\n")})
+		}
+		return
+	}
+	if !asked {
+		w.answer(response{http.StatusOK, s.keywordText(":chsk/dummy-cb-200")})
+	}
+}
+
+// hears learns in which form the client writes, from its first message. Loop
+// only.
+func (s *session) hears(form dialect.Form) {
+	t := s.tab()
+	if t.heard {
+		return
+	}
+	t.heard = true
+	t.mu.Lock()
+	t.form = form
+	t.mu.Unlock()
+	if t.polls == nil {
+		s.SetKeepalive(s.voice().keepalive[form])
+	}
+}
+
+// passing reports whether the session is of one POST only, whose client is not
+// known: it can hear nothing. Loop only.
+func (s *session) passing() bool { return s.socketless() != nil && s.user == nil }
+
+// wait keeps w for the answer to a callback, and returns what stands for it.
+func (p *polls) wait(w *waiter) (callback []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.last++
+	callback = strconv.AppendUint(nil, p.mu.last, 36)
+	if p.mu.calls == nil {
+		p.mu.calls = map[string]*waiter{}
+	}
+	p.mu.calls[string(callback)] = w
+	return callback
+}
+
+// take returns who waits for the answer to a callback, once.
+func (p *polls) take(callback []byte) *waiter {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.mu.calls[string(callback)]
+	delete(p.mu.calls, string(callback))
+	return w
+}

@@ -1,0 +1,107 @@
+package edge_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/testkit"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/edge"
+)
+
+// senteNode starts a node whose uid comes from the query.
+func senteNode(t *testing.T, count int, change func(o *edge.Options)) *testkit.Cluster {
+	t.Helper()
+	return testkit.StartCluster(t, count, func(_ int, o *edge.Options) {
+		o.InsecureUIDParam = "uid"
+		o.Sente.SendBufWS = 5 * time.Millisecond
+		if change != nil {
+			change(o)
+		}
+	})
+}
+
+func TestSenteHandshake(t *testing.T) {
+	c := senteNode(t, 1, nil)
+	alice := c.Dial(t, 0, "/chsk?uid=alice&client-id=tab-1&csrf-token=any")
+	if alice.UID != `"alice"` || !strings.HasPrefix(alice.ConnID, "conn-") || !alice.Sente {
+		t.Errorf("handshake %s", alice.Handshake)
+	}
+	nobody := c.Dial(t, 0, "/chsk?client-id=tab-2")
+	if nobody.UID != ":sente/nil-uid" {
+		t.Errorf("handshake %s", nobody.Handshake)
+	}
+	elsewhere := c.Dial(t, 0, "/ws?client-id=tab-3")
+	if !elsewhere.Sente {
+		t.Errorf("handshake %s", elsewhere.Handshake)
+	}
+	for _, path := range []string{"/chsk", "/chsk?client-id=", "/chsk?client-id=%20", "/chsk?client-id=a&client-id=b", "/ws?client-id=", "/chsk?client-id=" + strings.Repeat("x", 256)} {
+		if _, err := testkit.TryDial(t, c.Nodes[0].Addr().String(), path); err == nil || !strings.Contains(err.Error(), "400") {
+			t.Errorf("%.40s: %v", path, err)
+		}
+	}
+}
+
+func TestSentePushes(t *testing.T) {
+	c := senteNode(t, 2, nil)
+	backend := c.Backend(t, 1)
+	tab := c.Dial(t, 0, "/chsk?uid=alice&client-id=tab-1")
+	other := c.Dial(t, 1, "/chsk?uid=alice&client-id=tab-2")
+	nobody := c.Dial(t, 0, "/chsk?client-id=tab-3")
+	lite := c.Dial(t, 0, "/ws?uid=alice")
+
+	must(t, backend.PublishUser(bus.String("alice"), []byte("[:a/b {:n 1}]")))
+	tab.Expect("[[[:a/b {:n 1}]] nil]")
+	other.Expect("[[[:a/b {:n 1}]] nil]")
+	lite.Expect("[:a/b {:n 1}]")
+	nobody.Nothing()
+
+	must(t, backend.PublishClient("tab-2", []byte("[:a/c]")))
+	other.Expect("[[[:a/c]] nil]")
+	must(t, backend.PublishConn(tab.ConnID, []byte("[:a/d #{1}]")))
+	tab.Expect("[[[:a/d #{1}]] nil]")
+	must(t, backend.PublishAll([]byte("[:a/e]")))
+	for _, cl := range []*testkit.Client{tab, other, nobody} {
+		cl.Expect("[[[:a/e]] nil]")
+	}
+	lite.Expect("[:a/e]")
+	tab.Nothing()
+}
+
+// What is pushed within the time leaves as one vector, in order, and not before
+// the time is over unless there is enough of it or the backend says so.
+func TestSenteGathers(t *testing.T) {
+	const gather = 400 * time.Millisecond
+	c := senteNode(t, 1, func(o *edge.Options) { o.Sente.SendBufWS = gather })
+	backend := c.Backend(t, 0)
+	tab := c.Dial(t, 0, "/chsk?uid=alice&client-id=tab-1")
+	push := func(text string, opts ...bus.PublishOption) {
+		must(t, backend.PublishUser(bus.String("alice"), []byte(text), opts...))
+	}
+	begin := time.Now()
+	push("[:a/b 1]")
+	push("[:a/b 2]")
+	push("[:a/b 3]")
+	tab.Expect("[[[:a/b 1] [:a/b 2] [:a/b 3]] nil]")
+	if took := time.Since(begin); took < gather-50*time.Millisecond {
+		t.Errorf("left after %v", took)
+	}
+	begin = time.Now()
+	push("[:a/b 4]")
+	push("[:a/b 5]", bus.Flush())
+	tab.Expect("[[[:a/b 4] [:a/b 5]] nil]")
+	if took := time.Since(begin); took > gather-50*time.Millisecond {
+		t.Errorf("flushed after %v", took)
+	}
+	begin = time.Now()
+	events := make([]string, 16)
+	for i := range events {
+		events[i] = "[:a/c]"
+		push(events[i])
+	}
+	tab.Expect("[[" + strings.Join(events, " ") + "] nil]")
+	if took := time.Since(begin); took > gather-50*time.Millisecond {
+		t.Errorf("sixteen left after %v", took)
+	}
+}
