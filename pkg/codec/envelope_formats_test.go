@@ -158,7 +158,7 @@ func TestParseDetaches(t *testing.T) {
 		{codec.Transit, `[["~:a/bc", 1 ],"^0"]`, `["~:a/bc", 1 ]`, `:a/bc`, `1`, `"~:a/bc"`},
 		{codec.Transit, `["~:a/bc","^0"]`, `["~:a/bc","~:a/bc"]`, `:a/bc`, `"~:a/bc"`, absent},
 		{codec.Transit, `["\u007e:a/b",1]`, `["~:a/b",1]`, `:a/b`, `1`, absent},
-		{codec.Transit, `[["~#:","a/b"],1]`, `[["~#:","a/b"],1]`, `:a/b`, `1`, absent},
+		{codec.Transit, `[["~#:","a/b"],1]`, `["~:a/b",1]`, `:a/b`, `1`, absent},
 		{codec.TransitVerbose, `[["\u007e:a/b",{"~:n":1}],"c"]`, `["~:a/b",{"~:n":1}]`, `:a/b`, `{"~:n":1}`, `"c"`},
 		{codec.MessagePack, "\x92\xc7\x03\x00a/b\x92\x81\xd4\x00k\x01\x81\xd4\x08\x00\x02", "\x92\xc7\x03\x00a/b\x92\x81\xd4\x00k\x01\x81\xd4\x00k\x02", `:a/b`, "\x92\x81\xd4\x00k\x01\x81\xd4\x00k\x02", absent},
 		{codec.MessagePack, "\x92\x92\xc7\x03\x00a/b\x81\xd4\x00k\x01\x81\xd4\x08\x00\x02", "\x92\xc7\x03\x00a/b\x81\xd4\x00k\x01", `:a/b`, "\x81\xd4\x00k\x01", "\x81\xd4\x00k\x02"},

@@ -154,30 +154,6 @@ func (r *Reader) detached(k Kind) Kind {
 // anywhere, so that Detach would copy it.
 func Portable(p []byte) bool { return !mustRewrite(p) }
 
-// mustRewrite looks for codes, and for doubles with the tag of whole numbers, as
-// transit-js writes them where they are keys and Clojure does not read them. It errs
-// on the side of rewriting: an escaped quote before a ^ looks like the beginning of a
-// code, and any \u at the beginning may hide one.
-func mustRewrite(p []byte) bool {
-	for i := 0; i+2 < len(p); i++ {
-		if p[i] != '"' {
-			continue
-		}
-		switch c := p[i+1]; {
-		case c == '^' && p[i+2] != ' ', c == '\\' && p[i+2] == 'u':
-			return true
-		case c == '~' && p[i+2] == 'i':
-			if i += 3; i < len(p) && p[i] == '-' {
-				i++
-			}
-			if i = digits(p, i); i < len(p) && p[i] != '"' {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func (r *Reader) begin(p []byte, sink value.Sink) {
 	r.p, r.i, r.sink, r.err = p, 0, sink, nil
 	r.own, _ = sink.(*Writer)
