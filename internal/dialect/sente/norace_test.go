@@ -1,0 +1,5 @@
+//go:build !race
+
+package sente_test
+
+const raceEnabled = false
