@@ -1,0 +1,5 @@
+//go:build !race
+
+package sentelite_test
+
+const raceEnabled = false
