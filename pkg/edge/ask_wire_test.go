@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -207,5 +208,75 @@ func TestAskUnwrapped(t *testing.T) {
 		}
 		reply(cl, cb, "1")
 		checkCounts(t, ended(t, got), 1, 1, 0)
+	}
+}
+
+// Each node says how many it asks, passes answers on, and says that it is done,
+// in this order: also when clients answer while others are still being asked.
+func TestAskOrder(t *testing.T) {
+	const clients = 200
+	c := testkit.StartCluster(t, 1, func(_ int, o *edge.Options) {
+		o.QueueMessages = 1 // so that the delivery waits for the loop with every client
+	})
+	for range clients {
+		cl := c.Dial(t, 0, "/")
+		cl.Subscribe(`"room"`)
+		go func() { // ends with the connection
+			for {
+				text, err := cl.TryRead(testkit.Patience)
+				if err != nil {
+					return
+				}
+				if at := strings.LastIndex(text, `"ask-`); at > 0 {
+					cl.Send("[:chsk/reply {:cb-uuid " + text[at:len(text)-1] + " :data 1}]")
+				}
+			}
+		}()
+	}
+	nc, err := nats.Connect(c.NATS[0].ClientURL())
+	must(t, err)
+	defer nc.Close()
+	inbox, err := nc.SubscribeSync(nats.NewInbox())
+	must(t, err)
+	for range 5 {
+		must(t, nc.PublishMsg(&nats.Msg{Subject: "hoshi.chan.room", Reply: inbox.Subject, Data: []byte("1"), Header: nats.Header{"Hoshi-Ask": {"30000"}}}))
+		for i := range clients + 2 {
+			m, err := inbox.NextMsg(testkit.Patience)
+			must(t, err)
+			asked, answered := m.Header.Get("Hoshi-Asked"), m.Header.Get("Hoshi-Answered")
+			switch {
+			case i == 0 && asked == fmt.Sprint(clients) && answered == "":
+			case i == clients+1 && answered == fmt.Sprint(clients) && asked == "":
+			case i > 0 && i <= clients && m.Header.Get("Hoshi-Conn") != "" && string(m.Data) == "1":
+			default:
+				t.Fatalf("message %d is %v %q", i, m.Header, m.Data)
+			}
+		}
+	}
+	if s := c.Nodes[0].Stats().Asks; s.Ended["complete"] != 5 || s.Answers != 5*clients || s.Lost != 0 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// A client that speaks Transit is asked in it, and its answer goes out as it is.
+func TestAskTransit(t *testing.T) {
+	c := testkit.StartCluster(t, 1, nil)
+	backend := c.Backend(t, 0)
+	cl := testkit.DialRaw(t, c.Nodes[0].Addr().String(), "/ws?format=transit&uid=alice")
+	if !strings.HasPrefix(cl.Handshake, `["~:chsk/handshake"`) {
+		t.Fatal(cl.Handshake)
+	}
+	got := asking(func() (bus.Answers, error) {
+		return backend.AskUser(t.Context(), bus.String("alice"), []byte("[:my/ask {:n 1}]"))
+	})
+	event, cb := asked(t, cl)
+	if want := `["~:my/ask",["^ ","~:n",1]]`; event != want {
+		t.Errorf("got %s, want %s", event, want)
+	}
+	cl.Send(`["~:chsk/reply",["^ ","~:cb-uuid","` + cb + `","~:data",["~#set",["~:a"]]]]`)
+	o := ended(t, got)
+	checkCounts(t, o, 1, 1, 0)
+	if a := o.All[0]; string(a.Data) != "#{:a}" || string(a.RawData) != `["~#set",["~:a"]]` {
+		t.Errorf("answer %s, raw %s", a.Data, a.RawData)
 	}
 }
