@@ -21,7 +21,6 @@ var (
 	addrType     = reflect.TypeFor[Addr]()
 	sizeType     = reflect.TypeFor[Size]()
 	durationType = reflect.TypeFor[time.Duration]()
-	ruleType     = reflect.TypeFor[Rule]()
 )
 
 // mappers registers m for every kind an option or an argument may have.
@@ -65,11 +64,13 @@ func (m mapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 // set converts raw, a string or a value read from EDN, into target and checks
 // it against the limits of the tag.
 func set(tag *kong.Tag, target reflect.Value, raw any) error {
-	if target.Kind() == reflect.Slice && target.Type().Elem() == ruleType {
-		return appendRules(target, raw)
-	}
-	if target.Kind() == reflect.Slice {
-		return appendList(target, raw)
+	switch list := target.Addr().Interface().(type) {
+	case *[]Rule:
+		return overflowRules.appendTo(list, raw)
+	case *[]Batch:
+		return batchRules.appendTo(list, raw)
+	case *[]string:
+		return appendList(list, raw)
 	}
 	v, err := convert(target.Type(), raw)
 	if err != nil {
@@ -89,6 +90,8 @@ func set(tag *kong.Tag, target reflect.Value, raw any) error {
 type problem string
 
 func (p problem) Error() string { return string(p) }
+
+const errDuration = problem("is no duration: want a number with a unit, like 30s or 500ms")
 
 func convert(t reflect.Type, raw any) (reflect.Value, error) {
 	v := reflect.New(t).Elem()
@@ -120,7 +123,7 @@ func convert(t reflect.Type, raw any) (reflect.Value, error) {
 	case t == durationType:
 		d, err := time.ParseDuration(text)
 		if !isText || err != nil {
-			return v, problem("is no duration: want a number with a unit, like 30s or 500ms")
+			return v, errDuration
 		}
 		v.SetInt(int64(d))
 	case t.Kind() == reflect.Int:
@@ -152,7 +155,7 @@ func convert(t reflect.Type, raw any) (reflect.Value, error) {
 	return v, nil
 }
 
-// within checks the bounds min and max and the words of oneof.
+// within checks the bounds min and max, the step, and the words of oneof.
 func within(tag *kong.Tag, v reflect.Value) error {
 	if words := tag.Get("oneof"); words != "" {
 		for w := range strings.SplitSeq(words, ",") {
@@ -177,12 +180,21 @@ func within(tag *kong.Tag, v reflect.Value) error {
 			return fmt.Errorf("is too large, the most is %s", tag.Get(bound))
 		}
 	}
+	if tag.Has("step") {
+		step, err := convert(v.Type(), tag.Get("step"))
+		if err != nil {
+			return err // as above
+		}
+		if v.Int()%step.Int() != 0 {
+			return fmt.Errorf("is no multiple of %s", tag.Get("step"))
+		}
+	}
 	return nil
 }
 
 // appendList takes "a,b" from a flag or a variable, a string or a vector of
 // strings from a file.
-func appendList(target reflect.Value, raw any) error {
+func appendList(list *[]string, raw any) error {
 	var items []string
 	switch raw := raw.(type) {
 	case string:
@@ -202,57 +214,7 @@ func appendList(target reflect.Value, raw any) error {
 	default:
 		return problem("wants a string or a vector of strings")
 	}
-	for _, item := range items {
-		target.Set(reflect.Append(target, reflect.ValueOf(item)))
-	}
-	return nil
-}
-
-// appendRules takes "a=b,c=d" from a flag or a variable, a vector of pairs from
-// a file.
-func appendRules(target reflect.Value, raw any) error {
-	const want = `wants a vector of pairs, each a pattern and a policy, like [["price/*" :latest-only]]`
-	var rules []Rule
-	add := func(r Rule, err error) error {
-		rules = append(rules, r)
-		return err
-	}
-	switch raw := raw.(type) {
-	case string:
-		for item := range strings.SplitSeq(raw, ",") {
-			if item = strings.TrimSpace(item); item == "" {
-				continue
-			}
-			if err := add(parseRule(item)); err != nil {
-				return err
-			}
-		}
-	case []any:
-		for _, item := range raw {
-			pair, ok := item.([]any)
-			if !ok || len(pair) != 2 {
-				return problem(want + ", and not " + quote(item))
-			}
-			pattern, ok := pair[0].(string)
-			policy, isText := pair[1].(string)
-			if k, isKeyword := pair[1].(edn.Keyword); isKeyword {
-				policy, isText = string(k), true
-			}
-			if !ok || !isText {
-				return problem(want + ", and not " + quote(item))
-			}
-			if err := add(newRule(pattern, policy)); err != nil {
-				return err
-			}
-		}
-	case map[any]any:
-		return problem(want + ": their order counts, so it is no map")
-	default:
-		return problem(want)
-	}
-	for _, r := range rules {
-		target.Set(reflect.Append(target, reflect.ValueOf(r)))
-	}
+	*list = append(*list, items...)
 	return nil
 }
 
@@ -260,10 +222,7 @@ func appendRules(target reflect.Value, raw any) error {
 func quote(raw any) string {
 	text, ok := raw.(string)
 	if !ok {
-		text = fmt.Sprint(raw)
-		if b, err := edn.Marshal(raw); err == nil {
-			text = string(b)
-		}
+		text = ednText(raw)
 	}
 	const most = 60
 	if r := []rune(text); len(r) > most {
@@ -273,4 +232,20 @@ func quote(raw any) string {
 		return text
 	}
 	return strconv.Quote(text)
+}
+
+// ednText writes a value read from EDN as a person would.
+func ednText(raw any) string {
+	if list, ok := raw.([]any); ok {
+		items := make([]string, len(list))
+		for i, item := range list {
+			items[i] = ednText(item)
+		}
+		return "[" + strings.Join(items, " ") + "]"
+	}
+	b, err := edn.Marshal(raw)
+	if err != nil {
+		return fmt.Sprint(raw)
+	}
+	return string(b)
 }

@@ -9,5 +9,8 @@ func ParseFile(text []byte) (keys []string, err error) {
 	return keys, err
 }
 
-// ParseRule gives tests the parser of rules.
-func ParseRule(text string) (Rule, error) { return parseRule(text) }
+// ParseRule gives tests the parser of rules of --channel-overflow.
+func ParseRule(text string) (Rule, error) { return overflowRules.parse(text) }
+
+// ParseBatch gives tests the parser of rules of --channel-batch.
+func ParseBatch(text string) (Batch, error) { return batchRules.parse(text) }

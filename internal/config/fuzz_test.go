@@ -1,7 +1,9 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/config"
 )
@@ -40,6 +42,27 @@ func FuzzParseRule(f *testing.F) {
 		r, err := config.ParseRule(text)
 		if err == nil && (r.Pattern == "" || r.Pattern+"="+r.Policy != text) {
 			t.Errorf("%q is read as %q and %q", text, r.Pattern, r.Policy)
+		}
+	})
+}
+
+// FuzzParseBatch holds the same of a rule with a time, and that the time is one
+// that a node takes.
+func FuzzParseBatch(f *testing.F) {
+	for _, seed := range []string{"a=50ms", "price/*=0", ":a=b=1m", "=1ms", "a", "a=", "a=-1ms", "a=1us", "a=9999999h", "a=1h", "a=0.001s"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		b, err := config.ParseBatch(text)
+		if err != nil {
+			return
+		}
+		written, ok := strings.CutPrefix(text, b.Pattern+"=")
+		if d, err := time.ParseDuration(written); b.Pattern == "" || !ok || err != nil || d != b.Delay {
+			t.Errorf("%q is read as %q and %v", text, b.Pattern, b.Delay)
+		}
+		if b.Delay < 0 || b.Delay > time.Minute || b.Delay%time.Millisecond != 0 {
+			t.Errorf("%q gives %v", text, b.Delay)
 		}
 	})
 }

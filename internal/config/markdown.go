@@ -42,7 +42,11 @@ func Markdown() (string, error) {
 			}
 			help := fullHelp(f)
 			if f.Tag.Has("min") {
-				help += fmt.Sprintf(" From %s to %s.", f.Tag.Get("min"), f.Tag.Get("max"))
+				help += fmt.Sprintf(" From %s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
+				if f.Tag.Has("step") {
+					help += " in steps of " + f.Tag.Get("step")
+				}
+				help += "."
 			}
 			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", flag, envName(f.Name), key, value, strings.ReplaceAll(help, "|", "\\|"))
 		}
@@ -80,6 +84,8 @@ hoshi --nats-cluster-listen 127.0.0.1:0 --nats-routes 127.0.0.1:6222 \
  :overflow     :drop-oldest
  :channel-overflow [["price/*" :latest-only]    ; the first that matches counts
                     ["orders/*" :disconnect]]
+ :channel-batch [["price/*" "50ms"]]
+ :format       :transit
  :idle-timeout "90s"
  :log-level    :warn}
 ` + "```" + `

@@ -5,6 +5,7 @@ import "time"
 // Tags beyond kong's own, read by this package:
 //
 //	min, max  bounds of a number, a duration or a size, in the option's own notation
+//	step      what a duration is a multiple of
 //	oneof     the allowed words, separated by commas
 //	secret    the value is never quoted in a fault
 //	more      what --help leaves out of the help, and --help-all and docs/config.md have
@@ -51,18 +52,32 @@ type Node struct {
 	StallTimeout     time.Duration `name:"stall-timeout" default:"30s" min:"100ms" max:"24h" placeholder:"TIME" help:"Time in which a slow client must take something of what waits for it, or it is closed with 1013." more:"Whatever the policy, and though it sends." group:"Connections" tune:""`
 	HandshakeTimeout time.Duration `name:"handshake-timeout" default:"10s" min:"100ms" max:"10m" placeholder:"TIME" help:"Time from accept to a complete request." group:"Connections" tune:""`
 	CloseTimeout     time.Duration `name:"close-timeout" default:"5s" min:"10ms" max:"10m" placeholder:"TIME" help:"Time for a closing handshake before the connection is reset." group:"Connections" tune:""`
-	Format           string        `name:"format" default:"edn" oneof:"edn,json" placeholder:"FORMAT" help:"Format of clients that name none: edn or json." more:"A client names one in the query, format=json, or by the subprotocol hoshi.json." group:"Connections" tune:""`
+	Dialect          string        `name:"dialect" default:"auto" oneof:"auto,sente,sente-lite" placeholder:"DIALECT" help:"What clients speak: auto, sente or sente-lite." more:"With auto each request tells: clients of Sente connect to /chsk, or send a client-id." group:"Connections" tune:""`
+	Format           string        `name:"format" default:"edn" oneof:"edn,json,transit,transit-verbose,msgpack,edn-gzip,json-gzip,transit-gzip,transit-verbose-gzip,msgpack-gzip" placeholder:"FORMAT" help:"Format of clients that name none: edn, json, transit, transit-verbose or msgpack, each also with -gzip behind it." more:"A client names one in the query, format=json, or by a subprotocol, hoshi.json. -gzip is the wrapper of Sente's gzip packer." group:"Connections" tune:""`
 	WrapRecv         bool          `name:"wrap-recv" help:"Send every event but :chsk/... as [:chsk/recv [id data]], for clients with wrap-recv-evs?." group:"Connections" tune:""`
 
 	ChannelAutoCreate bool     `name:"channel-auto-create" default:"true" help:"A subscribe creates the channel. When false, only channels of --channel-patterns exist." group:"Channels" tune:""`
 	ChannelPatterns   []string `name:"channel-patterns" placeholder:"PATTERN,..." help:"Channels that exist when --channel-auto-create is false; * stands for any run of characters." group:"Channels" tune:""`
 	ChannelOverflow   []Rule   `name:"channel-overflow" placeholder:"PATTERN=POLICY,..." help:"The --overflow of the channels that match a pattern; the first that matches counts." more:"In the file [[\"price/*\" :latest-only] [\"chat/*\" :drop-oldest]]." group:"Channels" tune:""`
+	ChannelBatch      []Batch  `name:"channel-batch" placeholder:"PATTERN=TIME,..." help:"How long messages of the channels that match a pattern may wait for others, to leave together; the first that matches counts." more:"At most 1m, in whole milliseconds; 0 is at once, as for channels without a rule. They wait no longer when 16 messages or 16KiB are together for a connection. In the file [[\"price/*\" \"50ms\"]]." group:"Channels" tune:""`
 	MaxSubscriptions  int      `name:"max-subscriptions" default:"100" min:"1" max:"32768" placeholder:"N" help:"Channels one connection may be subscribed to." group:"Channels" tune:""`
 	MaxSubscribers    int      `name:"max-subscribers" default:"0" min:"0" max:"100000000" placeholder:"N" help:"Subscribers of one channel on this node; 0 is no limit." group:"Channels" tune:""`
 
 	RequestTimeout time.Duration `name:"request-timeout" default:"15s" min:"10ms" max:"1h" placeholder:"TIME" help:"Time a backend has to answer an event before the client hears :chsk/timeout." group:"Bus" tune:""`
 	Linger         time.Duration `name:"linger" default:"5s" min:"1ms" max:"1h" placeholder:"TIME" help:"How long an interest on NATS outlives its last local subscriber." group:"Bus" tune:""`
 	BarrierTimeout time.Duration `name:"barrier-timeout" default:"1s" min:"10ms" max:"1m" placeholder:"TIME" help:"How long :subscribed waits for a NATS server that stays silent." group:"Bus" tune:""`
+
+	MaxAsks  int `name:"max-asks" default:"1024" min:"1" max:"65536" placeholder:"N" help:"Asks of backends that may wait for clients' answers; more are refused with :too-many-asks." group:"Bus" tune:""`
+	MaxAsked int `name:"max-asked" default:"262144" min:"1" max:"16777216" placeholder:"N" help:"Connections that all of these may have asked together." group:"Bus" tune:""`
+
+	SenteWSKalive      time.Duration `name:"sente-ws-kalive" default:"25s" min:"200ms" max:"1h" placeholder:"TIME" help:"Half of this without a word from a client of Sente brings a ping." more:"Sente's ws-kalive-ms. --ping-interval is for other clients." group:"Sente" tune:""`
+	SenteWSPingTimeout time.Duration `name:"sente-ws-ping-timeout" default:"10s" min:"100ms" max:"1h" placeholder:"TIME" help:"Silence after that ping for which the client is taken for dead." more:"Sente's ws-ping-timeout-ms. --idle-timeout is for other clients." group:"Sente" tune:""`
+	SenteSendBufWS     time.Duration `name:"sente-send-buf-ws" default:"30ms" min:"0s" max:"1m" step:"1ms" placeholder:"TIME" help:"How long a push to a WebSocket may wait for others, to leave together; 0 is at once." more:"Sente's send-buf-ms-ws. They wait no longer when 16 pushes or 16KiB are together." group:"Sente" tune:""`
+	SenteSendBufAjax   time.Duration `name:"sente-send-buf-ajax" default:"100ms" min:"0s" max:"1m" step:"1ms" placeholder:"TIME" help:"The same for a client that polls." more:"Sente's send-buf-ms-ajax." group:"Sente" tune:""`
+	SenteLPTimeout     time.Duration `name:"sente-lp-timeout" default:"20s" min:"100ms" max:"10m" placeholder:"TIME" help:"How long a poll waits for a push." more:"Sente's lp-timeout-ms. Keep it below the timeouts of the proxies in front of the node." group:"Sente" tune:""`
+	SenteReconnectWS   time.Duration `name:"sente-reconnect-ws" default:"2500ms" min:"1ms" max:"10m" placeholder:"TIME" help:"How long pushes wait for a client whose WebSocket has closed." more:"Sente's ms-allow-reconnect-before-close-ws. As much waits as --queue-messages and --queue-bytes say." group:"Sente" tune:""`
+	SenteReconnectAjax time.Duration `name:"sente-reconnect-ajax" default:"5s" min:"1ms" max:"10m" placeholder:"TIME" help:"How long they wait between two polls of a client." more:"Sente's ms-allow-reconnect-before-close-ajax." group:"Sente" tune:""`
+	SenteMaxPolls      int           `name:"sente-max-polls" default:"10000" min:"1" max:"1048576" placeholder:"N" help:"Polls that may wait on this node, each at some 20KiB; more are refused with 503." group:"Sente" tune:""`
 
 	LogFormat string `name:"log-format" default:"auto" oneof:"auto,console,json" placeholder:"FORMAT" help:"auto, console or json." more:"auto is console on a terminal and under --dev, json elsewhere." group:"General"`
 	LogLevel  string `name:"log-level" default:"info" oneof:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error." group:"General"`

@@ -230,6 +230,23 @@ func TestFaults(t *testing.T) {
 		{name: "rules as a number", args: []string{"--config=FILE"}, file: `{:channel-overflow 1}`, want: []string{`hoshi.edn :channel-overflow: wants a vector of pairs, each a pattern and a policy, like [["price/*" :latest-only]]`}},
 		{name: "rule behind one for all", args: []string{"--channel-overflow=*=drop-oldest,a=disconnect"}, want: []string{`--channel-overflow: "a" is never looked at, as "*" comes before it: the first rule that matches counts, put it further up`}},
 		{name: "rule twice", args: []string{"--channel-overflow=a=drop-oldest,b=disconnect,a=disconnect"}, want: []string{`--channel-overflow: "a" is never looked at, as "a" comes before it: the first rule that matches counts, put it further up`}},
+		{name: "no batch", args: []string{"--channel-batch=50ms"}, want: []string{`--channel-batch: "50ms" is no rule: want a pattern and a time, like price/*=50ms`}},
+		{name: "batch without a pattern", args: []string{"--channel-batch", "=50ms"}, want: []string{`--channel-batch: a rule has no pattern: want the name of a channel, in which * stands for any run of characters`}},
+		{name: "batch without a unit", env: []string{"HOSHI_CHANNEL_BATCH=a=1ms,price/*=50"}, want: []string{`HOSHI_CHANNEL_BATCH: "50" for "price/*" is no duration: want a number with a unit, like 30s or 500ms`}},
+		{name: "batch too long", args: []string{"--channel-batch=price/*=2m"}, want: []string{`--channel-batch: "2m" for "price/*" is too large, the most is 1m`}},
+		{name: "batch below nothing", args: []string{"--channel-batch=price/*=-5ms"}, want: []string{`--channel-batch: "-5ms" for "price/*" is too small, the least is 0`}},
+		{name: "batch too fine", args: []string{"--channel-batch=price/*=1500us"}, want: []string{`--channel-batch: "1500us" for "price/*" is no multiple of 1ms`}},
+		{name: "batches in a map", args: []string{"--config=FILE"}, file: `{:channel-batch {"a" "50ms"}}`, want: []string{`hoshi.edn :channel-batch: wants a vector of pairs, each a pattern and a time, like [["price/*" "50ms"]]: their order counts, so it is no map`}},
+		{name: "batch as a number", args: []string{"--config=FILE"}, file: `{:channel-batch [["a" 50]]}`, want: []string{`hoshi.edn :channel-batch: wants a vector of pairs, each a pattern and a time, like [["price/*" "50ms"]], and not ["a" 50]`}},
+		{name: "batch as a keyword", args: []string{"--config=FILE"}, file: `{:channel-batch [["a" :50ms]]}`, want: []string{`hoshi.edn :channel-batch: wants a vector of pairs, each a pattern and a time, like [["price/*" "50ms"]], and not ["a" :50ms]`}},
+		{name: "batch behind one for all", args: []string{"--channel-batch=*=50ms,a=0"}, want: []string{`--channel-batch: "a" is never looked at, as "*" comes before it: the first rule that matches counts, put it further up`}},
+		{name: "no dialect", args: []string{"--dialect=Sente"}, want: []string{`--dialect: "Sente" is none of auto, sente, sente-lite`}},
+		{name: "no format", args: []string{"--format=gzip"}, want: []string{`--format: "gzip" is none of edn, json, transit, transit-verbose, msgpack, edn-gzip, json-gzip, transit-gzip, transit-verbose-gzip, msgpack-gzip`}},
+		{name: "too long a gathering", args: []string{"--sente-send-buf-ws=61s"}, want: []string{`--sente-send-buf-ws: "61s" is too large, the most is 1m`}},
+		{name: "too fine a gathering", env: []string{"HOSHI_SENTE_SEND_BUF_AJAX=0.5ms"}, want: []string{`HOSHI_SENTE_SEND_BUF_AJAX: "0.5ms" is no multiple of 1ms`}},
+		{name: "a gathering below nothing", args: []string{"--sente-send-buf-ajax=-1ms"}, want: []string{`--sente-send-buf-ajax: "-1ms" is too small, the least is 0s`}},
+		{name: "no poll", args: []string{"--sente-max-polls=0"}, want: []string{`--sente-max-polls: "0" is too small, the least is 1`}},
+		{name: "no ask", args: []string{"--max-asks=0"}, want: []string{`--max-asks: "0" is too small, the least is 1`}},
 		{name: "stall timeout", args: []string{"--stall-timeout=0"}, want: []string{`--stall-timeout: "0" is too small, the least is 100ms`}},
 		{name: "no nats url", args: []string{"--nats-url=http://x"}, want: []string{`--nats-url: "http://x" is no NATS URL: want nats://host:4222 or tls://host:4222`}},
 		{name: "password in a bad url", args: []string{"--nats-url=nats://u:hunter2@:4222"}, want: []string{`--nats-url: "nats://:4222" is no NATS URL: want nats://host:4222 or tls://host:4222`}},
@@ -403,6 +420,42 @@ func TestOverflow(t *testing.T) {
 			}
 			if g.Run.Overflow != tt.overflow || !reflect.DeepEqual(g.Run.ChannelOverflow, tt.rules) {
 				t.Errorf("got %q, %v", g.Run.Overflow, g.Run.ChannelOverflow)
+			}
+		})
+	}
+}
+
+func TestBatch(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		args  []string
+		env   []string
+		file  string
+		rules []config.Batch
+	}{
+		{name: "default"},
+		{
+			name: "file, in order", args: []string{"--config=FILE"},
+			file:  `{:channel-batch [["price/*" "50ms"] [":a=b,c" "1m"] ["*" "0"]]}`,
+			rules: []config.Batch{{"price/*", 50 * time.Millisecond}, {":a=b,c", time.Minute}, {"*", 0}},
+		},
+		{
+			name: "flags, in order", args: []string{"--channel-batch", "z=1s, a=b=20ms", "--channel-batch=*=1ms"},
+			rules: []config.Batch{{"z", time.Second}, {"a=b", 20 * time.Millisecond}, {"*", time.Millisecond}},
+		},
+		{
+			name: "variable over file", args: []string{"--config=FILE"}, env: []string{"HOSHI_CHANNEL_BATCH=a=5ms"},
+			file:  `{:channel-batch [["b" "6ms"]]}`,
+			rules: []config.Batch{{"a", 5 * time.Millisecond}},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			g, _, faults := parse(t, tt.args, tt.env, tt.file)
+			if faults != nil {
+				t.Fatalf("faults: %q", faults)
+			}
+			if !reflect.DeepEqual(g.Run.ChannelBatch, tt.rules) {
+				t.Errorf("got %v", g.Run.ChannelBatch)
 			}
 		})
 	}

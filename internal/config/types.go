@@ -5,7 +5,6 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -75,36 +74,6 @@ func parseAddr(s string) (Addr, error) {
 		return "", errors.New("want a port between 0 and 65535")
 	}
 	return Addr(s), nil
-}
-
-// Rule is a policy for the channels that match a pattern, in which * stands for
-// any run of characters.
-type Rule struct{ Pattern, Policy string }
-
-// policies are what an option of --overflow can say.
-var policies = []string{"disconnect", "drop-oldest", "drop-newest", "latest-only"}
-
-// parseRule reads "price/*=latest-only". The pattern may hold further signs.
-func parseRule(s string) (Rule, error) {
-	i := strings.LastIndexByte(s, '=')
-	if i < 0 {
-		return Rule{}, problem(quote(s) + " is no rule: want a pattern and a policy, like price/*=latest-only")
-	}
-	return newRule(s[:i], s[i+1:])
-}
-
-func newRule(pattern, policy string) (Rule, error) {
-	if pattern == "" {
-		return Rule{}, problem("a rule has no pattern: want the name of a channel, in which * stands for any run of characters")
-	}
-	if !slices.Contains(policies, policy) {
-		hint := didYouMean(policy, policies, func(p string) string { return p })
-		if hint == "" {
-			hint = ": want one of " + strings.Join(policies, ", ")
-		}
-		return Rule{}, problem("unknown policy " + quote(policy) + " for " + quote(pattern) + hint)
-	}
-	return Rule{pattern, policy}, nil
 }
 
 // Size is a number of bytes.

@@ -74,7 +74,7 @@ func (n *Node) Check(s *Shared, report Report) {
 	if !n.ChannelAutoCreate && len(n.ChannelPatterns) == 0 {
 		report("channel-auto-create", "false, and without --channel-patterns no channel exists")
 	}
-	n.checkOverflow(report)
+	n.checkRules(report)
 	n.checkCluster(s, report)
 	if n.Embedded(s) {
 		for _, o := range []struct{ option, value string }{
@@ -91,17 +91,14 @@ func (n *Node) Check(s *Shared, report Report) {
 	}
 }
 
-// checkOverflow finds rules that an earlier one leaves nothing for, which is a
+// checkRules finds rules that an earlier one leaves nothing for, which is a
 // mistake in their order.
-func (n *Node) checkOverflow(report Report) {
-	for i, r := range n.ChannelOverflow {
-		for _, before := range n.ChannelOverflow[:i] {
-			if before.Pattern == r.Pattern || before.Pattern == "*" {
-				report("channel-overflow", fmt.Sprintf("%s is never looked at, as %s comes before it: the first rule that matches counts, put it further up",
-					quote(r.Pattern), quote(before.Pattern)))
-				return
-			}
-		}
+func (n *Node) checkRules(report Report) {
+	if problem := orderProblem(n.ChannelOverflow, func(r Rule) string { return r.Pattern }); problem != "" {
+		report("channel-overflow", problem)
+	}
+	if problem := orderProblem(n.ChannelBatch, func(b Batch) string { return b.Pattern }); problem != "" {
+		report("channel-batch", problem)
 	}
 }
 
