@@ -11,7 +11,6 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/config"
 	"github.com/hoshi-ws/hoshi/internal/natsd"
 	"github.com/hoshi-ws/hoshi/internal/obs"
-	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/edge"
 )
 
@@ -97,57 +96,12 @@ func (n *node) start(ctx context.Context) error {
 	if !o.AdminListen.Loopback() {
 		n.log.Warn().Str("addr", string(o.AdminListen)).Msg("statistics and profiling are open to the network")
 	}
-	e, err := edge.Start(ctx, edge.Options{
-		Listen:           string(o.Listen),
-		AdminListen:      string(o.AdminListen),
-		Bus:              b,
-		Echo:             o.Echo,
-		InsecureUIDParam: o.InsecureUIDParam,
-		MaxMessage:       int(o.MaxMessage),
-		QueueMessages:    o.QueueMessages,
-		QueueBytes:       int(o.QueueBytes),
-		Overflow:         edge.Overflow(o.Overflow),
-		Channels: edge.ChannelOptions{
-			MustExist:               !o.ChannelAutoCreate,
-			Patterns:                o.ChannelPatterns,
-			Overflow:                channelOverflow(o.ChannelOverflow),
-			MaxSubscriptionsPerConn: o.MaxSubscriptions,
-			MaxSubscribers:          o.MaxSubscribers,
-		},
-		Format:           formatOf(o.Format),
-		WrapRecv:         o.WrapRecv,
-		PingInterval:     o.PingInterval,
-		IdleTimeout:      o.IdleTimeout,
-		StallTimeout:     o.StallTimeout,
-		HandshakeTimeout: o.HandshakeTimeout,
-		CloseTimeout:     o.CloseTimeout,
-		RequestTimeout:   o.RequestTimeout,
-		BarrierTimeout:   o.BarrierTimeout,
-		Linger:           o.Linger,
-		Loops:            o.Loops,
-		Portable:         o.Poller == "portable",
-		Version:          versionText(),
-		Logger:           &n.log,
-	})
+	e, err := edge.Start(ctx, edgeOptions(o, b, &n.log))
 	if err != nil {
 		return n.edgeError(err)
 	}
 	n.edge = e
 	return nil
-}
-
-// formatOf returns the format of a name that the options have checked.
-func formatOf(name string) codec.Format {
-	f, _ := codec.ParseFormat(name)
-	return f
-}
-
-func channelOverflow(rules []config.Rule) []edge.ChannelOverflow {
-	var out []edge.ChannelOverflow
-	for _, r := range rules {
-		out = append(out, edge.ChannelOverflow{Pattern: r.Pattern, Overflow: edge.Overflow(r.Policy)})
-	}
-	return out
 }
 
 func natsdOptions(s *config.Shared, o *config.Node, log *zerolog.Logger) natsd.Options {

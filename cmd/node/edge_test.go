@@ -1,0 +1,121 @@
+package main
+
+import (
+	"io"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/hoshi-ws/hoshi/internal/config"
+	"github.com/hoshi-ws/hoshi/internal/id"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
+	"github.com/hoshi-ws/hoshi/pkg/edge"
+)
+
+// optionsOf returns what a node is told by these arguments.
+func optionsOf(t *testing.T, args ...string) edge.Options {
+	t.Helper()
+	var c cli
+	_, err := config.Parse(&c, config.Invocation{Args: args, Stdout: io.Discard, Exit: func(int) { t.Error("exit was called") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nop := zerolog.Nop()
+	return edgeOptions(&c.Run.Node, bus.Options{}, &nop)
+}
+
+// TestEdgeOptions holds that each option arrives where it belongs.
+func TestEdgeOptions(t *testing.T) {
+	got := optionsOf(t, "--listen=:1", "--admin-listen=:2", "--echo", "--insecure-uid-param=who",
+		"--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--overflow=drop-newest",
+		"--channel-auto-create=false", "--channel-patterns=a,b*", "--channel-overflow=a=latest-only", "--channel-batch=a=50ms,b=0",
+		"--max-subscriptions=5", "--max-subscribers=6", "--wrap-recv", "--dialect=sente", "--format=transit-verbose-gzip",
+		"--sente-ws-kalive=7s", "--sente-ws-ping-timeout=8s", "--sente-send-buf-ws=9ms", "--sente-send-buf-ajax=10ms",
+		"--sente-lp-timeout=11s", "--sente-reconnect-ws=12s", "--sente-reconnect-ajax=13s", "--sente-max-polls=14",
+		"--ping-interval=15s", "--idle-timeout=16s", "--stall-timeout=17s", "--handshake-timeout=18s", "--close-timeout=19s",
+		"--request-timeout=20s", "--barrier-timeout=21s", "--linger=22s", "--max-asks=23", "--max-asked=24", "--loops=25", "--poller=portable")
+	want := edge.Options{
+		Listen: ":1", AdminListen: ":2", Echo: true, InsecureUIDParam: "who",
+		MaxMessage: 2048, QueueMessages: 3, QueueBytes: 4096, Overflow: edge.DropNewest,
+		Channels: edge.ChannelOptions{
+			MustExist: true, Patterns: []string{"a", "b*"},
+			Overflow:                []edge.ChannelOverflow{{Pattern: "a", Overflow: edge.LatestOnly}},
+			Batch:                   []edge.ChannelBatch{{Pattern: "a", Delay: 50 * time.Millisecond}, {Pattern: "b"}},
+			MaxSubscriptionsPerConn: 5, MaxSubscribers: 6,
+		},
+		WrapRecv: true, Dialect: "sente", Format: codec.TransitVerbose, Gzip: true,
+		Sente: edge.SenteOptions{
+			WSKalive: 7 * time.Second, WSPingTimeout: 8 * time.Second, SendBufWS: 9 * time.Millisecond, SendBufAjax: 10 * time.Millisecond,
+			LPTimeout: 11 * time.Second, ReconnectWS: 12 * time.Second, ReconnectAjax: 13 * time.Second, MaxPolls: 14,
+		},
+		PingInterval: 15 * time.Second, IdleTimeout: 16 * time.Second, StallTimeout: 17 * time.Second,
+		HandshakeTimeout: 18 * time.Second, CloseTimeout: 19 * time.Second, RequestTimeout: 20 * time.Second,
+		BarrierTimeout: 21 * time.Second, Linger: 22 * time.Second,
+		MaxAsks: 23, MaxAsked: 24, Loops: 25, Portable: true, Version: versionText(),
+	}
+	// Set by whoever starts the node, and all others are set above: who adds one
+	// adds it here.
+	left := map[string]bool{"Bus": true, "ID": true, "Logger": true}
+	got.Bus, got.Logger = bus.Options{}, nil
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+	v := reflect.ValueOf(got)
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() != left[name] {
+			t.Errorf("no option sets %s", name)
+		}
+	}
+	s := reflect.ValueOf(got.Sente)
+	for i := range s.NumField() {
+		if s.Field(i).IsZero() {
+			t.Errorf("no option sets Sente.%s", s.Type().Field(i).Name)
+		}
+	}
+}
+
+// TestEdgeDefaults holds that the options and the package agree on what is meant
+// where nothing is said, and that 0 is no gathering.
+func TestEdgeDefaults(t *testing.T) {
+	got := optionsOf(t)
+	want := edge.Options{
+		Listen: edge.DefaultListen, AdminListen: edge.DefaultAdminListen,
+		MaxMessage: edge.DefaultMaxMessage, QueueMessages: edge.DefaultQueueMessages, QueueBytes: edge.DefaultQueueBytes,
+		Overflow: edge.Disconnect,
+		Channels: edge.ChannelOptions{MaxSubscriptionsPerConn: edge.DefaultMaxSubscriptionsPerConn},
+		Sente: edge.SenteOptions{
+			WSKalive: edge.DefaultSenteWSKalive, WSPingTimeout: edge.DefaultSenteWSPingTimeout,
+			SendBufWS: edge.DefaultSenteSendBufWS, SendBufAjax: edge.DefaultSenteSendBufAjax,
+			LPTimeout: edge.DefaultSenteLPTimeout, ReconnectWS: edge.DefaultSenteReconnectWS,
+			ReconnectAjax: edge.DefaultSenteReconnectAjax, MaxPolls: edge.DefaultSenteMaxPolls,
+		},
+		PingInterval: edge.DefaultPingInterval, IdleTimeout: edge.DefaultIdleTimeout, StallTimeout: edge.DefaultStallTimeout,
+		HandshakeTimeout: edge.DefaultHandshakeTimeout, CloseTimeout: edge.DefaultCloseTimeout,
+		RequestTimeout: bus.DefaultRequestTimeout, BarrierTimeout: bus.DefaultBarrierTimeout, Linger: bus.DefaultLinger,
+		MaxAsks: edge.DefaultMaxAsks, MaxAsked: edge.DefaultMaxAsked,
+		ID: id.Node{}, Version: versionText(),
+	}
+	got.Logger = nil
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+	at := optionsOf(t, "--sente-send-buf-ws=0", "--sente-send-buf-ajax=0s").Sente
+	if at.SendBufWS >= 0 || at.SendBufAjax >= 0 {
+		t.Errorf("0 becomes %v and %v, which are no gathering only below 0", at.SendBufWS, at.SendBufAjax)
+	}
+}
+
+// TestEdgeFormats holds that each word of --format is a format.
+func TestEdgeFormats(t *testing.T) {
+	for f := range codec.Format(codec.Formats) {
+		for _, suffix := range []string{"", "-gzip"} {
+			o := optionsOf(t, "--format="+f.String()+suffix)
+			if o.Format != f || o.Gzip != (suffix != "") {
+				t.Errorf("%s%s becomes %s, gzip %v", f, suffix, o.Format, o.Gzip)
+			}
+		}
+	}
+}
