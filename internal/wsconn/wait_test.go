@@ -237,6 +237,36 @@ func TestWaitOfItsOwn(t *testing.T) {
 	})
 }
 
+// TestFlushedBefore: that a queue was to be flushed, and has been already, does not end a wait that began since.
+func TestFlushedBefore(t *testing.T) {
+	both(t, func(t *testing.T, portable bool) {
+		t.Parallel()
+		const delay = 200 * time.Millisecond
+		s := start(t, wsconn.Options{Portable: portable, QueueMessages: 10}, func(se *session) {
+			se.onMessage = func(se *session, _ wsconn.OpCode, p []byte) wsconn.Verdict {
+				if string(p) == "wait" {
+					se.Send(wsconn.NewDelivery(disconnect.Within(delay), p))
+					return wsconn.Done
+				}
+				for range 6 { // more than half of the queue: flushed before the next message
+					se.Send(wsconn.NewText(p))
+				}
+				return wsconn.Done
+			}
+		})
+		c, _ := s.pair()
+		begin := time.Now()
+		c.send(append(masked(true, wsconn.OpText, []byte("fill")), masked(true, wsconn.OpText, []byte("wait"))...))
+		for range 6 {
+			c.wantText("fill")
+		}
+		c.wantText("wait")
+		if took := time.Since(begin); took < delay {
+			t.Errorf("waited for %v", took)
+		}
+	})
+}
+
 // TestManyWait: one burst of deliveries to many connections, with several delays: all arrive, and no goroutine is made
 // for it.
 func TestManyWait(t *testing.T) {
