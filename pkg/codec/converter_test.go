@@ -80,9 +80,9 @@ func eventOf(f codec.Format, data []byte) []byte {
 // TestEveryPair sends generated values from each format to each, as nodes do.
 func TestEveryPair(t *testing.T) {
 	const seed = 3
-	values := 300
+	values := 120
 	if raceEnabled {
-		values = 60
+		values = 30
 	}
 	t.Logf("%d values of seed %d", values, seed)
 	g := generator{rand.New(rand.NewPCG(seed, 0))}

@@ -218,6 +218,12 @@ func TestParseWrapped(t *testing.T) {
 }
 
 func TestFields(t *testing.T) {
+	// A key that is longer than any that is looked for is not taken for its beginning.
+	var long codec.Parser
+	at := make([][]byte, 1)
+	if name := strings.Repeat("k", 32); !long.Fields(codec.JSON, []byte(`{"`+name+`":1,"`+name+`x":2}`), []string{":" + name}, at) || string(at[0]) != "1" {
+		t.Errorf("a long key has the value %s", at[0])
+	}
 	keywords := []string{":channel-id", ":data", ":exclude-sender?"}
 	many := "{"
 	for i := range 100 {
@@ -278,6 +284,48 @@ func TestFields(t *testing.T) {
 		if p.Fields(tt.f, nil, []string{":data"}, values) || values[0] != nil {
 			t.Errorf("%s: nothing is a map", tt.f)
 		}
+	}
+}
+
+func TestParserKeepsLittle(t *testing.T) {
+	long := strings.Repeat("k", 200_000)
+	many := "{"
+	for i := range 20_000 {
+		many += fmt.Sprintf(":key-%d %d ", i, i)
+	}
+	var p codec.Parser
+	var e codec.Envelope
+	for f := range codec.Format(codec.Formats) {
+		small := inFormat(t, f, `[:a/b {:n 1}]`)
+		for _, msg := range [][]byte{inFormat(t, f, `[:a/`+long+` {:n 1}]`), inFormat(t, f, `[:a/b `+many+`}]`), []byte(`["~:a/bcd",["^0","` + long + `"]]`)} {
+			if p.Parse(f, msg, &e) == nil {
+				p.Fields(f, e.Data, []string{":n"}, make([][]byte, 1))
+			}
+			if err := p.Parse(f, small, &e); err != nil {
+				t.Fatal(err)
+			}
+			p.Fields(f, e.Data, []string{":n"}, make([][]byte, 1))
+		}
+		// Once more something that needs each kind of scratch.
+		for _, msg := range []string{`["~:a/bcd",["^0"]]`, `["~:a/bcd"]`} {
+			_ = p.Parse(codec.Transit, []byte(msg), &e)
+		}
+	}
+	if n := p.Kept(); n > 128<<10 {
+		t.Errorf("%d bytes are kept", n)
+	}
+}
+
+// TestPartsAreApart: who appends to one part does not write over another.
+func TestPartsAreApart(t *testing.T) {
+	var p codec.Parser
+	var e codec.Envelope
+	if err := p.Parse(codec.Transit, []byte(`[["~:a/bcd",["^0"]],"^0"]`), &e); err != nil {
+		t.Fatal(err)
+	}
+	_ = append(e.Event, "xxx"...)
+	if string(e.Callback) != `"~:a/bcd"` {
+		t.Errorf("callback %q", e.Callback)
 	}
 }
 

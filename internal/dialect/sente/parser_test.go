@@ -199,6 +199,13 @@ func TestParseDetaches(t *testing.T) {
 	if err := p.Parse([]byte(`[["~:test/x","~:test/y","^0"],"^1"]`), &cmd); err != nil || string(cmd.Event) != `["~:chsk/bad-event",["~:test/x","~:test/y","~:test/x"]]` || string(cmd.Callback) != `"~:test/y"` {
 		t.Errorf("%v, %q, %q", err, cmd.Event, cmd.Callback)
 	}
+	// What is detached is the codec's, which takes the event apart once more.
+	if err := p.Parse([]byte(`[["~:test/x","\u0001 and more than the callback has"],"^0"]`), &cmd); err != nil || cmd.Op != dialect.Event || string(cmd.Callback) != `"~:test/x"` {
+		t.Errorf("%v, %q, %q", err, cmd.Event, cmd.Callback)
+	}
+	if err := p.Parse([]byte(`[["~:test/x","~:test/y","\u0001 and more than the callback has"],"^1"]`), &cmd); err != nil || cmd.Op != dialect.BadEvent || string(cmd.Callback) != `"~:test/y"` {
+		t.Errorf("%v, %q, %q", err, cmd.Event, cmd.Callback)
+	}
 	if err := p.Parse([]byte(`[["~:sente-lite/publish",["^ ","~:channel-id",["^ ","~:name","^0"],"~:data",["^ ","^2",1]]],"^1"]`), &cmd); err != nil ||
 		string(cmd.Channel) != `{:name :sente-lite/publish}` || string(cmd.Sent) != `["^ ","~:name","~:sente-lite/publish"]` || string(cmd.Data) != `["^ ","~:name",1]` || string(cmd.Callback) != `"~:channel-id"` {
 		t.Errorf("%v, %q, %q, %q, %q", err, cmd.Channel, cmd.Sent, cmd.Data, cmd.Callback)
