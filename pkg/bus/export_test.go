@@ -20,3 +20,17 @@ func ParseBeat(p []byte) (node, server string, ok bool) {
 
 // AppendBeat writes a heartbeat.
 func AppendBeat(node, server string) []byte { return beat{node, server}.append(nil) }
+
+// ReadEvents reads events one after another with one reader, as a worker of Take does.
+func ReadEvents(contentType string, bodies ...[]byte) ([]*Event, error) {
+	var r eventReader
+	var events []*Event
+	for _, body := range bodies {
+		e := new(Event)
+		if err := r.read(e, contentType, body); err != nil {
+			return nil, err
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
