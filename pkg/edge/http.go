@@ -13,8 +13,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/internal/dialect/sente"
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 // maxChannelsListed bounds the answer of /channels.
@@ -194,21 +196,39 @@ func (n *Node) serveHint(w http.ResponseWriter, r *http.Request) {
 	if host == "" || strings.ContainsAny(host, " \"<>") {
 		host = n.Addr().String()
 	}
-	query := ""
-	if n.opts.InsecureUIDParam != "" {
-		query = "?" + n.opts.InsecureUIDParam + "=alice"
+	var query []string
+	params := ""
+	if p := n.opts.InsecureUIDParam; p != "" {
+		query = append(query, p+"=alice")
+		params = " :params {:" + p + " \"alice\"}"
 	}
-	fmt.Fprintf(w, `This is Hoshi %s, a WebSocket pub/sub node.
-
+	if n.opts.Format != codec.EDN || n.opts.Gzip {
+		query = append(query, "format=edn")
+	}
+	fmt.Fprintf(w, "This is Hoshi %s, a WebSocket pub/sub node.\n", n.opts.Version)
+	if n.opts.Dialect != sente.Name {
+		url := "ws://" + host + "/"
+		if len(query) > 0 {
+			url += "?" + strings.Join(query, "&")
+		}
+		fmt.Fprintf(w, `
 Connect a sente-lite client, or any WebSocket client, to
 
-  ws://%s/%s
+  %s
 
 Messages are EDN, one event each. To hear a channel, and to speak in it, send
 
   [:sente-lite/subscribe {:channel-id "lobby"}]
   [:sente-lite/publish {:channel-id "lobby" :data {:text "hello"}}]
-`, n.opts.Version, host, query)
+`, url)
+	}
+	if n.opts.Dialect != sentelite.Name {
+		fmt.Fprintf(w, `
+A client of Sente connects to /chsk:
+
+  (make-channel-socket-client! "/chsk" nil {:host %q%s})
+`, host, params)
+	}
 }
 
 // serveChannels lists the channels with subscribers on this node.

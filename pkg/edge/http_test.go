@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/hoshi-ws/hoshi/internal/testkit"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/edge"
 )
 
@@ -38,6 +39,39 @@ func TestHint(t *testing.T) {
 			}
 			cl.Expect(`[:sente-lite/subscribed {:channel-id "lobby", :success true}]`)
 			cl.Expect(testkit.Message(`"lobby"`, `{:text "hello"}`, cl.ConnID))
+		})
+	}
+}
+
+// Of a node for one dialect, or in another format, the hint tells what works
+// there.
+func TestHintOfDialect(t *testing.T) {
+	const lite, sente = "[:sente-lite/subscribe", `"/chsk" nil {:host `
+	for _, tt := range []struct {
+		name       string
+		change     func(*edge.Options)
+		has, lacks []string
+	}{
+		{name: "both", change: func(*edge.Options) {}, has: []string{lite, sente, `:params {:uid "alice"}})`, "/?uid=alice\n"}, lacks: []string{"format="}},
+		{name: "nobody believed", change: func(o *edge.Options) { o.InsecureUIDParam = "" }, has: []string{lite, sente}, lacks: []string{"alice", ":params"}},
+		{name: "Sente", change: func(o *edge.Options) { o.Dialect = "sente" }, has: []string{sente}, lacks: []string{lite}},
+		{name: "sente-lite", change: func(o *edge.Options) { o.Dialect = "sente-lite" }, has: []string{lite}, lacks: []string{sente}},
+		{name: "JSON", change: func(o *edge.Options) { o.Format = codec.JSON }, has: []string{"/?uid=alice&format=edn\n"}},
+		{name: "gzip", change: func(o *edge.Options) { o.Gzip = true }, has: []string{"/?uid=alice&format=edn\n"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := testkit.StartCluster(t, 1, func(_ int, o *edge.Options) { tt.change(o) })
+			_, text := get(t, "http://"+c.Nodes[0].Addr().String()+"/")
+			for _, s := range tt.has {
+				if !strings.Contains(text, s) {
+					t.Errorf("no %q in\n%s", s, text)
+				}
+			}
+			for _, s := range tt.lacks {
+				if strings.Contains(text, s) {
+					t.Errorf("%q in\n%s", s, text)
+				}
+			}
 		})
 	}
 }
