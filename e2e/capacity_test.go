@@ -34,11 +34,12 @@ func TestCapacity(t *testing.T) {
 
 	// One connection and one channel of each kind first, so that what is made
 	// once is not counted.
-	dialQuiet(t, listen).subscribe(t, "warm-up")
+	dialQuiet(t, listen, "/").subscribe(t, "warm-up")
+	dialQuiet(t, listen, "/chsk?client-id=warm-up")
 	empty := settled(t, p, admin)
 	var all []quiet
 	for range conns {
-		all = append(all, dialQuiet(t, listen))
+		all = append(all, dialQuiet(t, listen, "/"))
 	}
 	bare := settled(t, p, admin)
 	for _, q := range all {
@@ -49,9 +50,13 @@ func TestCapacity(t *testing.T) {
 		q.subscribe(t, fmt.Sprintf("own-%d", i))
 	}
 	own := settled(t, p, admin)
+	for i := range conns {
+		dialQuiet(t, listen, fmt.Sprintf("/chsk?client-id=tab-%d", i))
+	}
+	tabs := settled(t, p, admin)
 
-	if d := int(own.Goroutines) - int(empty.Goroutines); d > 2 || d < -2 {
-		t.Errorf("%d goroutines with nothing, %d with %d connections and %d channels", empty.Goroutines, own.Goroutines, conns, conns)
+	if d := int(tabs.Goroutines) - int(empty.Goroutines); d > 2 || d < -2 {
+		t.Errorf("%d goroutines with nothing, %d with %d connections and %d channels", empty.Goroutines, tabs.Goroutines, 2*conns, conns)
 	}
 	each := func(a, b processStats) int { return (int(b.HeapBytes) - int(a.HeapBytes)) / conns }
 	for _, m := range []struct {
@@ -61,6 +66,7 @@ func TestCapacity(t *testing.T) {
 		{"an idle connection", each(empty, bare), 360},
 		{"its subscription to a channel that others have", each(bare, joined), 64},
 		{"its subscription to a channel of its own, interest on the embedded NATS included", each(joined, own), 2000},
+		{"an idle connection of Sente, interest in its client-id on the embedded NATS included", each(own, tabs), 2600},
 	} {
 		t.Logf("%s: %d B of heap", m.what, m.got)
 		if m.got > m.most {
@@ -105,19 +111,23 @@ func settled(t *testing.T, p *process, admin string) processStats {
 // quiet is a connection that costs this process little.
 type quiet struct{ net.Conn }
 
-func dialQuiet(t *testing.T, addr string) quiet {
+func dialQuiet(t *testing.T, addr, path string) quiet {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: "+addr+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	_, err = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: "+addr+"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
 	if err != nil {
 		t.Fatal(err)
 	}
 	q := quiet{conn}
-	if got := q.read(t, "}"+" true]]"); !strings.HasPrefix(got, "HTTP/1.1 101 ") {
+	end := "} true]]"
+	if strings.HasPrefix(path, "/chsk") {
+		end = "}]] nil]"
+	}
+	if got := q.read(t, end); !strings.HasPrefix(got, "HTTP/1.1 101 ") {
 		t.Fatalf("upgrade: %s", got)
 	}
 	return q
