@@ -93,8 +93,8 @@ func (r *Reader) Split(p []byte, outer, inner []Form) (whole Form, nOuter, nInne
 
 // Detach appends the value f of p so that it means the same anywhere in bytes
 // without codes, and Sente's packer reads it: as it is, if it does already, and
-// otherwise rewritten. f must have come from Split with this p, and be no key. dst is returned
-// unchanged on an error.
+// otherwise rewritten. f must have come from Split with this p, and be no key. dst
+// is returned unchanged on an error.
 func (r *Reader) Detach(dst, p []byte, f Form) ([]byte, error) {
 	if !mustRewrite(p[f.Start:f.End]) {
 		return append(dst, p[f.Start:f.End]...), nil

@@ -11,9 +11,11 @@
 // Transit as Transit loses nothing.
 //
 // A cache code means a string that stood earlier in the same message. So a part of
-// a message says something else elsewhere: Reader.Detach resolves its codes. A
+// a message says something else elsewhere: Reader.Detach resolves its codes, and
+// rewrites what Java's or JavaScript's reader would fail on (portable.go). A
 // Writer uses no codes unless it is told to, and its text may be put anywhere in
-// a text without codes.
+// a text without codes. How much codes may stand for is bounded by the length of
+// the message.
 //
 // A Reader or Writer is owned by one goroutine at a time; Walk and Check borrow a
 // Reader from a pool. Nothing here starts a goroutine or blocks. A Reader's time is

@@ -113,8 +113,8 @@ func (r *Reader) Value(p []byte) (Form, error) {
 
 // Detach appends the value f of p so that it means the same anywhere in a text
 // without cache codes, and Clojure's reader of Transit reads it: as it is, if it does
-// already, and otherwise rewritten. f must have come from Split with this p, and be no key. dst is
-// returned unchanged on an error.
+// already, and otherwise rewritten in the form that Mode says. f must have come from
+// Split or Value with this p, and be no key. dst is returned unchanged on an error.
 func (r *Reader) Detach(dst, p []byte, f Form) ([]byte, error) {
 	if !mustRewrite(p[f.Start:f.End]) {
 		return append(dst, p[f.Start:f.End]...), nil
