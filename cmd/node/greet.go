@@ -10,14 +10,30 @@ import (
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
 
+// What --dialect can say beyond auto.
+const (
+	onlySente     = "sente"
+	onlySenteLite = "sente-lite"
+)
+
 // greet says where the node listens, how to connect, and what to paste.
 func (n *node) greet(w io.Writer) error {
 	o := &n.cli.Run.Node
-	client := "ws://" + local(n.edge.Addr().String()) + "/"
+	at := local(n.edge.Addr().String())
+	client, sente := "ws://"+at+"/", "http://"+at+"/chsk"
+	var query []string
+	if o.Dialect == onlySente {
+		client += "chsk"
+		query = append(query, "client-id=tab-1")
+	}
 	event, who := "pub all", ""
-	if o.InsecureUIDParam != "" {
-		client += "?" + o.InsecureUIDParam + "=alice"
+	if p := o.InsecureUIDParam; p != "" {
+		query = append(query, p+"=alice")
 		event, who = "pub user alice", " (as user alice)"
+		sente += `, as user alice with :params {:` + p + ` "alice"}`
+	}
+	if len(query) > 0 {
+		client += "?" + strings.Join(query, "&")
 	}
 	nats := natsName(&n.cli.Shared)
 	if n.nats != nil {
@@ -26,6 +42,9 @@ func (n *node) greet(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "hoshi %s, node %s\n", versionText(), n.edge.ID())
 	fmt.Fprintf(&b, "  clients   %s%s%s\n", client, who, reachNote(n.edge.Addr()))
+	if o.Dialect != onlySenteLite {
+		fmt.Fprintf(&b, "  Sente     %s\n", sente)
+	}
 	fmt.Fprintf(&b, "  backends  %s\n", nats)
 	if n.nats != nil && n.nats.ClusterAddr() != nil {
 		fmt.Fprintf(&b, "  routes    %s\n", n.nats.ClusterAddr())

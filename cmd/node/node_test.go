@@ -97,6 +97,38 @@ func TestDev(t *testing.T) {
 	}
 }
 
+// TestGreetingOfDialect holds that what is printed connects, whatever the node's
+// dialect is.
+func TestGreetingOfDialect(t *testing.T) {
+	for _, tt := range []struct {
+		dialect, path string
+		sente         bool
+		first         string
+	}{
+		{dialect: "auto", path: "/?uid=alice", sente: true, first: `[:chsk/handshake ["alice" `},
+		{dialect: "sente", path: "/chsk?client-id=tab-1&uid=alice", sente: true, first: `[[:chsk/handshake ["alice" `},
+		{dialect: "sente-lite", path: "/?uid=alice", first: `[:chsk/handshake ["alice" `},
+	} {
+		t.Run(tt.dialect, func(t *testing.T) {
+			node := start(t, nil, exec.Command(hoshi(t), append([]string{"--dev", "--dialect", tt.dialect}, freePorts...)...))
+			g := greeted(t, node)
+			host, path := addr(t, g.clients)
+			if path != tt.path {
+				t.Errorf("it says %s", path)
+			}
+			alice := testkit.DialRaw(t, host, path)
+			if got := alice.Handshake; !strings.HasPrefix(got, tt.first) {
+				t.Errorf("the first message is %s", got)
+			}
+			out, _ := node.output()
+			want := "  Sente     http://" + host + `/chsk, as user alice with :params {:uid "alice"}` + "\n"
+			if strings.Contains(out, want) != tt.sente {
+				t.Errorf("%q in\n%s", want, out)
+			}
+		})
+	}
+}
+
 // TestCommands holds what pub and tap do, against a node without --dev on an
 // external NATS.
 func TestCommands(t *testing.T) {
