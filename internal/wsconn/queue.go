@@ -321,7 +321,9 @@ func (c *Conn) pushLocked(f *Frame) (r Result, tell call) {
 	}
 	switch {
 	case c.fitsLocked(f), f.policy() != DropNewest && c.makeRoomLocked(f, slot):
-		c.mu.putLocked(f)
+		if c.mu.putLocked(f); c.mu.bits&queueScheduled != 0 {
+			return OK, callNone // as callLocked would say, but that costs a call
+		}
 		return OK, c.callLocked(f)
 	case f.policy() != Disconnect:
 		c.droppedLocked(droppedNewest)
@@ -339,7 +341,8 @@ func (c *Conn) pushLocked(f *Frame) (r Result, tell call) {
 // crowdedLocked reports whether the queue is half full: whoever fills it is faster than the loop, or, with queueBlocked,
 // than the peer.
 func (c *Conn) crowdedLocked() bool {
-	return c.mu.bits&queueOpen != 0 && (c.mu.messagesLocked() > c.loop.maxFrames/2 || c.mu.bytes > c.loop.maxBytes/2)
+	return c.mu.bits&queueOpen != 0 && (c.mu.count > c.loop.maxFrames/2 || c.mu.bytes > c.loop.maxBytes/2 ||
+		c.mu.off > 0 && c.mu.messagesLocked() > c.loop.maxFrames/2)
 }
 
 func (c *Conn) gated(gate *bool, open bool, f *Frame) (r Result, tell call) {

@@ -4,7 +4,8 @@ import "math"
 
 // fitsLocked reports whether there is room for f. One frame always fits an empty queue.
 func (c *Conn) fitsLocked(f *Frame) bool {
-	return c.mu.count == 0 || c.mu.messagesLocked() < c.loop.maxFrames && c.mu.bytes+uint32(len(f.wire)) <= c.loop.maxBytes
+	return c.mu.count == 0 || c.mu.count < c.loop.maxFrames && c.mu.bytes+uint32(len(f.wire)) <= c.loop.maxBytes &&
+		(c.mu.off == 0 || c.mu.messagesLocked() < c.loop.maxFrames)
 }
 
 // heldLocked returns how many of the oldest frames have begun to leave: they are half written, or the loop is writing
