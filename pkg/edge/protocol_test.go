@@ -15,26 +15,40 @@ import (
 	"github.com/hoshi-ws/hoshi/pkg/edge"
 )
 
-// TestProtocolDocument plays every frame of the published protocol against a
+// TestProtocolDocument plays every frame of the published protocols against a
 // node: each fenced block of frames is one conversation, on fresh connections.
 func TestProtocolDocument(t *testing.T) {
-	const file = "../../docs/protocol-sente-lite.md"
+	for name, least := range map[string]int{"sente-lite": 8, "sente": 12} {
+		t.Run(name, func(t *testing.T) { playDocument(t, "../../docs/protocol-"+name+".md", least) })
+	}
+}
+
+func playDocument(t *testing.T, file string, least int) {
+	t.Helper()
 	blocks := frameBlocks(t, file)
-	if len(blocks) < 8 {
+	if len(blocks) < least {
 		t.Fatalf("%s has %d blocks of frames", file, len(blocks))
 	}
 	cluster := testkit.StartCluster(t, 1, func(_ int, o *edge.Options) { o.Version = "1.0.0" })
 	for _, b := range blocks {
 		t.Run(fmt.Sprintf("line %d", b.line), func(t *testing.T) {
-			p := &player{t: t, cluster: cluster, clients: map[string]*testkit.Client{}, names: map[string]string{}}
+			p := &player{
+				t: t, cluster: cluster, names: map[string]string{},
+				clients: map[string]*testkit.Client{}, sente: map[string]*sentePeer{},
+			}
 			p.takeEvents(b.lines)
+			// A tab outlives its socket for a while, so each block has its own.
+			own := strings.NewReplacer("client-id=tab-", fmt.Sprint("client-id=tab-", b.line, "-"), "hoshi.client.tab-", fmt.Sprint("hoshi.client.tab-", b.line, "-"))
 			for i, line := range b.lines {
-				p.play(b.line+1+i, line)
+				p.play(b.line+1+i, own.Replace(line))
 			}
 			for _, c := range p.clients {
 				if c != nil {
 					c.Nothing()
 				}
+			}
+			for name, c := range p.sente {
+				p.nothing(name, c)
 			}
 		})
 	}
@@ -71,11 +85,13 @@ func frameBlocks(t *testing.T, file string) (blocks []frameBlock) {
 type player struct {
 	t       *testing.T
 	cluster *testkit.Cluster
-	clients map[string]*testkit.Client
+	clients map[string]*testkit.Client // of sente-lite
+	sente   map[string]*sentePeer
 	names   map[string]string // conn-ids of the document -> of this run
 	nc      *nats.Conn
 	events  map[string]*nats.Subscription
 	last    *nats.Msg
+	answers *nats.Subscription // to what was asked last
 }
 
 var documentedConn = regexp.MustCompile(`conn-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
@@ -127,6 +143,13 @@ func (p *player) play(number int, line string) {
 		if err := p.last.Respond([]byte(text)); err != nil {
 			p.t.Fatalf("line %d: %v", number, err)
 		}
+	case who == "ask>":
+		p.ask(text)
+	case who == "answer<":
+		if got := p.answer(); got != text {
+			p.t.Fatalf("line %d: answered with %s, want %s", number, got, text)
+		}
+	case p.playSente(number, name, direction, text):
 	case direction == '>' && strings.HasPrefix(text, "GET "):
 		p.clients[name] = testkit.Dial(p.t, p.cluster.Nodes[0].Addr().String(), strings.TrimPrefix(text, "GET "))
 	case direction == '>':
