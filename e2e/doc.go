@@ -10,7 +10,10 @@
 //	process_test.go  one child process: its output, its end
 //	clj/             clients, run by nbb; client.cljs is the wire format
 //	backends/        backends in JavaScript: the npm client of NATS, a bare TCP socket
-//	browser/         pages for Chromium, in which Scittle runs clients; run.mjs opens them
+//	sente_test.go    Sente, over three nodes
+//	sente/           its clients by hand, of every version and format, and what the JVM prints
+//	browser_test.go  a browser, behind a proxy to three nodes
+//	browser/         its pages, in which Scittle runs clients; run.mjs opens them
 //	transit_test.go  Transit, held to the npm package transit-js in both directions
 //	formats/         programs around other authors' readers and writers
 //
