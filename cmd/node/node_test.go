@@ -302,6 +302,42 @@ func TestGoRun(t *testing.T) {
 	node.ended(t) // go run's own exit code
 }
 
+// TestReadmeCommands holds that what the README has a reader type against the
+// node of its first line works, and that alice gets it.
+func TestReadmeCommands(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := start(t, nil, exec.Command(hoshi(t), append([]string{"--dev"}, freePorts...)...))
+	g := greeted(t, node)
+	host, path := addr(t, g.clients)
+	alice := testkit.Dial(t, host, path)
+	url := strings.Fields(g.backends)[0]
+	typed := 0
+	for line := range strings.Lines(string(readme)) {
+		command, ok := strings.CutPrefix(line, "    go run ./cmd/node ")
+		if !ok || strings.HasPrefix(command, "--dev") {
+			continue
+		}
+		typed++
+		words := strings.Fields(command)
+		if words[0] == "ask" { // nobody answers here
+			command = strings.TrimSpace(command) + " --timeout 50ms"
+		}
+		r := shell(t, []string{"HOSHI_NATS_URL=" + url}, "", hoshi(t)+" "+command)
+		if r.code != 0 || r.stderr != "" {
+			t.Errorf("%s: code %d, stderr %q", command, r.code, r.stderr)
+		}
+		if event := strings.Trim(words[3], "'[]"); !strings.Contains(alice.Read(), event) {
+			t.Errorf("%s: alice hears something else", command)
+		}
+	}
+	if typed < 2 {
+		t.Errorf("%d commands", typed)
+	}
+}
+
 // TestSecretInFile holds that the line to paste names the file that has the
 // secret, so that it works without one being typed or shown.
 func TestSecretInFile(t *testing.T) {
