@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 
 	"pkg/edge": {
 		"internal/dialect", "internal/dialect/sente", "internal/dialect/sentelite", "internal/hub", "internal/id",
-		"internal/wsconn", "internal/wsconn/handshake", "pkg/bus", "pkg/codec", "pkg/codec/edn",
+		"internal/wsconn", "internal/wsconn/handshake", "pkg/bus", "pkg/codec", "pkg/codec/edn", "pkg/codec/gzip",
 	},
 	"pkg/bus":       {"internal/id", "pkg/codec", "pkg/codec/edn", "pkg/codec/json"},
 	"pkg/client":    {"pkg/codec", "pkg/codec/edn"},
