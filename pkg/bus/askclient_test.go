@@ -86,6 +86,12 @@ func TestAskGathers(t *testing.T) {
 			asked: 1, answers: []string{"1"},
 		},
 		{
+			name:  "a node that speaks in time and is slow to answer",
+			opts:  []bus.PublishOption{bus.Settle(400 * time.Millisecond)},
+			lines: []said{says("a", bus.HeaderAsked, "1"), answers("a", "1"), says("a", bus.HeaderAnswered, "1"), {after: 100 * time.Millisecond, header: says("b", bus.HeaderAsked, "1").header}, {after: 800 * time.Millisecond, header: answers("b", "").header, body: "2"}, says("b", bus.HeaderAnswered, "1")},
+			asked: 2, answers: []string{"1", "2"}, atLeast: 1200 * time.Millisecond,
+		},
+		{
 			name:  "no settling",
 			opts:  []bus.PublishOption{bus.Settle(0), bus.AskTime(300 * time.Millisecond)},
 			lines: []said{says("a", bus.HeaderAsked, "1"), answers("a", "1"), says("a", bus.HeaderAnswered, "1")},

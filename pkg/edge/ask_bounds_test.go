@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 	"github.com/hoshi-ws/hoshi/pkg/edge"
@@ -31,7 +33,7 @@ func TestAskNobody(t *testing.T) {
 			return backend.AskUser(t.Context(), bus.String("alice"), event, bus.AskTime(bus.MaxAsk))
 		},
 		"connection of a node that lives": func() (bus.Answers, error) {
-			return backend.AskConn(t.Context(), id, event, bus.AskTime(bus.MaxAsk))
+			return backend.AskConn(t.Context(), id, event, bus.AskTime(bus.MaxAsk), bus.Settle(0)) // nobody else can speak
 		},
 	} {
 		o := ended(t, asking(ask))
@@ -142,8 +144,22 @@ func TestAskLimits(t *testing.T) {
 	second := ask(1)
 	_, cb1 := asked(t, all[1])
 	refused(ended(t, ask(2)))
+	// All that who asks is told is the refusal.
+	nc, err := nats.Connect(c.NATS[0].ClientURL())
+	must(t, err)
+	defer nc.Close()
+	inbox, err := nc.SubscribeSync(nats.NewInbox())
+	must(t, err)
+	for range 2 {
+		must(t, nc.PublishMsg(&nats.Msg{Subject: "hoshi.chan.room", Reply: inbox.Subject, Data: []byte("1"), Header: nats.Header{"Hoshi-Ask": {"1000"}}}))
+		m, err := inbox.NextMsg(testkit.Patience)
+		must(t, err)
+		if m.Header.Get("Hoshi-Error") != ":too-many-asks" || len(m.Header) != 1 {
+			t.Errorf("told %v", m.Header)
+		}
+	}
 	s := c.Nodes[0].Stats().Asks
-	if s.Pending != 2 || s.PendingConnections != 2 || s.Refused["too-many-asks"] != 1 || s.Refused["too-many-connections"] != 1 {
+	if s.Pending != 2 || s.PendingConnections != 2 || s.Refused["too-many-asks"] != 3 || s.Refused["too-many-connections"] != 1 {
 		t.Errorf("counted %+v", s)
 	}
 	reply(all[0], cb0, "0")
@@ -168,7 +184,7 @@ func TestAskTimes(t *testing.T) {
 	c := testkit.StartCluster(t, 1, nil)
 	backend := c.Backend(t, 0)
 	cl := c.Dial(t, 0, "/")
-	times := []time.Duration{1500 * time.Millisecond, 300 * time.Millisecond, 900 * time.Millisecond, time.Minute}
+	times := []time.Duration{2500 * time.Millisecond, 300 * time.Millisecond, 1400 * time.Millisecond, time.Minute}
 	var got []<-chan outcome
 	for _, d := range times {
 		got = append(got, asking(func() (bus.Answers, error) {
@@ -176,6 +192,11 @@ func TestAskTimes(t *testing.T) {
 		}))
 		asked(t, cl)
 	}
+	// The shortest ends while the others go on, though it was not the first.
+	testkit.Eventually(t, "the shortest to end", func() bool {
+		s := c.Nodes[0].Stats().Asks
+		return s.Ended["time"] == 1 && s.Pending == 3
+	})
 	for i, d := range times[:3] {
 		o := ended(t, got[i])
 		checkCounts(t, o, 1, 0, 1)
