@@ -218,7 +218,12 @@ func (t *idText) set(scan *Scanner, f Format, text []byte) bool {
 		t.text = nil
 	}
 	if f != JSON {
-		return scan.walk(f, text, t) == nil && hasNamespace(t.text)
+		if name := plainName(f, text); name != nil {
+			t.Keyword(name)
+		} else if scan.walk(f, text, t) != nil {
+			return false
+		}
+		return hasNamespace(t.text)
 	}
 	inside := text[1 : len(text)-1]
 	if bytes.IndexByte(inside, '\\') < 0 {
@@ -228,6 +233,26 @@ func (t *idText) set(scan *Scanner, f Format, text []byte) bool {
 	}
 	return edn.IsName(t.text[1:]) && hasNamespace(t.text)
 }
+
+// plainName returns the name of a legal keyword of Transit or MessagePack that is written as most are, or nil.
+func plainName(f Format, text []byte) []byte {
+	if f == MessagePack {
+		const ext8, fixExt1, fixExt16 = 0xC7, 0xD4, 0xD8
+		switch c := text[0]; {
+		case c == ext8:
+			return text[3:]
+		case c >= fixExt1 && c <= fixExt16:
+			return text[2:]
+		}
+		return nil
+	}
+	if inside, ok := bytes.CutPrefix(text, beforeKeyword); ok && bytes.IndexByte(inside, '\\') < 0 {
+		return inside[:len(inside)-1]
+	}
+	return nil
+}
+
+var beforeKeyword = []byte(`"~:`)
 
 // Keyword takes the name of the keyword.
 func (t *idText) Keyword(name []byte) {

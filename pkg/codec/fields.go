@@ -152,7 +152,14 @@ func (k *keyText) Keyword(name []byte) { k.set(name) }
 // String takes the name of the key.
 func (k *keyText) String(name []byte) { k.set(name) }
 
+// read takes the name of a key that is a keyword, or in JSON any string.
 func (k *keyText) read(scan *Scanner, f Format, text []byte) bool {
+	if f != JSON {
+		if name := plainName(f, text); name != nil {
+			k.set(name)
+			return true
+		}
+	}
 	return scan.walk(f, text, k) == nil
 }
 

@@ -127,7 +127,7 @@ func (r *Reader) channel(value []byte) []byte {
 	}
 	text := value
 	escaped := bytes.IndexByte(value, '\\') >= 0
-	if r.Format != codec.JSON || value[0] != '"' || escaped {
+	if escaped || !r.literal(value) {
 		r.name = r.inEDN(r.name, value)
 		if text = r.name; text == nil {
 			return nil
@@ -143,6 +143,19 @@ func (r *Reader) channel(value []byte) []byte {
 		return keyword
 	}
 	return nil
+}
+
+// literal tells whether a value is a string that EDN writes in the same way, unless
+// it has escapes.
+func (r *Reader) literal(value []byte) bool {
+	switch r.Format {
+	case codec.JSON:
+		return value[0] == '"'
+	case codec.Transit, codec.TransitVerbose:
+		return value[0] == '"' && bytes.IndexByte([]byte("~^`"), value[1]) < 0
+	default:
+		return false
+	}
 }
 
 // text returns the plain text of a string, nil where the value is none.
