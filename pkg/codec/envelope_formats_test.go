@@ -287,6 +287,30 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestOddKeywords: ids and keys are found in spellings that nobody writes.
+func TestOddKeywords(t *testing.T) {
+	for _, tt := range []struct {
+		f   codec.Format
+		msg string
+	}{
+		{codec.Transit, `["~:a/b",["^ ","~:data",7]]`},
+		{codec.Transit, `["\u007e:a/b",["^ ","~:d\u0061ta",7]]`},
+		{codec.Transit, `[["~#:","a/b"],["~#cmap",[["~#:","data"],7]]]`},
+		{codec.TransitVerbose, `["~:a\/b",{"~:d\u0061ta":7}]`},
+		{codec.MessagePack, "\x92\xc7\x03\x00a/b\x81\xd6\x00data\x07"},
+		{codec.MessagePack, "\x92\xc8\x00\x03\x00a/b\x81\xc7\x04\x00data\x07"},
+		{codec.MessagePack, "\x92\xc9\x00\x00\x00\x03\x00a/b\x81\xc9\x00\x00\x00\x04\x00data\x07"},
+	} {
+		var p codec.Parser
+		var e codec.Envelope
+		values := make([][]byte, 1)
+		err := p.Parse(tt.f, []byte(tt.msg), &e)
+		if err != nil || string(e.ID) != ":a/b" || !p.Fields(tt.f, e.Data, []string{":data"}, values) || inEDN(t, tt.f, values[0]) != "7" {
+			t.Errorf("%s %q: id %q, data %q, %v", tt.f, tt.msg, e.ID, values[0], err)
+		}
+	}
+}
+
 func TestParserKeepsLittle(t *testing.T) {
 	long := strings.Repeat("k", 200_000)
 	many := "{"
