@@ -196,14 +196,16 @@ func (n *Node) serveHint(w http.ResponseWriter, r *http.Request) {
 	if host == "" || strings.ContainsAny(host, " \"<>") {
 		host = n.Addr().String()
 	}
-	var query []string
-	params := ""
+	var query, params []string
+	add := func(name, value string) {
+		query = append(query, name+"="+value)
+		params = append(params, fmt.Sprintf(":%s %q", name, value))
+	}
 	if p := n.opts.InsecureUIDParam; p != "" {
-		query = append(query, p+"=alice")
-		params = " :params {:" + p + " \"alice\"}"
+		add(p, "alice")
 	}
 	if n.opts.Format != codec.EDN || n.opts.Gzip {
-		query = append(query, "format=edn")
+		add("format", "edn")
 	}
 	fmt.Fprintf(w, "This is Hoshi %s, a WebSocket pub/sub node.\n", n.opts.Version)
 	if n.opts.Dialect != sente.Name {
@@ -223,11 +225,15 @@ Messages are EDN, one event each. To hear a channel, and to speak in it, send
 `, url)
 	}
 	if n.opts.Dialect != sentelite.Name {
+		opts := fmt.Sprintf(":host %q", host)
+		if len(params) > 0 {
+			opts += " :params {" + strings.Join(params, " ") + "}"
+		}
 		fmt.Fprintf(w, `
 A client of Sente connects to /chsk:
 
-  (make-channel-socket-client! "/chsk" nil {:host %q%s})
-`, host, params)
+  (make-channel-socket-client! "/chsk" nil {%s})
+`, opts)
 	}
 }
 

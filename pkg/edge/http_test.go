@@ -56,7 +56,7 @@ func TestHintOfDialect(t *testing.T) {
 		{name: "nobody believed", change: func(o *edge.Options) { o.InsecureUIDParam = "" }, has: []string{lite, sente}, lacks: []string{"alice", ":params"}},
 		{name: "Sente", change: func(o *edge.Options) { o.Dialect = "sente" }, has: []string{sente}, lacks: []string{lite}},
 		{name: "sente-lite", change: func(o *edge.Options) { o.Dialect = "sente-lite" }, has: []string{lite}, lacks: []string{sente}},
-		{name: "JSON", change: func(o *edge.Options) { o.Format = codec.JSON }, has: []string{"/?uid=alice&format=edn\n"}},
+		{name: "JSON", change: func(o *edge.Options) { o.Format = codec.JSON }, has: []string{"/?uid=alice&format=edn\n", `:params {:uid "alice" :format "edn"}})`}},
 		{name: "gzip", change: func(o *edge.Options) { o.Gzip = true }, has: []string{"/?uid=alice&format=edn\n"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
