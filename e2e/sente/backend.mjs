@@ -51,7 +51,7 @@ const actions = {
   async count(m, body) {
     const [n, gap] = data(body).match(/\d+/g).map(Number);
     if (m.reply) m.respond("true");
-    for (let i = 0; i < n; i++) {
+    for (let i = 0; i < n && !nc.isDraining(); i++) {
       nc.publish(`hoshi.user.${user(m)}`, `[:e2e/number ${i}]`);
       if (gap > 0) await new Promise((resolve) => setTimeout(resolve, gap));
     }
