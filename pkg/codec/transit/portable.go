@@ -1,12 +1,19 @@
 package transit
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/hoshi-ws/hoshi/pkg/codec/value"
+)
 
 // mustRewrite looks, in the text of a value that has been read, for what means something in its own message only, or for what
 // another reader fails on:
 //
 //   - cache codes;
-//   - doubles with the tag of whole numbers, as transit-js writes them where they are keys;
+//   - doubles with the tag of whole numbers, as transit-js writes them where they are keys, and whole numbers with it that 64
+//     bits do not hold;
+//   - times in milliseconds with a zero before them, which Java's reader takes for octal, and times in text that are not in the
+//     form that writers use, as it parses them by the rules of XML Schema;
 //   - scalars whose tag is apart, and ratios of numbers that are not written as big ones: Java's reader casts what it finds.
 //
 // It errs on the side of rewriting where an escape at the beginning of a string may hide one of these.
@@ -50,11 +57,14 @@ func suspect(s, rest []byte) bool {
 	case '\\':
 		return len(s) > 2 && s[2] == 'u'
 	case 'i':
-		digitsFrom := 2
-		if len(s) > 2 && s[2] == '-' {
-			digitsFrom = 3
-		}
-		return digits(s, digitsFrom) != len(s)
+		number := bytes.TrimPrefix(s[2:], minus)
+		_, fits := value.Int64(s[2:])
+		return digits(number, 0) != len(number) || !fits
+	case 'm':
+		number := bytes.TrimPrefix(s[2:], minus)
+		return digits(number, 0) != len(number) || len(number) > 1 && number[0] == '0'
+	case 't':
+		return !usualTime(s[2:])
 	case '#':
 		switch {
 		case len(s) == 3:
@@ -67,7 +77,23 @@ func suspect(s, rest []byte) bool {
 	return false
 }
 
+// usualTime tells whether a time is written as 2014-04-07T22:17:17.000Z, and not in the year 0, which XML Schema lacks.
+func usualTime(b []byte) bool {
+	const pattern = "dddd-dd-ddTdd:dd:dd.dddZ"
+	if len(b) != len(pattern) || bytes.HasPrefix(b, yearZero) {
+		return false
+	}
+	for i, c := range []byte(pattern) {
+		if c == 'd' && b[i]-'0' > 9 || c != 'd' && b[i] != c {
+			return false
+		}
+	}
+	return true
+}
+
 var (
+	minus      = []byte("-")
+	yearZero   = []byte("0000")
 	tagOfRatio = []byte("~#ratio")
 	beforeTop  = []byte(`,["~n`)
 	beforeLow  = []byte(`","~n`)

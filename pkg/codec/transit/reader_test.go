@@ -445,6 +445,14 @@ func TestDetach(t *testing.T) {
 		{`["~:a/bcd", ["~#i","1.5"] ]`, `1.5`},
 		{`["~:a/bcd", ["~#\u0069",12] ]`, `12`},
 		{`["~:a/bcd", ["~#n",12] ]`, `"~n12"`},
+		{`["~:a/bcd", ["~i9223372036854775807","~i-9223372036854775808","~i007"] ]`, `["~i9223372036854775807","~i-9223372036854775808","~i007"]`},
+		{`["~:a/bcd", ["~i9223372036854775808"] ]`, `["~n9223372036854775808"]`},
+		{`["~:a/bcd", ["~m0","~m-10"] ]`, `["~m0","~m-10"]`},
+		{`["~:a/bcd", ["~m010"] ]`, `["~m10"]`},
+		{`["~:a/bcd", ["~t2014-04-07T22:17:17.000Z"] ]`, `["~t2014-04-07T22:17:17.000Z"]`},
+		{`["~:a/bcd", ["~t1970-01-01T23:00:00+23:00"] ]`, `["~m0"]`},
+		{`["~:a/bcd", ["~t1970-01-01T00:00:00Z"] ]`, `["~m0"]`},
+		{`["~:a/bcd", ["~t0000-12-31T00:00:00.000Z"] ]`, `["~m-62135683200000"]`},
 		{`["~:a/bcd", ["~#ratio",["~n-1","~n3"]] ]`, `["~#ratio",["~n-1","~n3"]]`},
 		{`["~:a/bcd", ["~#ratio",[1,3]] ]`, `["~#ratio",["~n1","~n3"]]`},
 		{`["~:a/bcd", {"~#ratio":["~n1","~n3"]} ]`, `{"~#ratio":["~n1","~n3"]}`},
@@ -477,6 +485,19 @@ func TestDetach(t *testing.T) {
 	for _, f := range []transit.Form{{Start: 1, End: 4}, {Start: 0, End: 4}} {
 		if got, err := r.Detach([]byte("x"), []byte(`["^0"]`), f); err == nil || string(got) != "x" {
 			t.Errorf("%v: %q, %v", f, got, err)
+		}
+	}
+}
+
+// TestYearZero: the verbose form has no text for it that Java's reader takes.
+func TestYearZero(t *testing.T) {
+	for text, want := range map[string]string{
+		`#inst "0000-12-31T00:00:00Z"`: `"~m-62135683200000"`,
+		`#inst "0001-01-03T00:00:00Z"`: `"~t0001-01-01T00:00:00.000Z"`,
+	} {
+		got := fromEDN(t, text, &transit.Writer{Mode: transit.Verbose, Bare: true})
+		if strings.HasPrefix(got, `"~t0000`) || !transit.Portable([]byte(got)) || got[:3] != want[:3] {
+			t.Errorf("%s: %s", text, got)
 		}
 	}
 }

@@ -387,10 +387,10 @@ func (w *Writer) Keyword(name []byte) { w.quoted("~:", name) }
 // Symbol writes a string.
 func (w *Writer) Symbol(name []byte) { w.quoted("~$", name) }
 
-// Inst writes milliseconds since 1970, or in Verbose RFC 3339.
+// Inst writes milliseconds since 1970, or in Verbose RFC 3339, but for the year 0, which Java's reader does not take there.
 func (w *Writer) Inst(t time.Time) {
 	var b [40]byte
-	if w.Mode == Verbose {
+	if w.Mode == Verbose && t.UTC().Year() > 0 {
 		w.quoted("~t", t.UTC().AppendFormat(b[:0], "2006-01-02T15:04:05.000Z"))
 		return
 	}
