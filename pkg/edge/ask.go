@@ -26,7 +26,8 @@ type asks struct {
 	mu struct {
 		sync.Mutex
 		byID  map[string]*ask
-		conns int // room taken by all of them
+		of    map[*session]*askedConn // what each session is asked, linked by next
+		conns int                     // room taken by all of them
 		next  time.Time
 		timer *time.Timer // runs until next while there is an ask
 	}
@@ -70,7 +71,7 @@ const releaseStep = 1024
 
 func newAsks(n *Node) *asks {
 	a := &asks{node: n, maxAsks: n.opts.MaxAsks, maxConns: n.opts.MaxAsked}
-	a.mu.byID = map[string]*ask{}
+	a.mu.byID, a.mu.of = map[string]*ask{}, map[*session]*askedConn{}
 	return a
 }
 
@@ -110,9 +111,9 @@ func (a *asks) join(k *ask, s *session) *askedConn {
 	if k.over {
 		return nil
 	}
-	k.conns = append(k.conns, askedConn{session: s, ask: k, next: s.asked})
+	k.conns = append(k.conns, askedConn{session: s, ask: k, next: a.mu.of[s]})
 	c := &k.conns[len(k.conns)-1]
-	s.asked = c
+	a.mu.of[s] = c
 	k.asked++
 	k.left++
 	return c
@@ -126,17 +127,25 @@ func (a *asks) withdraw(c *askedConn) {
 	if c.session == nil {
 		return // it has closed meanwhile, and is not waited for any more
 	}
-	c.unlinkLocked()
+	a.unlinkLocked(c)
 	c.ask.left--
 }
 
 // unlinkLocked takes c off the list of its session.
-func (c *askedConn) unlinkLocked() {
-	at := &c.session.asked
-	for *at != c {
-		at = &(*at).next
+func (a *asks) unlinkLocked(c *askedConn) {
+	first := a.mu.of[c.session]
+	switch {
+	case first != c:
+		for first.next != c {
+			first = first.next
+		}
+		first.next = c.next
+	case c.next != nil:
+		a.mu.of[c.session] = c.next
+	default:
+		delete(a.mu.of, c.session)
 	}
-	*at, c.next, c.session = c.next, nil, nil
+	c.next, c.session = nil, nil
 }
 
 // sent ends the delivery of an ask: who asks is told how many that reached.
@@ -218,7 +227,7 @@ func (a *asks) answerLocked(s *session, id []byte, out *bus.Outgoing) (*ask, err
 	if k == nil {
 		return nil, answerLate
 	}
-	c := s.asked
+	c := a.mu.of[s]
 	for c != nil && c.ask != k {
 		c = c.next
 	}
@@ -255,7 +264,7 @@ func (a *asks) goneLocked(k *ask) {
 func (a *asks) leave(s *session) {
 	a.mu.Lock()
 	var over []*ask
-	for c := s.asked; c != nil; {
+	for c := a.mu.of[s]; c != nil; {
 		next := c.next
 		c.session, c.next = nil, nil
 		if !c.answered && !c.ask.over {
@@ -265,7 +274,7 @@ func (a *asks) leave(s *session) {
 		}
 		c = next
 	}
-	s.asked = nil
+	delete(a.mu.of, s)
 	a.mu.Unlock()
 	for _, k := range over {
 		a.release(k)
@@ -296,7 +305,7 @@ func (a *asks) release(k *ask) {
 		a.mu.Lock()
 		for j := i; j < min(i+releaseStep, len(k.conns)); j++ {
 			if c := &k.conns[j]; c.session != nil {
-				c.unlinkLocked()
+				a.unlinkLocked(c)
 			}
 		}
 		a.mu.Unlock()

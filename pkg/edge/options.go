@@ -242,7 +242,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Sente.SendBufAjax = DefaultSenteSendBufAjax
 	}
 	if o.Dialect != "" && o.Dialect != sente.Name && o.Dialect != sentelite.Name {
-		errs = append(errs, fmt.Errorf("Dialect must be %q, %q or empty, not %q", sente.Name, sentelite.Name, o.Dialect))
+		errs = append(errs, fmt.Errorf("the Dialect must be %q, %q or empty, not %q", sente.Name, sentelite.Name, o.Dialect))
 	}
 	errs = append(errs, o.checkOverflow()...)
 	if o.Format >= codec.Formats {

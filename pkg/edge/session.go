@@ -31,7 +31,6 @@ type session struct {
 	blocked  bool // held back because the bus is full
 
 	// Any goroutine.
-	asked   *askedConn   // guarded by node.asks.mu: the asks that it may answer
 	starved atomic.Bool  // held back because so many callbacks wait
 	calls   atomic.Int32 // callbacks that wait for a backend
 }

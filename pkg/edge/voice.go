@@ -46,7 +46,7 @@ type voice struct {
 	readers sync.Pool    // *reading
 
 	keepalive [formCount]*wsconn.Keepalive // by the form of the client
-	unheard   *wsconn.Keepalive                // while that is not known
+	unheard   *wsconn.Keepalive            // while that is not known
 }
 
 // zippedSuffix ends the name of a format with the gzip wrapper.
