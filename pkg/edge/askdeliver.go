@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"bytes"
 	"errors"
 
 	"github.com/hoshi-ws/hoshi/internal/dialect"
@@ -67,7 +66,7 @@ func (n *Node) takeAnswer(s *session, cmd *dialect.Command) wsconn.Verdict {
 	if data == nil {
 		data = []byte(format.Nil())
 	}
-	out := &bus.Outgoing{Body: bytes.Clone(data), Format: format, Conn: s.id.String()}
+	out := &bus.Outgoing{Body: format.AppendWhole(nil, data), Format: format, Conn: s.id.String()}
 	s.sign(out)
 	err := n.handOver(s, func() error { return n.asks.answer(s, cmd.AnswerTo, out) })
 	fault, ignored := errors.AsType[askFault](err)

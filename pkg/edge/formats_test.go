@@ -205,3 +205,30 @@ func TestThreeEncodings(t *testing.T) {
 		})
 	}
 }
+
+// A value of Transit that is no collection has a quote around it where it is
+// all of a body, and none within a message.
+func TestWholeBodies(t *testing.T) {
+	c := senteNode(t, 1, nil)
+	nc := foreign(t, c, 0)
+	sub, err := nc.SubscribeSync("hoshi.chan.c")
+	must(t, err)
+	must(t, nc.Flush())
+	for name, want := range map[string]string{
+		"transit": `["~#'","~:a"]`, "transit-verbose": `{"~#'":"~:a"}`, "json": `"a"`, "edn": ":a",
+	} {
+		s := speak(t, c.Nodes[0].Addr().String(), name, false)
+		s.Say(`[[:sente-lite/subscribe {:channel-id "c"}] "s"]`)
+		s.Hear()
+		s.Say(`[:sente-lite/publish {:channel-id "c", :data :a}]`)
+		m, err := sub.NextMsg(testkit.Patience)
+		must(t, err)
+		if string(m.Data) != want {
+			t.Errorf("%s: body %s, want %s", name, m.Data, want)
+		}
+		if got := s.Hear(); !strings.Contains(got, "data ") || strings.Contains(got, "#'") {
+			t.Errorf("%s: heard %s", name, got)
+		}
+		must(t, s.Conn.Close())
+	}
+}

@@ -21,6 +21,9 @@ func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
 			return wsconn.Hold // counted, and answered, in its turn
 		}
 		n.counts.refused(reasonOf(err))
+		if v.sente && cmd.Callback != nil {
+			s.hears(cmd.Form) // which is known then
+		}
 		n.answerError(s, cmd.Callback)
 		return wsconn.Done
 	}
@@ -83,7 +86,7 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 	if data == nil {
 		data = []byte(format.Nil())
 	}
-	out := &bus.Outgoing{Subject: n.bus.Subjects().Chan(token), Body: bytes.Clone(data), Format: format, From: s.id.String()}
+	out := &bus.Outgoing{Subject: n.bus.Subjects().Chan(token), Body: format.AppendWhole(nil, data), Format: format, From: s.id.String()}
 	if cmd.ExcludeSender {
 		out.Exclude = out.From
 	}
