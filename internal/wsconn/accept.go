@@ -100,7 +100,7 @@ func (c *Conn) Accept(o AcceptOptions) {
 	l.n.open++
 	l.n.accepted++
 	c.mu.Lock()
-	c.mu.putLocked(&Frame{wire: r.AppendSwitch(make([]byte, 0, 192), o.Subprotocol), bits: frameControl})
+	c.mu.putLocked(&Frame{wire: r.AppendSwitch(make([]byte, 0, 192), o.Subprotocol, ""), bits: frameControl})
 	if o.First != nil {
 		c.mu.putLocked(o.First)
 	}

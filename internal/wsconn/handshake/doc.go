@@ -6,5 +6,8 @@
 // accepts WebSocket upgrades and plain GET and HEAD requests without a body; a plain request is for net/http,
 // which gets the same bytes again. The answer to an upgrade is AppendSwitch, to everything else AppendRefusal.
 //
+// Compression is negotiated here too (Request.Deflate): an offer that cannot be honoured is passed over, and never
+// a reason to refuse.
+//
 // Everything here may be called from any goroutine; nothing is shared.
 package handshake

@@ -143,7 +143,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.what, c.got, c.want)
 		}
 	}
-	if out := string(r.AppendSwitch(nil, "b")); !strings.Contains(out, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n") ||
+	if out := string(r.AppendSwitch(nil, "b", "")); !strings.Contains(out, "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n") ||
 		!strings.HasSuffix(out, "\r\nSec-WebSocket-Protocol: b\r\n\r\n") {
 		t.Errorf("switch: %q", out)
 	}
@@ -253,7 +253,7 @@ func FuzzParse(f *testing.F) {
 		if _, uerr := ws.Upgrade(other); uerr != nil {
 			t.Fatalf("gobwas/ws: %v for %q", uerr, r.Raw())
 		}
-		if a, b := acceptKey(r.AppendSwitch(nil, "")), acceptKey(other.out.Bytes()); a == "" || a != b {
+		if a, b := acceptKey(r.AppendSwitch(nil, "", "")), acceptKey(other.out.Bytes()); a == "" || a != b {
 			t.Fatalf("accept %q, gobwas/ws %q", a, b)
 		}
 	})
@@ -272,6 +272,6 @@ func BenchmarkParse(b *testing.B) {
 	for b.Loop() {
 		n, _ := handshake.End(head, 0, l)
 		r, _ := handshake.Parse(head[:n], l)
-		_ = r.AppendSwitch(make([]byte, 0, 192), "")
+		_ = r.AppendSwitch(make([]byte, 0, 192), "", "")
 	}
 }

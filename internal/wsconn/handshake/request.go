@@ -91,8 +91,9 @@ func (r *Request) has(name, token string) (found bool) {
 
 const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" // RFC 6455 section 1.3
 
-// AppendSwitch appends the 101 response to an upgrade. subprotocol is one that the client offered, or "".
-func (r *Request) AppendSwitch(dst []byte, subprotocol string) []byte {
+// AppendSwitch appends the 101 response to an upgrade. subprotocol is one that the client offered, or "", and
+// extensions is Deflate.Answer, or "".
+func (r *Request) AppendSwitch(dst []byte, subprotocol, extensions string) []byte {
 	var in [24 + len(guid)]byte
 	sum := sha1.Sum(append(append(in[:0], r.Key...), guid...))
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
@@ -100,6 +101,10 @@ func (r *Request) AppendSwitch(dst []byte, subprotocol string) []byte {
 	if subprotocol != "" {
 		dst = append(dst, "\r\nSec-WebSocket-Protocol: "...)
 		dst = append(dst, subprotocol...)
+	}
+	if extensions != "" {
+		dst = append(dst, "\r\nSec-WebSocket-Extensions: "...)
+		dst = append(dst, extensions...)
 	}
 	return append(dst, "\r\n\r\n"...)
 }
