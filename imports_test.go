@@ -20,7 +20,7 @@ const module = "github.com/hoshi-ws/hoshi"
 var arrows = map[string][]string{
 	// Commands: everything they start, and packages of their own.
 	"cmd/node/...": {
-		"cmd/node/...", "internal/config", "internal/id", "internal/natsd", "internal/obs",
+		"cmd/node/...", "internal/auth", "internal/auth/keys", "internal/auth/rules", "internal/config", "internal/id", "internal/natsd", "internal/obs",
 		"pkg/bus", "pkg/codec", "pkg/codec/edn", "pkg/edge",
 	},
 	"cmd/loadgen/...": {
@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	},
 
 	"pkg/edge": {
+		"internal/auth", "internal/auth/keys", "internal/auth/rules",
 		"internal/dialect", "internal/dialect/sente", "internal/dialect/sentelite", "internal/hub", "internal/id",
 		"internal/wsconn", "internal/wsconn/handshake", "pkg/bus", "pkg/codec", "pkg/codec/edn", "pkg/codec/gzip",
 	},
@@ -51,6 +52,9 @@ var arrows = map[string][]string{
 	"internal/dialect/sentelite": {"internal/dialect", "internal/dialect/reading", "internal/dialect/words", "pkg/codec"},
 	"internal/wsconn":            {"internal/poller", "internal/wsconn/handshake"},
 	"internal/wsconn/handshake":  {},
+	"internal/auth":              {"internal/auth/keys"},
+	"internal/auth/keys":         {},
+	"internal/auth/rules":        {},
 	"internal/config":            {},
 	"internal/hub":               {},
 	"internal/id":                {},
@@ -66,6 +70,7 @@ var testOnly = []string{"internal/testkit/..."}
 // foreign says which packages import a module (or a part of it) that is not
 // ours. "..." is everybody.
 var foreign = map[string][]string{
+	"github.com/golang-jwt/jwt/v5":            {"internal/auth"},
 	"github.com/gobwas/ws":                    {"internal/wsconn", "internal/wsconn/handshake", "pkg/client"},
 	"github.com/nats-io/nats.go":              {"pkg/bus"},
 	"github.com/nats-io/nats-server/v2":       {"internal/natsd"},
@@ -81,11 +86,11 @@ var foreign = map[string][]string{
 
 // standardOnly import nothing but the standard library and what arrows gives
 // them.
-var standardOnly = []string{"internal/hub", "internal/id", "internal/wsconn/handshake"}
+var standardOnly = []string{"internal/auth/keys", "internal/auth/rules", "internal/hub", "internal/id", "internal/wsconn/handshake"}
 
 // pure packages turn bytes into values and back; they know no file, no socket
 // and no clock of their own.
-var pure = []string{"pkg/codec/...", "internal/dialect/...", "internal/hub"}
+var pure = []string{"internal/auth/rules", "pkg/codec/...", "internal/dialect/...", "internal/hub"}
 
 var impure = []string{"net", "net/http", "os", "os/exec", "syscall", "log", "log/slog"}
 
