@@ -207,7 +207,7 @@ func TestThreeEncodings(t *testing.T) {
 }
 
 // A value of Transit that is no collection has a quote around it where it is
-// all of a body, and none within a message.
+// all of a body, and none within a message. On NATS verbose Transit is Transit.
 func TestWholeBodies(t *testing.T) {
 	c := senteNode(t, 1, nil)
 	nc := foreign(t, c, 0)
@@ -215,7 +215,7 @@ func TestWholeBodies(t *testing.T) {
 	must(t, err)
 	must(t, nc.Flush())
 	for name, want := range map[string]string{
-		"transit": `["~#'","~:a"]`, "transit-verbose": `{"~#'":"~:a"}`, "json": `"a"`, "edn": ":a",
+		"transit": `["~#'","~:a"]`, "transit-verbose": `["~#'","~:a"]`, "json": `"a"`, "edn": ":a",
 	} {
 		s := speak(t, c.Nodes[0].Addr().String(), name, false)
 		s.Say(`[[:sente-lite/subscribe {:channel-id "c"}] "s"]`)
