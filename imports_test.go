@@ -74,6 +74,7 @@ var foreign = map[string][]string{
 	"github.com/gobwas/ws":                    {"internal/wsconn", "internal/wsconn/handshake", "pkg/client"},
 	"github.com/nats-io/nats.go":              {"pkg/bus"},
 	"github.com/nats-io/nats-server/v2":       {"internal/natsd"},
+	"github.com/klauspost/compress/flate":     {"internal/wsconn"},
 	"olympos.io/encoding/edn":                 {"internal/config", "pkg/codec/edn"},
 	"github.com/alecthomas/kong":              {"internal/config", "cmd/node/...", "cmd/loadgen/..."},
 	"github.com/rs/zerolog":                   {"..."},

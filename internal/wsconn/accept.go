@@ -99,8 +99,9 @@ func (c *Conn) Accept(o AcceptOptions) {
 	c.keep = o.Keepalive
 	l.n.open++
 	l.n.accepted++
+	answer := r.AppendSwitch(make([]byte, 0, 192), o.Subprotocol, c.agree(r, o.Uncompressed))
 	c.mu.Lock()
-	c.mu.putLocked(&Frame{wire: r.AppendSwitch(make([]byte, 0, 192), o.Subprotocol, ""), bits: frameControl})
+	c.mu.putLocked(&Frame{wire: freeze(answer), bits: frameControl})
 	if o.First != nil {
 		c.mu.putLocked(o.First)
 	}
@@ -127,7 +128,7 @@ func (c *Conn) respond(response []byte) {
 	c.state = stateClosing
 	c.reason = CloseServer
 	c.mu.Lock()
-	c.mu.putLocked(&Frame{wire: response, bits: frameControl})
+	c.mu.putLocked(&Frame{wire: freeze(response), bits: frameControl})
 	c.mu.bits |= queueScheduled
 	c.mu.Unlock()
 	c.beginClose()

@@ -18,11 +18,14 @@ const (
 	CloseTooBig                             // a message beyond MaxMessage (1009)
 	CloseInvalidUTF8                        // text that is none (1007)
 	ClosePanic                              // a panic in a Handler (1011)
+	CloseTrickle                            // a message that was begun and hardly went on (1008)
+	CloseDeflate                            // compressed data that is none (1007)
 	closeReasons                            // keep last
 )
 
 var closeNames = [closeReasons]string{
 	"", "peer", "server", "eof", "error", "idle", "overflow", "stalled", "protocol", "too-big", "utf8", "panic",
+	"trickle", "deflate",
 }
 
 // String returns the name that metrics use.
@@ -65,6 +68,8 @@ var (
 	errCloseBody    = &violation{ws.StatusProtocolError, CloseProtocol, "invalid close frame"}
 	errTooBig       = &violation{ws.StatusMessageTooBig, CloseTooBig, "message too big"}
 	errUTF8         = &violation{ws.StatusInvalidFramePayloadData, CloseInvalidUTF8, "invalid utf-8"}
+	errDeflate      = &violation{ws.StatusInvalidFramePayloadData, CloseDeflate, "invalid compressed data"}
+	errTrickle      = &violation{ws.StatusPolicyViolation, CloseTrickle, "message is too slow"}
 )
 
 func (c *Conn) violate(v *violation) { c.close(v.code, v.text, v.reason) }

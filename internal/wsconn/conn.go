@@ -33,6 +33,9 @@ const (
 	// Hold means that the message is not consumed: it is kept, and nothing more is parsed or read until Resume,
 	// after which it is delivered again. The peer is not judged dead meanwhile.
 	Hold
+	// Wait is Hold until three quarters of the send queue, which must not be empty, are free; then the message is
+	// delivered again by itself. For answers that HasRoom has no room for.
+	Wait
 )
 
 // Result is what became of a frame that was handed over.
@@ -65,6 +68,9 @@ type AcceptOptions struct {
 	// Keepalive is how silence is dealt with. Nil stands for the server's: a WebSocket ping every PingInterval, and
 	// IdleTimeout.
 	Keepalive *Keepalive
+	// Uncompressed declines compression although Options.Deflate is set and the client offers it: for what is
+	// compressed already.
+	Uncompressed bool
 	// First leaves together with the 101, in one write call. May be nil.
 	First *Frame
 }
@@ -98,6 +104,12 @@ const (
 	flagEarly                       // Resume was called before the Hold it answers
 	flagWaits                       // ended while the handler had the request: OnClosed follows a late Accept
 	flagAsked                       // a ping was sent since there was last a sign of life; for Quiet
+	flagBegun                       // is in loop.begun
+
+	// Of the other bits: 0 without compression, or else 7 less than the base-2 logarithm of what compressed data that
+	// is sent may refer back to.
+	flagDeflate  = 0xf << deflateShift
+	deflateShift = 12
 )
 
 // Conn is one connection, made to be embedded in the owner's own struct: 112 bytes, and another 32 in the loop's
@@ -201,6 +213,17 @@ func (c *Conn) Send(f *Frame) Result {
 	}
 	return r
 }
+
+// HasRoom reports whether a frame with so many bytes of payload finds room in the send queue without anything being
+// dropped. Loop only; other goroutines may take that room.
+func (c *Conn) HasRoom(payload int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.count == 0 || c.mu.count < c.loop.maxFrames && int(c.mu.bytes)+payload+maxHeader <= int(c.loop.maxBytes)
+}
+
+// SetHandler gives c another owner's methods, from the next call on. In OnRequest, before it is answered.
+func (c *Conn) SetHandler(h Handler) { c.h = h }
 
 // RemoteAddr asks the system for the peer's address. Loop only.
 func (c *Conn) RemoteAddr() netip.AddrPort {

@@ -159,20 +159,20 @@ func (q *Queue) EndWrite(n int) (frames int, notice bool) {
 // Scheduled reports whether the loop knows that there is something to send.
 func (q *Queue) Scheduled() bool { return q.c.mu.bits&queueScheduled != 0 }
 
-// Wait is what a lane holds.
-type Wait struct{ w waiter }
+// Waiting is what a lane holds.
+type Waiting struct{ w waiter }
 
 // Told returns what the last Push had to tell the loop: nothing, that there is something to send, or that there will be
 // in so many milliseconds.
-func (q *Queue) Told() (now bool, later int, w Wait) {
+func (q *Queue) Told() (now bool, later int, w Waiting) {
 	if q.call&callLater != 0 {
 		later = int(q.call & 0xffff)
 	}
-	return q.call == callNow, later, Wait{waiter{&q.c, q.call}}
+	return q.call == callNow, later, Waiting{waiter{&q.c, q.call}}
 }
 
 // Due is the end of a wait, and reports whether it was still one.
-func (w Wait) Due() bool { return w.w.due() }
+func (w Waiting) Due() bool { return w.w.due() }
 
 // Discard empties the queue as the end of a connection does, and returns what was counted.
 func (q *Queue) Discard() int {

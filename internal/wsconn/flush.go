@@ -8,7 +8,8 @@ func (l *loop) flush(c *Conn, writable bool) {
 		return
 	}
 	blocked, more := false, true
-	idle := c.flags&flagBlocked != 0 && !writable // then nothing is joined in vain
+	pack := c.flags&flagDeflate != 0
+	idle := c.flags&flagBlocked != 0 && !writable // then nothing is joined or compressed in vain
 	var count uint32
 	for round := 0; more && !blocked && round < flushRounds; round++ {
 		c.mu.Lock()
@@ -27,7 +28,7 @@ func (l *loop) flush(c *Conn, writable bool) {
 		if count = c.mu.count; count == 0 {
 			c.mu.bits &^= queueScheduled
 			more = false
-		} else if idle = idle && parts; !idle {
+		} else if idle = idle && (parts || pack); !idle {
 			c.mu.bits |= queueWriting
 			l.writing = len(l.snap)
 		}
@@ -50,6 +51,11 @@ func (l *loop) flush(c *Conn, writable bool) {
 			}
 			out = l.out
 		}
+		mapped := parts // what is written is not what is queued
+		if pack && l.pack(c, out, off, parts) {
+			mapped, out = true, l.out
+			size, vector = extent(out)
+		}
 		n, err := l.write(c, out, off, vector)
 		if err != nil {
 			c.breakOff()
@@ -58,7 +64,7 @@ func (l *loop) flush(c *Conn, writable bool) {
 		c.mu.Lock()
 		var frames int
 		var notice bool
-		if parts {
+		if mapped {
 			frames, notice = c.mu.advanceJoinedLocked(n, out, l.stands)
 		} else {
 			frames, notice = c.mu.advanceLocked(n)
@@ -112,11 +118,11 @@ func (l *loop) write(c *Conn, frames []*Frame, off int, vector bool) (n int, err
 	l.n.writeCalls++
 	switch {
 	case len(frames) == 1:
-		n, err = l.p.Write(&c.sock, frames[0].wire[off:])
+		n, err = l.p.Write(&c.sock, view(frames[0].wire[off:]))
 	case vector:
 		l.vec = l.vec[:0]
 		for _, f := range frames {
-			l.vec = append(l.vec, f.wire)
+			l.vec = append(l.vec, view(f.wire))
 		}
 		l.vec[0] = l.vec[0][off:]
 		n, err = l.p.Writev(&c.sock, l.vec)

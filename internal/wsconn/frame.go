@@ -1,8 +1,9 @@
 package wsconn
 
 import (
-	"bytes"
 	"encoding/binary"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/gobwas/ws"
 )
@@ -20,12 +21,20 @@ const (
 // Frame is an encoded server frame, or a part of one that is yet to be made (NewPart). It is immutable, so any number
 // of connections and goroutines may share it.
 type Frame struct {
-	wire  []byte // of a part: the payload
-	slot  uint32 // 0: none, as for all but LatestOnly
-	wait  uint16 // milliseconds that it may wait for others
-	group uint8  // of connections, for Broadcast; in a joined one: how many messages were joined
-	bits  uint8
+	wire   string                 // of a part: the payload
+	packed atomic.Pointer[packed] // made by the first loop that sends it to a peer with whom compression is agreed
+	slot   uint32                 // 0: none, as for all but LatestOnly
+	wait   uint16                 // milliseconds that it may wait for others
+	group  uint8                  // of connections, for Broadcast; in a joined one: how many messages were joined
+	bits   uint8
 }
+
+// freeze returns p, which must never be changed again, as what a Frame holds: without its capacity there is room for
+// packed in 32 bytes.
+func freeze(p []byte) string { return unsafe.String(unsafe.SliceData(p), len(p)) }
+
+// view returns s as what system calls and readers take, which must not be changed.
+func view(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 func (f *Frame) policy() Policy { return Policy(f.bits & framePolicy) }
 
@@ -61,7 +70,7 @@ func NewBinaryDelivery(c Class, parts ...[]byte) *Frame {
 // NewPart returns a message that does not leave by itself: when its turn to leave has come, Options.Join makes a frame
 // of it and the parts behind it. Until then it is queued, and dropped, as a delivery of class c. payload is copied.
 func NewPart(c Class, payload []byte) *Frame {
-	f := &Frame{wire: bytes.Clone(payload)}
+	f := &Frame{wire: string(payload)}
 	f.classify(c)
 	f.bits |= framePart
 	return f
@@ -95,7 +104,7 @@ func Concat(frames ...*Frame) *Frame {
 		if f.bits&framePart != 0 {
 			panic("wsconn: a part is no frame")
 		}
-		all.wire = append(all.wire, f.wire...)
+		all.wire += f.wire
 	}
 	return all
 }
@@ -143,7 +152,7 @@ func newFrame(op ws.OpCode, bits uint8, parts ...[]byte) *Frame {
 	for _, p := range parts {
 		w = append(w, p...)
 	}
-	return &Frame{wire: w, bits: bits}
+	return &Frame{wire: freeze(w), bits: bits}
 }
 
 // Len returns the number of bytes on the wire; of a part, those of its payload.
@@ -153,11 +162,11 @@ func (f *Frame) Len() int { return len(f.wire) }
 func (f *Frame) Payload() []byte {
 	switch {
 	case f.bits&framePart != 0:
-		return f.wire
+		return view(f.wire)
 	case f.wire[1] == 126:
-		return f.wire[4:]
+		return view(f.wire[4:])
 	case f.wire[1] == 127:
-		return f.wire[10:]
+		return view(f.wire[10:])
 	}
-	return f.wire[2:]
+	return view(f.wire[2:])
 }

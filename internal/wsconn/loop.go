@@ -48,10 +48,14 @@ type loop struct {
 	joined   []byte
 	vec      [][]byte
 	spare    []*inbound
-	waits    []waiter            // are to go into their lanes
-	lanes    map[uint16]*lane    // by milliseconds
-	stalls   map[*Conn]stall     // the blocked ones
-	watching bool                // checkStalls is ordered
+	waits    []waiter         // are to go into their lanes
+	lanes    map[uint16]*lane // by milliseconds
+	stalls   map[*Conn]stall  // the blocked ones
+	watching bool             // checkStalls is ordered
+	begins   []*Conn          // have begun what they have not ended, or had when they were last looked at
+	minding  bool             // checkBegun is ordered
+	packer   packer
+	unpacker unpacker
 	told     map[*Conn]time.Time // whose drops were told of in the last second
 	telling  bool                // tellDue is ordered
 	stopping bool

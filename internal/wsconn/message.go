@@ -15,12 +15,10 @@ func (c *Conn) message(op ws.OpCode, payload []byte) {
 
 // deliver hands a message to the handler. in is not nil if the payload is in.msg.
 func (c *Conn) deliver(op ws.OpCode, payload []byte, in *inbound) {
-	if c.h.OnMessage(op, payload) == Done {
+	verdict := c.h.OnMessage(op, payload)
+	if verdict == Done {
 		if in != nil && c.in == in { // not if the handler has closed the connection
-			in.msg = in.msg[:0]
-			if cap(in.msg) > spareBytes {
-				in.msg = nil
-			}
+			in.forget()
 		}
 		return
 	}
@@ -33,7 +31,25 @@ func (c *Conn) deliver(op ws.OpCode, payload []byte, in *inbound) {
 		in.op = op
 	}
 	in.held = true
-	c.pauseFor(pauseHold)
+	if verdict == Hold {
+		c.pauseFor(pauseHold)
+		return
+	}
+	c.pauseFor(pauseHigh)
+	c.mu.Lock()
+	empty := c.mu.count == 0
+	c.mu.Unlock()
+	if empty { // no flush will come and end the wait
+		c.unpause(pauseHigh)
+	}
+}
+
+// forget empties msg.
+func (in *inbound) forget() {
+	in.msg = in.msg[:0]
+	if cap(in.msg) > spareBytes {
+		in.msg = nil
+	}
 }
 
 // Resume ends a Hold: the held message is delivered again, then parsing and reading go on. It takes effect in this

@@ -241,7 +241,7 @@ func TestPoliciesModel(t *testing.T) {
 		parts := []int{0, 50, 90, 100}[rnd.IntN(4)]  // in a hundred
 		waits := []int{0, 50, 90, 99}[rnd.IntN(4)]
 		type wait struct {
-			wsconn.Wait
+			wsconn.Waiting
 			number int
 		}
 		var pending []wait

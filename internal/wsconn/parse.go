@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"encoding/binary"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -11,12 +12,19 @@ import (
 
 const maxHeader = 14 // RFC 6455 section 5.2: 2, up to 8 of length, 4 of mask
 
+// Reserved bits of a frame's first byte.
+const (
+	rsv1   = 0x40
+	rsvAll = 0x70
+)
+
 // header is a frame's header as a client sends it.
 type header struct {
 	length int64
 	mask   [4]byte
 	op     ws.OpCode
 	fin    bool
+	packed bool // the message that it begins is compressed
 }
 
 // inbound is what a connection keeps while something is incomplete, held or unparsed; nil otherwise. All of it grows
@@ -31,6 +39,8 @@ type inbound struct {
 	valid   int                // msg[:valid] is UTF-8 of whole runes
 	seen    int                // of a request head: bytes looked at for its end
 	got     int64              // payload bytes of the current frame that have come
+	since   time.Duration      // when the message, or what else is incomplete, was begun or last went on; 0: it was not
+	mark    int                // len(msg) then
 	cur     header
 	ctl     []byte // payload so far of a control frame that came in pieces
 	hdr     [maxHeader]byte
@@ -39,27 +49,38 @@ type inbound struct {
 	inside  bool      // cur is valid: its payload is awaited
 	inMsg   bool      // a message is being assembled: its next frame is a continuation
 	held    bool      // msg is a whole message that the handler has not consumed
+	packed  bool      // the message that is being assembled is compressed
 }
+
+// partial reports whether the peer has begun something that it has not ended.
+func (in *inbound) partial() bool { return in.inside || in.inMsg || in.hn > 0 }
 
 func (in *inbound) idle() bool {
 	return !in.inside && !in.inMsg && !in.held && in.hn == 0 && len(in.rest) == 0 && in.request == nil
 }
 
 // parseHeader reads a header. n = 0 means that it is not all there; want is how many bytes it takes as far as can be
-// told. What the first two bytes tell is judged at once. A mistake is a violation, which carries the close code.
-func parseHeader(p []byte) (h header, n, want int, bad *violation) {
+// told. What the first two bytes tell is judged at once: reserved are those bits of the first that must be 0. A mistake
+// is a violation, which carries the close code.
+func parseHeader(p []byte, reserved byte) (h header, n, want int, bad *violation) {
 	if len(p) < 2 {
 		return h, 0, 2, nil
 	}
 	h.fin = p[0]&0x80 != 0
 	h.op = ws.OpCode(p[0] & 0x0f)
 	switch {
-	case p[0]&0x70 != 0:
+	case p[0]&reserved != 0:
 		return h, 0, 0, errReserved
 	case h.op > ws.OpBinary && h.op < ws.OpClose || h.op > ws.OpPong:
 		return h, 0, 0, errOpCode
 	case p[1]&0x80 == 0:
 		return h, 0, 0, errUnmasked
+	}
+	if p[0]&rsv1 != 0 { // RFC 7692 section 6: on the first frame of a message alone
+		if h.op == ws.OpContinuation || h.op.IsControl() {
+			return h, 0, 0, errReserved
+		}
+		h.packed = true
 	}
 	n = 2
 	switch l := p[1] & 0x7f; l {
@@ -99,6 +120,9 @@ func (c *Conn) judge(h *header) *violation {
 	in := c.in
 	inMsg := in != nil && in.inMsg
 	limit := c.loop.srv.maxMessage.Load()
+	if h.packed || inMsg && in.packed {
+		limit += packedRoom(limit)
+	}
 	if inMsg != (h.op == ws.OpContinuation) {
 		return errContinuation
 	}
@@ -152,12 +176,23 @@ func (c *Conn) parse(p []byte) []byte {
 		return nil
 	}
 	c.release()
+	if in := c.in; in != nil && in.since == 0 && in.partial() {
+		c.begun(in)
+	}
 	return p
+}
+
+// reserved returns the bits of a frame's first byte that must be 0.
+func (c *Conn) reserved() byte {
+	if c.flags&flagDeflate != 0 {
+		return rsvAll &^ rsv1
+	}
+	return rsvAll
 }
 
 // parseFrame handles the frame at the beginning of p, of which nothing came before, and returns what is behind it.
 func (c *Conn) parseFrame(p []byte) []byte {
-	h, n, _, bad := parseHeader(p)
+	h, n, _, bad := parseHeader(p, c.reserved())
 	if bad == nil && n > 0 {
 		bad = c.judge(&h)
 	}
@@ -183,6 +218,11 @@ func (c *Conn) parseFrame(p []byte) []byte {
 		return p[h.length:]
 	}
 	if h.fin && h.op != ws.OpContinuation { // the usual: a whole message that needs no copy
+		if h.packed {
+			c.loop.n.framesIn++
+			c.unpack(h.op, payload, nil)
+			return p[h.length:]
+		}
 		if h.op == ws.OpText && !utf8.Valid(payload) {
 			c.violate(errUTF8)
 			return nil
@@ -202,7 +242,7 @@ func (c *Conn) parseMore(in *inbound, p []byte) []byte {
 		return c.payload(in, p)
 	}
 	for {
-		h, n, want, bad := parseHeader(in.hdr[:in.hn])
+		h, n, want, bad := parseHeader(in.hdr[:in.hn], c.reserved())
 		if bad == nil && n > 0 {
 			bad = c.judge(&h)
 		}
@@ -239,7 +279,9 @@ func (c *Conn) payload(in *inbound, p []byte) []byte {
 	if in.got == in.cur.length {
 		in.inside = false
 		ctl := in.ctl
-		in.ctl = nil
+		if in.ctl = nil; !in.inMsg {
+			in.since = 0
+		}
 		c.control(in.cur.op, ctl)
 	}
 	return p
@@ -249,7 +291,7 @@ func (c *Conn) payload(in *inbound, p []byte) []byte {
 func (c *Conn) assemble(in *inbound, part []byte) {
 	if in.got == 0 { // the header is new
 		if !in.inMsg {
-			in.inMsg, in.op, in.frags, in.valid = true, in.cur.op, 0, 0
+			in.inMsg, in.op, in.packed, in.frags, in.valid = true, in.cur.op, in.cur.packed, 0, 0
 			in.msg = in.msg[:0]
 		}
 		if len(part) > 0 || in.cur.length == 0 {
@@ -264,7 +306,7 @@ func (c *Conn) assemble(in *inbound, part []byte) {
 		c.loop.n.framesIn++
 	}
 	last := end && in.cur.fin
-	if in.op == ws.OpText {
+	if in.op == ws.OpText && !in.packed {
 		n, ok := validPrefix(in.msg[in.valid:])
 		in.valid += n
 		if !ok || last && in.valid != len(in.msg) {
@@ -272,10 +314,16 @@ func (c *Conn) assemble(in *inbound, part []byte) {
 			return
 		}
 	}
-	if last {
-		in.inMsg = false
-		c.deliver(in.op, in.msg, in)
+	if !last {
+		return
 	}
+	in.inMsg, in.since = false, 0
+	if in.packed {
+		in.packed = false
+		c.unpack(in.op, in.msg, in)
+		return
+	}
+	c.deliver(in.op, in.msg, in)
 }
 
 // validPrefix returns how much of p is UTF-8 in whole runes. What is left, at most three bytes, can still become a

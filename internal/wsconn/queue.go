@@ -353,11 +353,11 @@ func (c *Conn) gated(gate *bool, open bool, f *Frame) (r Result, tell call) {
 	}
 	switch {
 	case f != nil:
-		answer := *f
+		answer := &Frame{wire: f.wire, slot: f.slot, wait: f.wait, group: f.group, bits: f.bits}
 		if f.messages() > 0 {
 			answer.bits |= frameAnswer
 		}
-		r, tell = c.pushLocked(&answer)
+		r, tell = c.pushLocked(answer)
 	case c.mu.bits&queueOpen == 0:
 		r = Rejected
 	}

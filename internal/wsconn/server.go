@@ -39,6 +39,12 @@ type Options struct {
 	// wire. One always fits an empty queue. Defaults 1,000 and 2 MiB.
 	QueueMessages int
 	QueueBytes    int
+	// Deflate has offers of permessage-deflate (RFC 7692) accepted, without context takeover. Frames of DeflateMin bytes
+	// of payload or more, and no control frames, are compressed when they first leave for a peer who takes them so:
+	// once, whoever else is sent them. The send queue is charged with what they are without it. Off by default;
+	// DeflateMin is 1 KiB by default.
+	Deflate    bool
+	DeflateMin int
 	// HandshakeTimeout bounds the time from accept to a complete request head. Default 10 s.
 	HandshakeTimeout time.Duration
 	// PingInterval is the time between pings; the first comes after a random half to whole of it. Default 30 s.
@@ -47,7 +53,9 @@ type Options struct {
 	// and so is that the peer takes what had to wait. Default 60 s.
 	IdleTimeout time.Duration
 	// StallTimeout is how long the system may take nothing of a queue that is not empty; then the connection is
-	// closed with 1013, although the peer may send. Checked in tenths of it. Default 30 s.
+	// closed with 1013, although the peer may send. Checked in tenths of it. In the same time a message that the peer
+	// has begun must end or gain 16 KiB, or the connection is closed with 1008: bytes that trickle are no sign of life
+	// for ever. Default 30 s.
 	StallTimeout time.Duration
 	// CloseTimeout bounds how long a close waits for the peer to take what is queued, and then again for the
 	// peer's own end. Default 5 s.
@@ -88,6 +96,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	def(&o.Loops, runtime.GOMAXPROCS(0))
 	def(&o.MaxMessage, 1<<20)
+	def(&o.DeflateMin, 1<<10)
 	def(&o.QueueMessages, 1000)
 	def(&o.QueueBytes, 2<<20)
 	defTime(&o.HandshakeTimeout, 10*time.Second)

@@ -26,6 +26,8 @@ type Stats struct {
 	FramesOut    uint64            `json:"frames_out"` // given to the system whole, HTTP responses included
 	BytesOut     uint64            `json:"bytes_out"`
 	WriteCalls   uint64            `json:"write_calls"`
+	Deflated     uint64            `json:"deflated"`  // frames that were compressed, each once
+	Inflated     uint64            `json:"inflated"`  // messages that came compressed
 	Overflows    uint64            `json:"overflows"` // queues that were full
 	Discarded    uint64            `json:"discarded"` // messages that were queued and not sent, for connections that ended
 	Dropped      map[string]uint64 `json:"dropped"`   // deliveries, by reason, for connections that went on
@@ -37,7 +39,7 @@ type Stats struct {
 
 // counters are a loop's own, and published once each turn.
 type counters struct {
-	accepted, detached, framesIn, bytesIn, framesOut, bytesOut, writeCalls, overflows, discarded, unsent,
+	accepted, detached, framesIn, bytesIn, framesOut, bytesOut, writeCalls, deflated, inflated, overflows, discarded, unsent,
 	acceptErrors, acceptShed, panics uint64
 	open    int64
 	joined  uint64 // parts beyond one for each frame made of them; for gather alone
@@ -47,7 +49,7 @@ type counters struct {
 
 // totals are the sums of all loops.
 type totals struct {
-	accepted, detached, framesIn, bytesIn, framesOut, bytesOut, writeCalls, overflows, discarded, unsent,
+	accepted, detached, framesIn, bytesIn, framesOut, bytesOut, writeCalls, deflated, inflated, overflows, discarded, unsent,
 	acceptErrors, acceptShed, panics atomic.Uint64
 	open    atomic.Int64
 	refused [refusedCount]atomic.Uint64
@@ -68,6 +70,8 @@ func (n *counters) publish(t *totals) {
 		{&n.framesOut, &t.framesOut},
 		{&n.bytesOut, &t.bytesOut},
 		{&n.writeCalls, &t.writeCalls},
+		{&n.deflated, &t.deflated},
+		{&n.inflated, &t.inflated},
 		{&n.overflows, &t.overflows},
 		{&n.discarded, &t.discarded},
 		{&n.unsent, &t.unsent},
@@ -124,6 +128,8 @@ func (s *Server) Stats() Stats {
 		FramesOut:    t.framesOut.Load(),
 		BytesOut:     t.bytesOut.Load(),
 		WriteCalls:   t.writeCalls.Load(),
+		Deflated:     t.deflated.Load(),
+		Inflated:     t.inflated.Load(),
 		Overflows:    t.overflows.Load(),
 		Discarded:    t.discarded.Load(),
 		Dropped:      make(map[string]uint64),
