@@ -114,38 +114,46 @@ func (n *Node) readBody(w http.ResponseWriter, r *http.Request, form url.Values)
 // known, and else with what comes.
 func (n *Node) servePoll(ctx context.Context, w http.ResponseWriter, v *voice, who identity, handshake bool) {
 	for range 3 { // a tab can go away between two steps
+		if !n.Ready() {
+			break
+		}
 		s, home := n.findTab(ctx, who)
 		var r response
-		lost := func() {}
+		end := func(bool) {} // is told whether the answer has left
 		switch {
 		case s != nil:
-			r, lost = n.pollHere(ctx, s, handshake)
+			r, end = n.pollHere(ctx, s, handshake)
 		case home != "":
-			verb := "poll "
-			if handshake {
-				verb = "handshake "
-			}
-			relay := n.relayTo(home, verb+who.uidOrNil(), nil)
-			r = n.awaitRelay(ctx, relay)
-			lost = func() { n.publishTab(home, relay.name.String(), "cancel") }
+			r, end = n.pollThere(ctx, home, who, handshake)
 		default:
 			r = n.openPolls(ctx, who)
 		}
-		switch r.status {
-		case statusUnknown:
+		if r.status == statusUnknown {
+			pause(ctx, unknownPause)
 			continue
-		case 0:
-			// Its client is gone, or has sent a newer one, or another node is silent:
-			// it is never answered.
-			lost()
-			panic(http.ErrAbortHandler)
 		}
-		if !n.writeAjax(w, v, r) {
-			lost()
+		// Where its client is gone, or has sent a newer one, or another node is
+		// silent, it is never answered.
+		left := r.status != 0 && ctx.Err() == nil && n.writeAjax(w, v, r)
+		end(left)
+		if !left {
+			panic(http.ErrAbortHandler)
 		}
 		return
 	}
 	n.refuseAjax(w, refuseUnavailable)
+}
+
+// unknownPause is the time after which a tab that is moving is looked for again.
+const unknownPause = 20 * time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // findTab returns who holds a tab that polls: a session of this node, or the
@@ -172,18 +180,37 @@ func (n *Node) findTab(ctx context.Context, who identity) (s *session, home stri
 	return nil, ""
 }
 
-// pollHere waits at a session of this node.
-func (n *Node) pollHere(ctx context.Context, s *session, handshake bool) (r response, lost func()) {
+// pollHere waits at a session of this node. end must follow.
+func (n *Node) pollHere(ctx context.Context, s *session, handshake bool) (r response, end func(left bool)) {
 	ch := make(chan response, 1)
-	w := &waiter{answer: func(r response) { ch <- r }}
+	w := &waiter{answer: func(r response) bool { ch <- r; return true }}
 	t := s.tab()
-	lost = func() { t.cancel(func(other *waiter) bool { return other == w }) }
 	s.post(func() { t.poll(w, handshake) })
 	select {
 	case r = <-ch:
 	case <-ctx.Done():
 	}
-	return r, lost
+	return r, func(left bool) {
+		if left {
+			t.arrived(w)
+			return
+		}
+		s.post(func() { t.cancel(func(other *waiter) bool { return other == w }) })
+	}
+}
+
+// pollThere is pollHere for a session of another node.
+func (n *Node) pollThere(ctx context.Context, home string, who identity, handshake bool) (r response, end func(left bool)) {
+	verb := "poll "
+	if handshake {
+		verb = "handshake "
+	}
+	relay := n.relayTo(home, verb+who.uidOrNil(), nil)
+	return n.awaitRelay(ctx, relay), func(left bool) {
+		if !left {
+			n.publishTab(home, relay.name.String(), "cancel")
+		}
+	}
 }
 
 func (n *Node) awaitRelay(ctx context.Context, r *relay) response {
@@ -207,13 +234,7 @@ func (n *Node) openPolls(ctx context.Context, who identity) response {
 			s.open = true
 			n.publishOpen(s)
 			ch <- response{http.StatusOK, s.handshakeText()}
-		}, func(r *refusal) {
-			status := r.status
-			if r == refuseReplaced {
-				status = statusUnknown
-			}
-			ch <- response{status, []byte(r.body)}
-		})
+		}, func(r *refusal) { ch <- response{r.status, []byte(r.body)} })
 	})
 	select {
 	case r := <-ch:
@@ -270,12 +291,7 @@ func (n *Node) serveSay(w http.ResponseWriter, r *http.Request, who identity, ms
 
 func (n *Node) sayHere(ctx context.Context, s *session, msg []byte) response {
 	ch := make(chan response, 1)
-	w := &waiter{answer: func(r response) {
-		select {
-		case ch <- r:
-		default:
-		}
-	}}
+	w := &waiter{answer: func(r response) bool { ch <- r; return true }}
 	s.post(func() { n.say(s, w, msg) })
 	select {
 	case r := <-ch:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -93,9 +94,7 @@ func (p *poller) Open() string {
 func (p *poller) Post(msg string) string {
 	p.t.Helper()
 	form := url.Values{"ppstr": {msg}, "udt": {"1"}}
-	for k, v := range p.query {
-		form[k] = v
-	}
+	maps.Copy(form, p.query)
 	target := "http://" + p.nodes[p.choose()].Addr().String() + "/chsk"
 	r, err := http.NewRequestWithContext(p.t.Context(), http.MethodPost, target, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -179,8 +178,9 @@ func eventsOf(t testing.TB, body string) []string {
 	if body == "[:chsk/timeout nil]" || strings.HasPrefix(body, "[[:chsk/handshake ") {
 		return nil
 	}
-	inner, ok := strings.CutPrefix(body, "[[")
-	if inner, ok = strings.CutSuffix(inner, "] nil]"); !ok {
+	inner, pushes := strings.CutPrefix(body, "[[")
+	inner, whole := strings.CutSuffix(inner, "] nil]")
+	if !pushes || !whole {
 		t.Fatalf("push %s", body)
 	}
 	return eventsPattern.FindAllString(inner, -1)

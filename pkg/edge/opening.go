@@ -1,8 +1,10 @@
 package edge
 
 import (
+	"net/http"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/internal/hub"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -20,25 +22,26 @@ type opening struct {
 	local   *session
 	remote  holder
 
-	asked   bool        // the holder has been asked to hand over
-	late    *time.Timer // ends the wait for it
-	handed  []kept
-	dropped int
-	since   time.Time // when this side began to listen
+	asked bool        // the holder has been asked to hand over
+	late  *time.Timer // ends the wait for it
 
 	done func()         // answers the client
 	fail func(*refusal) // tells it that it cannot be
 }
 
-// handoverTimeout bounds the wait for another node to hand over a tab; locating
-// it has the same.
-const handoverTimeout = time.Second
+// locateTimeout bounds the wait for whoever holds a tab to say so: nodes that do
+// not, and still listen, are silent. A holder that is slower hears of the new
+// session by "here". handoverTimeout bounds the wait for the tab itself.
+const (
+	locateTimeout   = 300 * time.Millisecond
+	handoverTimeout = time.Second
+)
 
 // open brings a tab to its client. done or fail is called on the session's loop.
 // Loop only.
 func (n *Node) open(s *session, done func(), fail func(*refusal)) {
 	t := s.tab()
-	o := &opening{since: time.Now()}
+	o := &opening{}
 	o.done, o.fail = done, func(r *refusal) {
 		n.abort(s)
 		fail(r)
@@ -46,10 +49,23 @@ func (n *Node) open(s *session, done func(), fail func(*refusal)) {
 	t.opening = o
 	n.speakers[s.Group()].Add(1) // before anybody can know that s is here
 	n.tabs.away.Put(s.id.Key(), s)
+	if o.local = n.holderHere(t.client, t.uid, s); o.local != nil {
+		// What is told to both is in its box, not on its socket.
+		form, owed, ok := o.local.tab().yield()
+		if ok {
+			t.adoptForm(form)
+		}
+		t.mu.Lock()
+		t.mu.owed = owed
+		t.mu.Unlock()
+	}
+	t.mu.Lock()
+	t.mu.since = time.Now()
+	t.mu.Unlock()
 	var joined hub.Joined
 	s.user, joined = n.joinInterest(n.users, bus.KindUser, t.uid, s)
 	o.user = joined == hub.Confirmed
-	if o.local = n.holderHere(t.client, t.uid, s); o.local != nil {
+	if o.local != nil {
 		o.located = true
 		n.advance(s)
 		return
@@ -74,7 +90,7 @@ func (n *Node) abort(s *session) {
 		o.late.Stop()
 	}
 	t.opening = nil
-	t.surrender()
+	t.surrender(successor{}, http.StatusServiceUnavailable, nil)
 	s.forget()
 }
 
@@ -142,22 +158,20 @@ func (n *Node) advance(s *session) {
 	}
 	switch {
 	case o.local != nil:
-		o.handed, o.dropped = n.takeOver(o.local, s)
+		n.takeOver(o.local, s)
 		n.settle(s)
 	case o.remote.conn == "":
 		n.settle(s)
 	case !o.asked:
 		o.asked = true
-		o.late = time.AfterFunc(handoverTimeout, func() { s.post(func() { n.handedOver(s, o, 0) }) })
+		o.late = time.AfterFunc(handoverTimeout, func() { s.post(func() { n.handedOver(s, o) }) })
 		n.publishTab(o.remote.conn, s.id.String(), "take "+t.uid)
 	}
 }
 
 // handedOver ends the wait for another node. Loop only.
-func (n *Node) handedOver(s *session, o *opening, dropped int) {
+func (n *Node) handedOver(s *session, o *opening) {
 	if s.tab().opening == o {
-		o.late.Stop()
-		o.dropped += dropped
 		n.settle(s)
 	}
 }
@@ -167,44 +181,97 @@ func (n *Node) settle(s *session) {
 	t := s.tab()
 	o := t.opening
 	t.opening = nil
-	n.tabs.handed.Add(uint64(len(o.handed)))
-	o.done()
-	t.mu.Lock()
-	if t.mu.state == tabOpening { // nobody has taken over meanwhile
-		here, dropped := t.takeLocked()
-		t.settleLocked(merge(o.handed, here, o.since), dropped+o.dropped)
+	if o.late != nil {
+		o.late.Stop()
 	}
-	t.mu.Unlock()
-	n.publishTabHere(s)
-}
-
-// settleLocked lets deliveries in, behind what has waited.
-func (t *tab) settleLocked(box []kept, dropped int) {
-	s := t.session
-	if t.polls != nil {
-		t.mu.state = tabParked
-		t.mu.dropped = dropped
-		for _, k := range box {
-			t.keepLocked(k)
-		}
-		s.user.Open, t.sub.Open = true, true // guarded by this lock where there is no queue
-		t.graceLocked(s.node.opts.Sente.ReconnectAjax)
+	o.done()
+	if t.settle(o.local != nil || o.asked || o.remote.unsure) {
+		n.publishTabHere(s)
 		return
 	}
-	t.mu.state = tabOpen
-	if dropped > 0 {
-		s.tell(s.voice().AppendDropped(nil, dropped))
+	if t.polls == nil { // somebody newer has been faster
+		s.Close(wsconn.StatusNormal, closedByNewer)
+	} else if !t.held() {
+		s.leave()
 	}
-	for i, k := range box {
-		if s.Send(k.frame) == wsconn.Rejected {
-			for _, k := range box[i:] { // for the next socket
-				t.keepLocked(k)
-			}
-			break
+}
+
+// settle lets deliveries in, behind what has waited, and reports whether the tab
+// is still this session's. moved says that there was another one before, or may
+// have been. Loop only.
+func (t *tab) settle(moved bool) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.state != tabOpening {
+		return false
+	}
+	t.session.node.tabs.handed.Add(uint64(len(t.mu.handed)))
+	box, dropped := t.takeLocked()
+	if moved || len(t.mu.handed) > 0 {
+		box = t.joinLocked(box)
+		t.windowLocked()
+	} else {
+		t.mu.since = time.Now()
+	}
+	t.mu.state = tabParked
+	t.mu.dropped = dropped
+	for _, k := range box {
+		t.keepLocked(k)
+	}
+	switch {
+	case t.polls != nil:
+		s := t.session
+		s.user.Open, t.sub.Open = true, true // guarded by this lock where there is no queue
+		t.graceLocked(s.node.opts.Sente.ReconnectAjax)
+	case !t.mu.yielded:
+		t.mu.state = tabOpen
+		t.sendBoxLocked()
+		if t.mu.shut = true; t.mu.pairs == nil {
+			t.openLocked()
 		}
+		return true
 	}
-	s.Conn.Open(&s.user.Open, nil)
-	s.Conn.Open(&t.sub.Open, nil)
+	if t.mu.yielded {
+		t.yieldLocked()
+	}
+	return !t.mu.yielded
+}
+
+// sendBoxLocked sends what has waited, in messages of as many events as may leave
+// together: it counts as few in the send queue, which it must not fill.
+func (t *tab) sendBoxLocked() {
+	s, v := t.session, t.session.voice()
+	var events [][]byte
+	if t.mu.dropped > 0 {
+		events = append(events, v.AppendDropped(nil, t.mu.dropped))
+	}
+	for i := 0; i < len(t.mu.box) || len(events) > 0; {
+		size := 0
+		for ; i < len(t.mu.box) && len(events) < gatherMessages; i++ {
+			p := t.mu.box[i].frame.Payload()
+			if size += len(p); size > gatherBytes && len(events) > 0 {
+				break
+			}
+			events = append(events, p)
+		}
+		if s.Send(v.wrapped(v.AppendPush(nil, t.form, events...))) != wsconn.OK {
+			return // the socket has closed: for the next one
+		}
+		for range i {
+			t.dropFirstLocked()
+		}
+		t.mu.dropped, i, events = 0, 0, events[:0]
+	}
+}
+
+// adoptForm takes over the form in which the client has been answered before, so
+// that pushes that come before its first message can be read. Loop only.
+func (t *tab) adoptForm(form dialect.Form) {
+	if !t.heard {
+		t.mu.Lock()
+		t.form = form
+		t.mu.Unlock()
+	}
 }
 
 // holderHere returns the session of this node that holds a tab, other than
@@ -224,27 +291,22 @@ func (t *tab) held() bool {
 	return t.mu.state != tabGone
 }
 
-// takeOver ends the tab of old, on this node, and returns what it has kept, for
-// s.
-func (n *Node) takeOver(old, s *session) (box []kept, dropped int) {
-	box, dropped, ok := old.tab().surrender()
+// takeOver ends the tab of old, on this node, and gives what it has kept to s.
+func (n *Node) takeOver(old, s *session) {
+	t := s.tab()
+	box, dropped, ok := old.tab().surrender(successor{local: t}, 0, nil)
 	if !ok {
-		return nil, 0
+		return
 	}
-	old.post(old.replaced)
-	kept := box[:0]
+	old.post(old.leave)
+	fit := box[:0]
 	for _, k := range box {
-		if k.body == nil { // for that session alone
-			continue
+		if k.adapt(old, s) {
+			fit = append(fit, k)
 		}
-		if old.Group() != s.Group() {
-			frame, err := n.pushFrame(s.voice(), k.body, k.format)
-			if err != nil {
-				continue // counted
-			}
-			k.frame = frame
-		}
-		kept = append(kept, k)
 	}
-	return kept, dropped
+	t.mu.Lock()
+	t.mu.handed = append(fit, t.mu.handed...) // behind which something may have come late
+	t.mu.dropped += dropped
+	t.mu.Unlock()
 }

@@ -20,7 +20,10 @@ type outbound struct {
 
 	rendering
 	rendered [voiceCount]atomic.Uint64 // frames
-	payloads conversions
+
+	delivering atomic.Bool   // since the last flush
+	flushes    atomic.Uint64 // see Node.awaitShards
+	payloads   conversions
 }
 
 // deliver hands one message from NATS to the connections that it is for. It
@@ -35,6 +38,9 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 		return
 	}
 	o := &n.outbound[shard]
+	if !o.delivering.Load() {
+		o.delivering.Store(true)
+	}
 	o.ask = nil // a panic may have ended the last one
 	if m.Kind == bus.KindChan {
 		n.deliverChannel(o, m)
@@ -45,6 +51,13 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 		o.asked(m)
 	}
 	o.done()
+}
+
+// flush wakes the loops for what was delivered.
+func (o *outbound) flush() {
+	o.batch.Flush()
+	o.flushes.Add(1)
+	o.delivering.Store(false)
 }
 
 func (n *Node) deliverChannel(o *outbound, m *bus.Message) {
@@ -135,13 +148,18 @@ func (o *outbound) hand(s *session, frame *wsconn.Frame, gate *bool, m *bus.Mess
 	if t != nil && t.polls != nil {
 		return t.offer(newKept(frame, m), gate, o.m.Flush)
 	}
+	paired := false
 	for {
 		r := o.batch.Enqueue(&s.Conn, frame, gate)
-		if r == wsconn.OK || t == nil || m == nil || m.Kind == bus.KindChan || r != wsconn.Rejected && r != wsconn.Shut {
+		if r == wsconn.OK || t == nil || m == nil || !outlives(m.Kind) || r != wsconn.Rejected && r != wsconn.Shut {
 			return r == wsconn.OK
 		}
-		if t.keep(frame, m, r) {
+		switch t.keep(frame, m, r, paired) {
+		case settled:
 			return true
+		case ungated:
+			gate, paired = nil, true
+		case again:
 		}
 	}
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -54,10 +55,11 @@ func (e *serial) do(fn func()) {
 }
 
 // waiter is a HTTP request that waits for its answer, at this node or another.
-// answer is called once at most, on any goroutine, and must not block.
+// answer is called once at most, on any goroutine and under locks: it hands over
+// only. It is false where that cannot be.
 type waiter struct {
 	name   string // conn-id of a request at another node; empty for one of this
-	answer func(response)
+	answer func(response) bool
 }
 
 // response is the answer to a request of Ajax.
@@ -75,19 +77,28 @@ type pollState struct {
 	timeout *time.Timer // of waiting
 	gather  *time.Timer // nil unless what waits is being gathered
 
-	// What was answered last, should it turn out not to have arrived.
-	last     *waiter
-	lastSent []kept
+	// The last answers that may turn out not to have arrived, the newest last.
+	sent []sent
 }
 
-// endLocked answers the poll that waits, if there is one: whoever asks next
-// hears that the tab is somewhere else.
-func (p *pollState) endLocked() {
+// sent is what a poll was answered with.
+type sent struct {
+	w   *waiter
+	box []kept
+}
+
+// maxSent bounds the answers that are remembered: a client that polls again has
+// mostly heard the last one, but not always.
+const maxSent = 2
+
+// endLocked answers the poll that waits, if there is one, with a status. With
+// statusUnknown it asks again, and hears where the tab is now.
+func (p *pollState) endLocked(status int) {
 	w := p.waiting
 	p.stopLocked()
-	p.last, p.lastSent = nil, nil
+	p.sent = nil
 	if w != nil {
-		w.answer(response{status: statusUnknown})
+		w.answer(response{status: status})
 	}
 }
 
@@ -113,15 +124,24 @@ const (
 // and answers the poll that waits: at once, or when enough has been gathered. It
 // reports whether it does. Any goroutine.
 func (t *tab) offer(k kept, gate *bool, flush bool) bool {
-	n := t.session.node
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.mu.state == tabGone:
+		if t.firstLocked(&k) {
+			t.passOnLocked(k)
+		}
 		return false
 	case gate != nil && !*gate && t.mu.state != tabOpening:
 		return false
+	case t.firstLocked(&k):
+		t.offerLocked(k, flush)
 	}
+	return true
+}
+
+func (t *tab) offerLocked(k kept, flush bool) {
+	n := t.session.node
 	t.keepLocked(k)
 	switch {
 	case t.mu.waiting == nil:
@@ -137,7 +157,6 @@ func (t *tab) offer(k kept, gate *bool, flush bool) bool {
 			}
 		})
 	}
-	return true
 }
 
 // answerLocked answers the poll that waits with what has been kept, and waits
@@ -146,25 +165,31 @@ func (t *tab) offer(k kept, gate *bool, flush bool) bool {
 func (t *tab) answerLocked() {
 	w := t.mu.waiting
 	t.mu.stopLocked()
+	t.graceLocked(t.session.node.opts.Sente.ReconnectAjax)
 	events := make([][]byte, 0, len(t.mu.box)+1)
 	v := t.session.voice()
 	if t.mu.dropped > 0 {
 		events = append(events, v.AppendDropped(nil, t.mu.dropped))
-		t.mu.dropped = 0
 	}
-	size, i := 0, 0
-	for ; i < len(t.mu.box) && (i == 0 || size < maxAnswer); i++ {
+	i := 0
+	for size := 0; i < len(t.mu.box); i++ {
 		p := t.mu.box[i].frame.Payload()
+		if size += len(p); size > maxAnswer && i > 0 {
+			break
+		}
 		events = append(events, p)
-		size += len(p)
-		t.mu.bytes -= t.mu.box[i].size()
 	}
-	t.mu.last, t.mu.lastSent = w, t.mu.box[:i:i]
-	if t.mu.box = t.mu.box[i:]; len(t.mu.box) == 0 {
-		t.mu.box = nil
+	if !w.answer(response{http.StatusOK, v.wire(v.AppendPush(nil, t.form, events...))}) {
+		return // for the next one
 	}
-	t.graceLocked(t.session.node.opts.Sente.ReconnectAjax)
-	w.answer(response{http.StatusOK, v.wire(v.AppendPush(nil, t.form, events...))})
+	if len(t.mu.sent) == maxSent {
+		t.mu.sent = append([]sent(nil), t.mu.sent[1:]...)
+	}
+	t.mu.sent = append(t.mu.sent, sent{w, slices.Clone(t.mu.box[:i])})
+	t.mu.dropped = 0
+	for range i {
+		t.dropFirstLocked()
+	}
 }
 
 // poll lets w wait for what comes, in place of the one that waits now, which is
@@ -174,7 +199,7 @@ func (t *tab) poll(w *waiter, handshake bool) {
 	n := s.node
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mu.state != tabParked {
+	if t.mu.state != tabParked || t.mu.yielded {
 		w.answer(response{status: statusUnknown})
 		return
 	}
@@ -206,29 +231,41 @@ func (t *tab) poll(w *waiter, handshake bool) {
 	})
 }
 
-// cancel takes back a poll whose client has gone away. Any goroutine.
-func (t *tab) cancel(w func(*waiter) bool) {
+// cancel takes back a poll whose client has gone away: what it was answered with
+// is kept again. It follows poll. Loop only.
+func (t *tab) cancel(is func(*waiter) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch {
-	case t.mu.state == tabGone:
-	case t.mu.waiting != nil && w(t.mu.waiting):
+	if t.mu.state == tabGone {
+		return
+	}
+	if t.mu.waiting != nil && is(t.mu.waiting) {
 		t.mu.stopLocked()
 		t.graceLocked(t.session.node.opts.Sente.ReconnectAjax)
-	case t.mu.last != nil && w(t.mu.last):
-		t.giveBackLocked()
+		return
+	}
+	for i, a := range t.mu.sent {
+		if is(a.w) {
+			t.mu.sent = slices.Delete(t.mu.sent, i, i+1)
+			t.giveBackLocked(a.box)
+			return
+		}
 	}
 }
 
-// giveBackLocked keeps what the last poll was answered with, since it has not
-// arrived.
-func (t *tab) giveBackLocked() {
-	sent := t.mu.lastSent
-	t.mu.last, t.mu.lastSent = nil, nil
-	for i := range sent {
-		t.mu.bytes += sent[i].size()
+// arrived notes that a poll has been answered for good. Any goroutine.
+func (t *tab) arrived(w *waiter) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.sent = slices.DeleteFunc(t.mu.sent, func(a sent) bool { return a.w == w })
+}
+
+// giveBackLocked keeps again what has not arrived, before everything else.
+func (t *tab) giveBackLocked(box []kept) {
+	for i := range box {
+		t.mu.bytes += box[i].size()
 	}
-	t.mu.box = append(sent, t.mu.box...)
+	t.mu.box = append(box, t.mu.box...)
 	if t.mu.waiting != nil && len(t.mu.box) > 0 {
 		t.answerLocked()
 	}
@@ -249,6 +286,7 @@ func (n *Node) say(s *session, w *waiter, msg []byte) {
 	switch {
 	case err == nil:
 	case asked:
+		s.hears(cmd.Form)
 		n.counts.refused(reasonOf(err))
 		w.answer(response{http.StatusOK, s.keywordText(chskError)})
 		return

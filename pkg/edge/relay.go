@@ -3,7 +3,6 @@ package edge
 import (
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -21,7 +20,7 @@ type relay struct {
 	ch   chan response // has room for the one answer
 }
 
-// send asks the node that holds a tab, and returns what waits for its answer.
+// relayTo asks the node that holds a tab, and returns what waits for its answer.
 func (n *Node) relayTo(home, what string, body []byte) *relay {
 	r := &relay{name: n.ids.Next(n.now().UnixMilli()), home: home, ch: make(chan response, 1)}
 	n.tabs.relays.Put(r.name.Key(), r)
@@ -29,7 +28,17 @@ func (n *Node) relayTo(home, what string, body []byte) *relay {
 	return r
 }
 
-// end stops waiting. An answer that comes later is given back.
+// take hands the answer to whoever waits for it, if it is the first.
+func (r *relay) take(answer response) bool {
+	select {
+	case r.ch <- answer:
+		return true
+	default:
+		return false
+	}
+}
+
+// endRelay stops waiting. An answer that comes later is given back.
 func (n *Node) endRelay(r *relay) { n.tabs.relays.Delete(r.name.Key()) }
 
 // relayMessage takes what nodes say about requests. It runs on the goroutine of
@@ -40,50 +49,47 @@ func (n *Node) relayMessage(m *bus.Message, verb, arg string) {
 		return
 	}
 	s := n.tabSession(m.Token)
-	if s == nil || s.tab().polls == nil {
-		if verb != "cancel" {
-			n.publishTab(m.From, m.Token, "answer "+strconv.Itoa(statusUnknown))
+	name, home := m.From, m.Token
+	w := &waiter{name: name, answer: func(r response) bool {
+		return n.publishTabBody(name, home, "answer "+strconv.Itoa(r.status), r.body, codec.EDN, "")
+	}}
+	var do func(s *session)
+	switch verb {
+	case "poll", "handshake":
+		do = func(s *session) { s.tab().poll(w, verb == "handshake") }
+	case "say":
+		body := m.Body
+		do = func(s *session) { n.say(s, w, body) }
+	case "cancel":
+		if s != nil && s.tab().polls != nil {
+			s.post(func() { s.tab().cancel(func(w *waiter) bool { return w.name == name }) })
 		}
 		return
-	}
-	t := s.tab()
-	name := m.From
-	if verb == "cancel" {
-		t.cancel(func(w *waiter) bool { return w.name == name })
+	default:
 		return
 	}
-	home := m.Token
-	w := &waiter{name: name, answer: func(r response) {
-		n.publishTabBody(name, home, "answer "+strconv.Itoa(r.status), r.body, codec.EDN, "")
-	}}
-	if arg != t.uid {
+	if s == nil || s.tab().polls == nil || s.tab().uid != arg {
 		w.answer(response{status: statusUnknown})
 		return
 	}
-	switch verb {
-	case "poll", "handshake":
-		s.post(func() { t.poll(w, verb == "handshake") })
-	case "say":
-		body := m.Body
-		s.post(func() { n.say(s, w, body) })
-	}
+	s.post(func() { do(s) })
 }
 
 // relayed takes the answer of another node.
 func (n *Node) relayed(m *bus.Message, arg string) {
 	status, err := strconv.Atoi(arg)
 	c, ok := id.ParseConn(m.Token)
-	if err != nil || !ok {
+	switch {
+	case err != nil || !ok:
+		return
+	case status != 0 && (status < http.StatusOK || status > 599):
+		status = http.StatusServiceUnavailable
+	}
+	r := n.tabs.relays.Get(c.Key())
+	if r != nil && r.name == c && r.take(response{status, m.Body}) {
 		return
 	}
-	if r := n.tabs.relays.Get(c.Key()); r != nil && r.name == c {
-		select {
-		case r.ch <- response{status, m.Body}:
-			return
-		default:
-		}
-	}
-	if status == http.StatusOK && strings.HasPrefix(m.From, "conn-") {
+	if status == http.StatusOK {
 		n.publishTab(m.From, m.Token, "cancel") // nobody waits any more
 	}
 }

@@ -53,10 +53,6 @@ var (
 		status: http.StatusBadRequest, reason: "client-id",
 		body: "A client of Sente needs exactly one client-id in the query: not blank, and at most 255 bytes.\n",
 	}
-	refuseReplaced = &refusal{
-		status: http.StatusConflict, reason: "replaced",
-		body: "A newer connection has the same client-id.\n",
-	}
 	refuseTooLarge = &refusal{
 		status: http.StatusRequestEntityTooLarge, reason: "too-large",
 		body: "The message is longer than this node takes.\n",

@@ -121,13 +121,16 @@ func (s *session) OnClosed(info wsconn.CloseInfo) {
 	s.closed = true
 	n.asks.leave(s)
 	s.leaveChannels()
+	t := s.tab()
+	if t != nil {
+		n.tabs.away.Put(s.id.Key(), s) // first: others find it here or there
+	}
 	if s.open {
 		n.conns.Delete(s.id.Key())
 		n.publishClose(s, info)
 	}
-	if t := s.tab(); t != nil {
-		n.tabs.away.Put(s.id.Key(), s)
-		if !s.open || !t.park() {
+	if t != nil {
+		if !t.park() {
 			s.forget()
 		}
 		return

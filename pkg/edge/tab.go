@@ -2,6 +2,7 @@ package edge
 
 import (
 	"hash/maphash"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,10 +37,22 @@ type tab struct {
 	mu struct {
 		sync.Mutex
 		state   tabState
+		yielded bool // somebody newer is taking over: what comes is kept for him
 		box     []kept
 		bytes   int
-		dropped int         // for want of room, since the client was last told
-		grace   *time.Timer // ends the tab
+		dropped int // for want of room, since the client was last told
+
+		handed  []kept         // while opening: what the last holder had kept
+		since   time.Time      // when this side began to listen
+		owed    map[uint64]int // the same: see owedLocked
+		pairs   map[uint64]int // nil unless pushes may come twice; see pairLocked
+		window  *time.Timer    // ends that
+		shut    bool           // the gates are, although the tab is open
+		next    successor      // once it is gone: gets what still comes
+		lingers bool           // gone, and still listening for the successor
+
+		grace  *time.Timer // ends the tab
+		graces int         // number of that timer
 		pollState
 	}
 }
@@ -53,6 +66,13 @@ const (
 	tabGone                    // somebody else has taken over, or nobody has come
 )
 
+// successor is who has taken over a tab: a tab of this node, or the conn-id of a
+// session at another one.
+type successor struct {
+	local  *tab
+	remote string
+}
+
 // kept is a delivery that waits for the client. What came from the bus is kept
 // as it came too, so that another node can be given it, or a connection in
 // another format.
@@ -64,6 +84,7 @@ type kept struct {
 	format codec.Format
 	at     time.Time
 	key    uint64 // keyOf(id, body)
+	all    bool   // everyone is told: nobody needs to pass it on
 }
 
 func (k *kept) size() int { return k.frame.Len() + len(k.body) }
@@ -71,11 +92,16 @@ func (k *kept) size() int { return k.frame.Len() + len(k.body) }
 // newKept keeps what was delivered; m is nil for what is for the session alone.
 func newKept(f *wsconn.Frame, m *bus.Message) kept {
 	k := kept{frame: f, at: time.Now()}
-	if m != nil && m.Kind != bus.KindChan {
+	if m != nil && outlives(m.Kind) {
 		k.body, k.id, k.format, k.key = m.Body, m.ID, m.Format, keyOf(m.ID, m.Body)
+		k.all = m.Kind == bus.KindAll
 	}
 	return k
 }
+
+// outlives reports whether what is delivered is for the tab, and not for one
+// connection of it alone.
+func outlives(kind bus.Kind) bool { return kind != bus.KindChan && kind != bus.KindConn }
 
 // keySeed makes keys that are compared in this process only.
 var keySeed = maphash.MakeSeed()
@@ -98,6 +124,8 @@ type tabs struct {
 	away *hub.Table[*session]
 
 	relays *hub.Table[*relay] // HTTP requests that wait for another node
+
+	barriers barriers
 
 	// Of clients that poll.
 	polling  atomic.Int32 // requests that wait
@@ -125,23 +153,91 @@ func (s *session) form() dialect.Form {
 	return dialect.FormTwo
 }
 
-// keep takes a delivery that the socket has not taken, as it said with r, and
-// reports whether it has: if not, the socket is to be asked again. Any
-// goroutine.
-func (t *tab) keep(f *wsconn.Frame, m *bus.Message, r wsconn.Result) bool {
+// verdict is what becomes of a delivery that the socket has not taken.
+type verdict uint8
+
+const (
+	settled verdict = iota // there is nothing left to do
+	again                  // ask the socket once more
+	ungated                // the same, past the gate
+)
+
+// keep takes a delivery that the socket has not taken, as it said with r. paired
+// says that it has been here before. Any goroutine.
+func (t *tab) keep(f *wsconn.Frame, m *bus.Message, r wsconn.Result, paired bool) verdict {
+	k := newKept(f, m)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	switch t.mu.state {
-	case tabGone:
-		return true // whoever has taken over hears of it by himself
-	case tabOpen:
-		if r == wsconn.Shut {
-			return false // it has been opened in between
-		}
-	case tabOpening, tabParked:
+	open := t.mu.state == tabOpen
+	switch {
+	case open && r == wsconn.Shut && !t.mu.shut:
+		return again // it has been opened in between
+	case !paired && !t.firstLocked(&k):
+		return settled
+	case open && r == wsconn.Shut && t.mu.pairs != nil:
+		return ungated
+	case t.mu.state != tabGone:
+		t.keepLocked(k)
+	default:
+		t.passOnLocked(k)
 	}
-	t.keepLocked(newKept(f, m))
-	return true
+	return settled
+}
+
+// passOnLocked gives what still comes to whoever has taken over.
+func (t *tab) passOnLocked(k kept) {
+	n := t.session.node
+	switch next := t.mu.next; {
+	case k.all || k.body == nil:
+	case next.local != nil:
+		// A tab is locked before those that come after it.
+		if k.adapt(t.session, next.local.session) {
+			next.local.late(k)
+		}
+	case next.remote != "":
+		n.publishPart(next.remote, t.session, &k, time.Now())
+	}
+}
+
+// adapt makes what was kept for one session fit for another, and reports whether
+// that can be.
+func (k *kept) adapt(from, to *session) bool {
+	if k.body == nil {
+		return false // for that session alone
+	}
+	if from.Group() == to.Group() {
+		return true
+	}
+	frame, err := to.node.pushFrame(to.voice(), k.body, k.format)
+	k.frame = frame
+	return err == nil
+}
+
+// late takes what the last holder of the tab hands over. Any goroutine.
+func (t *tab) late(k kept) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case t.mu.state == tabOpening:
+		t.mu.handed = append(t.mu.handed, k)
+		return
+	case t.mu.pairs == nil:
+		if !k.at.Before(t.mu.since) {
+			return // it was heard here too
+		}
+	case t.recentLocked(&k) && !t.pairLocked(k.key, -1):
+		return
+	}
+	t.session.node.tabs.handed.Add(1)
+	switch {
+	case t.mu.state == tabGone:
+		t.passOnLocked(k)
+	case t.polls != nil:
+		t.offerLocked(k, false)
+	case t.mu.state == tabOpen && t.session.Enqueue(k.frame) != wsconn.Rejected:
+	default:
+		t.keepLocked(k)
+	}
 }
 
 func (t *tab) keepLocked(k kept) {
@@ -149,15 +245,21 @@ func (t *tab) keepLocked(k kept) {
 	size := k.size()
 	// One message always fits, as in the queue of a connection.
 	for i := len(t.mu.box); i > 0 && (i >= n.opts.QueueMessages || t.mu.bytes+size > n.opts.QueueBytes); i = len(t.mu.box) {
-		t.mu.bytes -= t.mu.box[0].size()
-		t.mu.box[0] = kept{}
-		t.mu.box = t.mu.box[1:]
+		t.dropFirstLocked()
 		t.mu.dropped++
 		n.tabs.dropped.Add(1)
 	}
 	t.mu.box = append(t.mu.box, k)
 	t.mu.bytes += size
 	n.tabs.kept.Add(1)
+}
+
+func (t *tab) dropFirstLocked() {
+	t.mu.bytes -= t.mu.box[0].size()
+	t.mu.box[0] = kept{}
+	if t.mu.box = t.mu.box[1:]; len(t.mu.box) == 0 {
+		t.mu.box = nil
+	}
 }
 
 // takeLocked empties the box; dropped is how much found no room in it.
@@ -167,25 +269,83 @@ func (t *tab) takeLocked() (box []kept, dropped int) {
 	return box, dropped
 }
 
-// surrender ends the tab here and returns what it has kept, for whoever has
-// taken over. ok is false where it has ended before. session.replaced or forget
-// must follow on the loop. Any goroutine.
-func (t *tab) surrender() (box []kept, dropped int, ok bool) {
+// yield stops what the tab has been delivering: from now on all is kept, for
+// somebody newer who is taking over. The socket is closed. ok is false where the
+// tab has ended. Any goroutine.
+func (t *tab) yield() (form dialect.Form, owed map[uint64]int, ok bool) {
+	s := t.session
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.state == tabGone {
+		return form, nil, false
+	}
+	if !t.mu.yielded {
+		t.mu.yielded = true
+		s.node.tabs.replaced.Add(1)
+		if t.mu.state != tabOpening { // else see settle
+			t.yieldLocked()
+		}
+	}
+	return t.form, t.owedLocked(), true
+}
+
+func (t *tab) yieldLocked() {
+	s := t.session
+	o := &s.node.opts.Sente
+	if t.polls != nil {
+		t.mu.pollState.endLocked(0) // its client has moved on
+		t.graceLocked(o.ReconnectAjax)
+		return
+	}
+	if t.mu.state == tabOpen {
+		t.mu.state = tabParked
+		s.Conn.Shut(&s.user.Open, nil)
+		s.Conn.Shut(&t.sub.Open, nil)
+		s.CloseAsync(wsconn.StatusNormal, closedByNewer)
+	}
+	t.graceLocked(o.ReconnectWS)
+}
+
+// closedByNewer is the close reason of a socket whose client has another one.
+const closedByNewer = "replaced by a newer connection of the same client"
+
+// surrender ends the tab here and returns what it has kept, which give, if it is
+// not nil, is told of before anything can follow. What still comes goes to next,
+// if there is anybody. status is what a poll that waits is told. ok is false where
+// the tab has ended before. session.leave must follow on the loop. Any goroutine.
+func (t *tab) surrender(next successor, status int, give func(box []kept, dropped int)) (box []kept, dropped int, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.mu.state == tabGone {
 		return nil, 0, false
 	}
+	opening := t.mu.state == tabOpening
 	t.mu.state = tabGone
+	t.mu.next = next
 	t.stopGraceLocked()
-	t.mu.pollState.endLocked()
+	t.mu.pollState.endLocked(status)
 	box, dropped = t.takeLocked()
+	if opening {
+		box = t.joinLocked(box)
+	}
+	if give != nil {
+		give(box, dropped)
+	}
+	if next.remote != "" {
+		t.mu.lingers = true
+		t.graceLocked(lingerTime)
+	} else if next.local == nil {
+		t.endWindowLocked()
+	}
 	return box, dropped, true
 }
 
+// graceLocked ends the tab after d. For one that is gone it ends the listening.
 func (t *tab) graceLocked(d time.Duration) {
 	t.stopGraceLocked()
-	t.mu.grace = time.AfterFunc(d, func() { t.session.node.expire(t) })
+	t.mu.graces++
+	number := t.mu.graces
+	t.mu.grace = time.AfterFunc(d, func() { t.session.node.expire(t, number) })
 }
 
 func (t *tab) stopGraceLocked() {
@@ -196,35 +356,100 @@ func (t *tab) stopGraceLocked() {
 }
 
 // park keeps the tab of a socket that has closed, for the grace time, and
-// reports whether it does. Loop only.
+// reports whether the session is still needed. Loop only.
 func (t *tab) park() bool {
 	n := t.session.node
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mu.state != tabOpen || n.stopping.Load() {
-		return false
+	switch t.mu.state {
+	case tabOpen:
+		if n.stopping.Load() {
+			return false
+		}
+		t.mu.state = tabParked
+		t.graceLocked(n.opts.Sente.ReconnectWS)
+		return true
+	case tabParked: // it has yielded
+		return !n.stopping.Load()
+	case tabGone:
+		return t.mu.lingers
+	case tabOpening:
 	}
-	t.mu.state = tabParked
-	t.graceLocked(n.opts.Sente.ReconnectWS)
-	return true
+	return false
 }
 
 // expire ends a tab whose client has not come back. It runs on a timer's
 // goroutine.
-func (n *Node) expire(t *tab) {
-	if box, dropped, ok := t.surrender(); ok {
+func (n *Node) expire(t *tab, number int) {
+	t.mu.Lock()
+	if t.mu.graces != number || t.mu.grace == nil { // a poll has come in between
+		t.mu.Unlock()
+		return
+	}
+	t.mu.grace = nil
+	if t.mu.state == tabGone {
+		t.mu.lingers, t.mu.next = false, successor{}
+		t.endWindowLocked()
+		t.mu.Unlock()
+		t.session.post(t.session.leave)
+		return
+	}
+	t.mu.Unlock()
+	n.endTab(t, statusUnknown)
+}
+
+// endTab ends a tab that nobody takes over.
+func (n *Node) endTab(t *tab, status int) {
+	if box, _, ok := t.surrender(successor{}, status, nil); ok {
 		n.tabs.expired.Add(uint64(len(box)))
-		_ = dropped // counted when it was
-		t.session.post(t.session.forget)
+		t.session.post(t.session.leave)
 	}
 }
 
-// endTabs ends all sessions without a socket, whose clients find another node.
+// endTabs ends all sessions without a socket, whose clients find another node,
+// and the requests that wait for other nodes.
 func (n *Node) endTabs() {
 	for s := range n.tabs.away.All() {
-		if _, _, ok := s.tab().surrender(); ok {
-			s.post(s.forget)
-		}
+		n.endTab(s.tab(), http.StatusServiceUnavailable)
+		s.post(func() {
+			if o := s.tab().opening; o != nil {
+				o.fail(refuseUnavailable)
+			}
+		})
+	}
+	for r := range n.tabs.relays.All() {
+		r.take(response{status: http.StatusServiceUnavailable})
+	}
+}
+
+// leave forgets the session of a tab that has ended, once its socket has closed
+// and nothing is to be passed on any more. Loop only.
+func (s *session) leave() {
+	t := s.tab()
+	if t.opening != nil {
+		return // settle sees to it
+	}
+	if t.polls != nil {
+		s.endPolls()
+	}
+	t.mu.Lock()
+	lingers := t.mu.lingers
+	t.mu.Unlock()
+	if s.closed && !lingers {
+		s.forget()
+	}
+}
+
+// endPolls is OnClosed for a session without a socket. Loop only.
+func (s *session) endPolls() {
+	n := s.node
+	s.closed = true
+	s.leaveChannels()
+	n.asks.leave(s)
+	if s.open {
+		s.open = false
+		n.tabs.sessions.Add(-1)
+		n.publishClose(s, wsconn.CloseInfo{Code: uint16(wsconn.StatusNormal), Reason: wsconn.CloseIdle})
 	}
 }
 
@@ -234,16 +459,20 @@ func (s *session) forget() {
 	if t.gone {
 		return
 	}
-	t.gone, s.closed = true, true
+	t.gone = true
+	t.surrender(successor{}, statusUnknown, nil) // if it has not ended before: the node is stopping
+	t.mu.Lock()
+	t.stopGraceLocked()
+	t.endWindowLocked()
+	t.mu.Unlock()
+	if t.polls != nil {
+		s.endPolls()
+	}
+	s.closed = true
 	s.leaveChannels()
 	n.tabs.away.Delete(s.id.Key())
 	n.speakers[s.Group()].Add(-1)
 	n.asks.leave(s)
-	if t.polls != nil && s.open {
-		s.open = false
-		n.tabs.sessions.Add(-1)
-		n.publishClose(s, wsconn.CloseInfo{Code: uint16(wsconn.StatusNormal), Reason: wsconn.CloseIdle})
-	}
 	if s.user != nil {
 		n.leave(bus.KindUser, n.users, s.user)
 		s.user = nil
@@ -253,45 +482,3 @@ func (s *session) forget() {
 		t.sub = nil
 	}
 }
-
-// replaced ends the session of a tab that somebody else has taken over. Loop
-// only.
-func (s *session) replaced() {
-	s.node.tabs.replaced.Add(1)
-	t := s.tab()
-	switch {
-	case t.opening != nil:
-		t.opening.fail(refuseReplaced)
-	case t.polls == nil && !s.closed:
-		s.Close(wsconn.StatusNormal, "replaced by a newer connection of the same client")
-	default:
-		s.forget()
-	}
-}
-
-// merge returns what a client is to be given whose tab was held elsewhere: what
-// was kept there, and then what has come here, without what both were told. For
-// a moment both listen: from shortly before since, when this side began, until
-// the other side stopped.
-func merge(handed, here []kept, since time.Time) []kept {
-	both := map[uint64]int{}
-	for i := range handed {
-		if k := &handed[i]; k.body != nil && !k.at.Before(since.Add(-skew)) {
-			both[k.key]++
-		}
-	}
-	out := handed
-	for i := range here {
-		k := &here[i]
-		if k.body != nil && both[k.key] > 0 {
-			both[k.key]--
-			continue
-		}
-		out = append(out, *k)
-	}
-	return out
-}
-
-// skew is how much earlier than here a message that both are told can come
-// there.
-const skew = 250 * time.Millisecond

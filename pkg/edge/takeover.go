@@ -2,11 +2,13 @@ package edge
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -22,20 +24,27 @@ import (
 // and on hoshi.conn.<node>.<conn-id>, to the session, or to the request, with
 // that id; Hoshi-From says where the answer goes:
 //
-//	take UID      give the tab to Hoshi-From: part, part, .., end
+//	take UID      keep what comes for the tab: somebody newer wants it. Answered by
+//	quiet FORM    that is done; the client writes in that form
+//	give UID      hand the tab over: part, part, .., end
 //	part MS       the body is a push that came so long ago
 //	end N         that was all; N found no room while they waited
 //
 // and for clients that poll, see relay.go:
 //
-//	poll UID, handshake UID, say UID, cancel, return, answer STATUS
+//	poll UID, handshake UID, say UID, cancel, answer STATUS
+//
+// Between quiet and give, and between give and the parts, each side waits for a
+// barrier: then both listen, and have heard all that was on its way to one of
+// them alone. What is late all the same follows as parts behind the end.
 //
 // UID is a token. A tab is of one uid: a session with another is not meant.
 
 // holder is where a tab is held, a conn-id; empty where nobody holds it.
 type holder struct {
-	conn  string
-	polls bool
+	conn   string
+	polls  bool
+	unsure bool // somebody may have been silent
 }
 
 // locating is the key of a request for the holder of a tab.
@@ -51,7 +60,7 @@ func (n *Node) locate(client, uid string, found func(holder)) error {
 	// A session with another uid is silent, and then there is no "no responders".
 	var once sync.Once
 	l := &locating{found: func(h holder) { once.Do(func() { found(h) }) }}
-	l.timer = time.AfterFunc(handoverTimeout, func() { l.found(holder{}) })
+	l.timer = time.AfterFunc(locateTimeout, func() { l.found(holder{unsure: true}) })
 	err := n.bus.Request(&bus.Outgoing{Subject: n.bus.Subjects().Client(client), Tab: "locate " + uid}, l)
 	if err != nil {
 		l.timer.Stop()
@@ -65,6 +74,8 @@ func (n *Node) located(l *locating, r bus.Reply) {
 	var h holder
 	if r.Err == nil {
 		h.conn, h.polls = parseHolder(r.Body)
+	} else {
+		h.unsure = !errors.Is(r.Err, bus.ErrNoResponders)
 	}
 	l.found(h)
 }
@@ -83,16 +94,13 @@ func parseHolder(body []byte) (conn string, polls bool) {
 
 // publishTab says something about a tab to the session or request with a
 // conn-id, on whichever node.
-func (n *Node) publishTab(to, from, what string) {
-	n.publishTabBody(to, from, what, nil, codec.EDN, "")
+func (n *Node) publishTab(to, from, what string) bool {
+	return n.publishTabBody(to, from, what, nil, codec.EDN, "")
 }
 
-func (n *Node) publishTabBody(to, from, what string, body []byte, format codec.Format, msgID string) {
+func (n *Node) publishTabBody(to, from, what string, body []byte, format codec.Format, msgID string) bool {
 	c, ok := id.ParseConn(to)
-	if !ok {
-		return
-	}
-	n.sendTab(&bus.Outgoing{Subject: n.bus.Subjects().Conn(c), From: from, Tab: what, Body: body, Format: format, ID: msgID})
+	return ok && n.sendTab(&bus.Outgoing{Subject: n.bus.Subjects().Conn(c), From: from, Tab: what, Body: body, Format: format, ID: msgID})
 }
 
 // publishTabHere tells whoever holds the tab of s that s has it.
@@ -101,12 +109,22 @@ func (n *Node) publishTabHere(s *session) {
 	n.sendTab(&bus.Outgoing{Subject: n.bus.Subjects().Client(t.client), From: s.id.String(), Tab: "here " + t.uid})
 }
 
-func (n *Node) sendTab(out *bus.Outgoing) {
-	out.Urgent = true // bounded by what is kept, and nobody can wait
-	if err := n.bus.Publish(out); err != nil {
-		n.counts.lostEvent(reasonOf(err))
-		n.badPush.Warn().Err(err).Str("subject", out.Subject).Msg("message between nodes not sent")
+// publishPart hands over a push that is kept. It may be called under the lock of
+// a tab, like all that publishes here: the bus takes it, or counts it, at once.
+func (n *Node) publishPart(to string, from *session, k *kept, now time.Time) {
+	if k.body != nil { // else it is for that session alone
+		age := max(now.Sub(k.at).Milliseconds(), 0)
+		n.publishTabBody(to, from.id.String(), "part "+strconv.FormatInt(age, 10), k.body, k.format, k.id)
 	}
+}
+
+func (n *Node) sendTab(out *bus.Outgoing) bool {
+	out.Urgent = true // bounded by what is kept, and nobody can wait
+	err := n.bus.Publish(out)
+	if err != nil {
+		n.counts.lostEvent(reasonOf(err))
+	}
+	return err == nil
 }
 
 // tabMessage takes what another node says about a tab. It runs on the goroutine
@@ -124,6 +142,10 @@ func (n *Node) tabMessage(m *bus.Message) {
 	}
 	switch verb {
 	case "take":
+		n.holdStill(m.Token, arg, m.From)
+	case "quiet":
+		n.heardQuiet(m, arg)
+	case "give":
 		n.giveAway(m.Token, arg, m.From)
 	case "part":
 		n.takePart(m, arg)
@@ -149,14 +171,38 @@ func (n *Node) answerLocate(m *bus.Message, uid string) {
 }
 
 // heardHere yields to a newer session of the same tab, which has not found this
-// one when it came.
+// one when it came, and insists on being the newer one where it is.
 func (n *Node) heardHere(m *bus.Message, uid string) {
 	for _, sub := range n.clients.Snapshot(m.Token) {
 		s := sub.Conn
-		if s.tab().uid == uid && s.id.String() < m.From {
-			n.giveAway(s.id.String(), uid, m.From)
+		t := s.tab()
+		if t.uid != uid || m.From == "" || s.id.String() == m.From {
+			continue
 		}
+		switch t.standing() {
+		case tabOpen:
+			if s.id.String() > m.From {
+				n.publishTabHere(s)
+				continue
+			}
+		case tabParked:
+		case tabOpening, tabGone:
+			continue // it will say so by itself, or has said so
+		}
+		t.yield()
+		to := m.From
+		n.afterBarrier(func() { n.handTab(s, successor{}, to) })
 	}
+}
+
+// standing is the state of the tab, in which a client that polls has it open.
+func (t *tab) standing() tabState {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.polls != nil && t.mu.state == tabParked && !t.mu.yielded {
+		return tabOpen
+	}
+	return t.mu.state
 }
 
 // tabSession returns the session of this node with that conn-id that has a tab,
@@ -176,70 +222,99 @@ func (n *Node) tabSession(connID string) *session {
 	return s
 }
 
+// holdStill keeps what comes for a tab that another node will take.
+func (n *Node) holdStill(connID, uid, to string) {
+	if s := n.tabSession(connID); s != nil && s.tab().uid == uid {
+		if form, _, ok := s.tab().yield(); ok {
+			n.publishTab(to, connID, "quiet "+strconv.Itoa(int(form)))
+			return
+		}
+	}
+	n.publishTab(to, connID, "end 0")
+}
+
+// heardQuiet goes on once all has come that the last holder has told its client:
+// from then on what comes here is kept there too.
+func (n *Node) heardQuiet(m *bus.Message, arg string) {
+	s := n.tabSession(m.Token)
+	form, err := strconv.Atoi(arg)
+	if s == nil || err != nil || form < 0 || form >= formCount {
+		return
+	}
+	t, holder := s.tab(), m.From
+	n.afterBarrier(func() {
+		t.mu.Lock()
+		if t.mu.state == tabOpening {
+			t.takeLocked()
+			t.mu.since = time.Now()
+		}
+		t.mu.Unlock()
+		s.post(func() {
+			if o := t.opening; o != nil && o.remote.conn == holder {
+				t.adoptForm(dialect.Form(form))
+				n.publishTab(holder, s.id.String(), "give "+t.uid)
+			}
+		})
+	})
+}
+
 // giveAway hands the tab of a session over to another node.
 func (n *Node) giveAway(connID, uid, to string) {
 	s := n.tabSession(connID)
-	if s != nil && s.tab().uid == uid {
-		box, dropped, ok := s.tab().surrender()
-		if ok {
-			s.post(s.replaced)
-		}
-		now := time.Now()
-		for _, k := range box {
-			if k.body != nil {
-				n.publishTabBody(to, connID, "part "+strconv.FormatInt(now.Sub(k.at).Milliseconds(), 10), k.body, k.format, k.id)
-			}
-		}
-		n.publishTab(to, connID, "end "+strconv.Itoa(dropped))
+	if s == nil || s.tab().uid != uid || to == "" {
+		n.publishTab(to, connID, "end 0")
 		return
 	}
-	n.publishTab(to, connID, "end 0")
+	n.afterBarrier(func() { n.handTab(s, successor{remote: to}, to) })
+}
+
+// handTab ends a tab of this node and gives what it has kept to a session at
+// another one. What still comes is passed on behind that to next.
+func (n *Node) handTab(s *session, next successor, to string) {
+	_, _, ok := s.tab().surrender(next, 0, func(box []kept, dropped int) {
+		now := time.Now()
+		for i := range box {
+			n.publishPart(to, s, &box[i], now)
+		}
+		n.publishTab(to, s.id.String(), "end "+strconv.Itoa(dropped))
+	})
+	if ok {
+		s.post(s.leave)
+	} else {
+		n.publishTab(to, s.id.String(), "end 0")
+	}
 }
 
 // takePart takes a push that the last holder of a tab has kept.
 func (n *Node) takePart(m *bus.Message, arg string) {
 	s := n.tabSession(m.Token)
-	age, err := strconv.Atoi(arg)
-	if s == nil || err != nil || age < 0 {
+	age, err := strconv.ParseUint(arg, 10, 31)
+	if s == nil || err != nil {
 		return
 	}
 	frame, err := n.pushFrame(s.voice(), m.Body, m.Format)
 	if err != nil {
 		return // counted
 	}
-	k := kept{frame: frame, body: m.Body, id: m.ID, format: m.Format, key: keyOf(m.ID, m.Body)}
-	k.at = time.Now().Add(-time.Duration(age) * time.Millisecond)
-	s.post(func() {
-		t := s.tab()
-		if o := t.opening; o != nil {
-			o.handed = append(o.handed, k)
-			return
-		}
-		// It comes late, or was asked for by "here".
-		if t.polls != nil {
-			t.offer(k, nil, false)
-			return
-		}
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		switch {
-		case t.mu.state == tabGone:
-		case t.mu.state == tabOpen && s.Send(k.frame) != wsconn.Rejected:
-		default:
-			t.keepLocked(k)
-		}
+	s.tab().late(kept{
+		frame: frame, body: m.Body, id: m.ID, format: m.Format, key: keyOf(m.ID, m.Body),
+		at: time.Now().Add(-time.Duration(age) * time.Millisecond),
 	})
 }
 
 func (n *Node) takeEnd(connID, arg string) {
 	s := n.tabSession(connID)
-	dropped, err := strconv.Atoi(arg)
+	dropped, err := strconv.ParseUint(arg, 10, 31)
 	if s == nil || err != nil {
 		return
 	}
 	s.post(func() {
-		if o := s.tab().opening; o != nil && o.asked {
-			n.handedOver(s, o, dropped)
+		t := s.tab()
+		if o := t.opening; o != nil && o.asked {
+			t.mu.Lock()
+			t.mu.dropped += int(dropped)
+			t.mu.Unlock()
+			n.handedOver(s, o)
 		}
 	})
 }

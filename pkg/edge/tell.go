@@ -130,9 +130,7 @@ func (s *session) post(fn func()) {
 // closeAsync ends the session in good order. Any goroutine.
 func (s *session) closeAsync(code wsconn.StatusCode, reason string) {
 	if t := s.socketless(); t != nil {
-		if _, _, ok := t.surrender(); ok {
-			s.post(s.forget)
-		}
+		s.node.endTab(t, statusUnknown)
 		return
 	}
 	s.CloseAsync(code, reason)
