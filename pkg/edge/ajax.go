@@ -17,6 +17,7 @@ const maxBodies = 64 << 20
 // serveAjax serves clients of Sente that poll: GET waits for what comes, POST
 // sends. A request costs a goroutine for as long as it waits.
 func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
+	allowOrigin(w, r)
 	form := r.URL.Query()
 	var body []byte
 	if r.Method == http.MethodPost {
@@ -117,7 +118,7 @@ func (n *Node) servePoll(ctx context.Context, w http.ResponseWriter, v *voice, w
 		if !n.Ready() {
 			break
 		}
-		s, home := n.findTab(ctx, who)
+		s, home := n.findTab(ctx, who, who.uidOrNil())
 		var r response
 		end := func(bool) {} // is told whether the answer has left
 		switch {
@@ -158,8 +159,7 @@ func pause(ctx context.Context, d time.Duration) {
 
 // findTab returns who holds a tab that polls: a session of this node, or the
 // conn-id of another's.
-func (n *Node) findTab(ctx context.Context, who identity) (s *session, home string) {
-	uid := who.uidOrNil()
+func (n *Node) findTab(ctx context.Context, who identity, uid string) (s *session, home string) {
 	if s = n.holderHere(who.clientToken, uid, nil); s != nil {
 		if s.tab().polls == nil {
 			return nil, ""
@@ -206,20 +206,28 @@ func (n *Node) pollThere(ctx context.Context, home string, who identity, handsha
 		verb = "handshake "
 	}
 	relay := n.relayTo(home, verb+who.uidOrNil(), nil)
-	return n.awaitRelay(ctx, relay), func(left bool) {
+	return n.awaitRelay(ctx, relay, stillEvery), func(left bool) {
 		if !left {
 			n.publishTab(home, relay.name.String(), "cancel")
 		}
 	}
 }
 
-func (n *Node) awaitRelay(ctx context.Context, r *relay) response {
+// awaitRelay waits for the answer of another node, and asks in every so often
+// whether that is still there.
+func (n *Node) awaitRelay(ctx context.Context, r *relay, every time.Duration) response {
 	defer n.endRelay(r)
-	select {
-	case answer := <-r.ch:
-		return answer
-	case <-ctx.Done():
-		return response{}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case answer := <-r.ch:
+			return answer
+		case <-tick.C:
+			n.askStill(r)
+		case <-ctx.Done():
+			return response{}
+		}
 	}
 }
 
@@ -266,13 +274,18 @@ func (n *Node) serveSay(w http.ResponseWriter, r *http.Request, who identity, ms
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
-	s, home := n.findTab(ctx, who)
+	uid := who.uidOrNil()
+	if who.uid == "" && n.opts.InsecureUIDParam != "" {
+		uid = anyUID // clients from 1.21 on leave the application's parameters out of a POST
+	}
+	s, home := n.findTab(ctx, who, uid)
 	var answer response
 	switch {
 	case s != nil:
 		answer = n.sayHere(ctx, s, msg)
 	case home != "":
-		answer = n.awaitRelay(ctx, n.relayTo(home, "say "+who.uidOrNil(), msg))
+		// Not asked in between: what was said may have been done, and is not done again.
+		answer = n.awaitRelay(ctx, n.relayTo(home, "say "+uid, msg), 2*wait)
 	default:
 		answer.status = statusUnknown
 	}

@@ -93,6 +93,7 @@ func (n *Node) setUpHTTP(admin net.Listener) {
 	for _, path := range []string{"/{$}", "/ws", "/chsk"} {
 		main.HandleFunc("GET "+path, n.serveMain)
 		main.HandleFunc("POST "+path, n.serveAjax)
+		main.HandleFunc("OPTIONS "+path, n.servePreflight)
 	}
 	n.handoff = &handoff{conns: make(chan net.Conn, maxPlain), done: make(chan struct{}), addr: n.ws.Addr()}
 	n.mainHTTP = server(main)

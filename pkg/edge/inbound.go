@@ -160,8 +160,8 @@ func (s *session) called() {
 	}
 }
 
-// reply gives a backend's answer to the client's callback, or a node's to the
-// question who holds a tab. It runs on a goroutine of the bus.
+// reply gives a backend's answer to the client's callback, or a node's to a
+// question about a tab. It runs on a goroutine of the bus.
 func (n *Node) reply(r bus.Reply) {
 	switch key := r.Key.(type) {
 	case *pendingCall:
@@ -170,6 +170,8 @@ func (n *Node) reply(r bus.Reply) {
 		s.called()
 	case *locating:
 		n.located(key, r)
+	case *still:
+		n.stillAnswered(key.relay, r)
 	}
 }
 

@@ -278,12 +278,15 @@ func (t *tab) adoptForm(form dialect.Form) {
 // except; nil where there is none. Any goroutine.
 func (n *Node) holderHere(client, uid string, except *session) *session {
 	for _, sub := range n.clients.Snapshot(client) {
-		if s := sub.Conn; s != except && s.tab().uid == uid && s.tab().held() {
+		if s := sub.Conn; s != except && s.tab().of(uid) && s.tab().held() {
 			return s
 		}
 	}
 	return nil
 }
+
+// of reports whether t is the tab of that uid.
+func (t *tab) of(uid string) bool { return t.uid == uid || uid == anyUID && t.polls != nil }
 
 func (t *tab) held() bool {
 	t.mu.Lock()

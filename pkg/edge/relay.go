@@ -1,8 +1,10 @@
 package edge
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -38,6 +40,34 @@ func (r *relay) take(answer response) bool {
 	}
 }
 
+// stillEvery is how often a node whose answer is awaited is asked whether it is
+// still there: a client whose node was killed hears of it that soon.
+const stillEvery = 2 * time.Second
+
+// still is the key of such a question.
+type still struct{ relay *relay }
+
+// askStill asks whether the session that a request waits for is still there.
+func (n *Node) askStill(r *relay) {
+	if c, ok := id.ParseConn(r.home); ok {
+		// What the bus does not take now it takes the next time.
+		n.bus.Request(&bus.Outgoing{Subject: n.bus.Subjects().Conn(c), Tab: "still"}, &still{r}) //nolint:errcheck // see above
+	}
+}
+
+func (n *Node) answerStill(replyTo string, is bool) {
+	if replyTo != "" {
+		n.sendTab(&bus.Outgoing{Subject: replyTo, Body: strconv.AppendBool(nil, is)})
+	}
+}
+
+// stillAnswered ends the wait where nobody is there, or not with that session.
+func (n *Node) stillAnswered(r *relay, reply bus.Reply) {
+	if errors.Is(reply.Err, bus.ErrNoResponders) || reply.Err == nil && string(reply.Body) == "false" {
+		r.take(response{status: statusUnknown})
+	}
+}
+
 // endRelay stops waiting. An answer that comes later is given back.
 func (n *Node) endRelay(r *relay) { n.tabs.relays.Delete(r.name.Key()) }
 
@@ -60,6 +90,9 @@ func (n *Node) relayMessage(m *bus.Message, verb, arg string) {
 	case "say":
 		body := m.Body
 		do = func(s *session) { n.say(s, w, body) }
+	case "still":
+		n.answerStill(m.ReplyTo, s != nil)
+		return
 	case "cancel":
 		if s != nil && s.tab().polls != nil {
 			s.post(func() { s.tab().cancel(func(w *waiter) bool { return w.name == name }) })
@@ -68,7 +101,7 @@ func (n *Node) relayMessage(m *bus.Message, verb, arg string) {
 	default:
 		return
 	}
-	if s == nil || s.tab().polls == nil || s.tab().uid != arg {
+	if s == nil || s.tab().polls == nil || !s.tab().of(arg) {
 		w.answer(response{status: statusUnknown})
 		return
 	}

@@ -26,6 +26,9 @@ type identity struct {
 // nilUID is the token of the uid of Sente's users without one.
 const nilUID = ":sente/nil-uid"
 
+// anyUID is no token: it asks for the tab of a client whoever its user is.
+const anyUID = "*"
+
 func (w *identity) uidOrNil() string {
 	if w.uid == "" {
 		return nilUID

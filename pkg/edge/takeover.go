@@ -33,6 +33,7 @@ import (
 // and for clients that poll, see relay.go:
 //
 //	poll UID, handshake UID, say UID, cancel, answer STATUS
+//	still         a request: is the session there? Answered true or false
 //
 // Between quiet and give, and between give and the parts, each side waits for a
 // barrier: then both listen, and have heard all that was on its way to one of

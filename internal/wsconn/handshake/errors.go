@@ -10,7 +10,7 @@ const (
 	Malformed   Reason = iota + 1 // no request line or header as RFC 9112 has it, or an ambiguous one
 	TooLarge                      // the head is longer than the limit
 	TooMany                       // more headers than the limit
-	BadMethod                     // neither GET, HEAD nor POST, or an upgrade that is no GET
+	BadMethod                     // neither GET, HEAD, POST nor OPTIONS, or an upgrade that is no GET
 	BadHTTP                       // not HTTP/1.1
 	BadHost                       // no Host, or several
 	HasBody                       // a body where there can be none, or one in chunks
@@ -29,7 +29,7 @@ var reasonTexts = [reasonCount]string{
 	Malformed:  "The request head is malformed or ambiguous: RFC 9112 says what it may hold.",
 	TooLarge:   "The request head is too large: shorten the URL, the cookies or the headers.",
 	TooMany:    "The request has too many header lines.",
-	BadMethod:  "Only GET, HEAD and POST are taken here, and upgrades only as GET.",
+	BadMethod:  "Only GET, HEAD, POST and OPTIONS are taken here, and upgrades only as GET.",
 	BadHTTP:    "Only HTTP/1.1 is taken here.",
 	BadHost:    "The request needs exactly one Host header.",
 	HasBody:    "Only a POST may have a body, and its length must be told in Content-Length.",
@@ -66,7 +66,7 @@ func (e *Error) AppendResponse(dst []byte) []byte {
 	case http.StatusUpgradeRequired: // RFC 6455 section 4.4
 		headers = []string{"Sec-WebSocket-Version", "13", "Upgrade", "websocket"}
 	case http.StatusMethodNotAllowed:
-		headers = []string{"Allow", "GET, HEAD, POST"}
+		headers = []string{"Allow", "GET, HEAD, POST, OPTIONS"}
 	}
 	return AppendRefusal(dst, e.Status, "", reasonTexts[e.Reason]+"\n", true, headers...)
 }

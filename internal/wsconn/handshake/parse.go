@@ -88,7 +88,7 @@ func (r *Request) requestLine(line string) *Error {
 		return refuse(Malformed)
 	case proto != "HTTP/1.1":
 		return refuse(BadHTTP)
-	case method != "GET" && method != "HEAD" && method != "POST":
+	case method != "GET" && method != "HEAD" && method != "POST" && method != "OPTIONS":
 		return refuse(BadMethod)
 	}
 	r.Method, r.Target = method, target

@@ -46,6 +46,8 @@ func TestParse(t *testing.T) {
 		{name: "plain head", head: "HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", plain: true},
 		{name: "plain get that offers h2c", head: "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n", plain: true},
 
+		{name: "plain options", head: "OPTIONS /chsk HTTP/1.1\r\nHost: x\r\n\r\n", plain: true},
+		{name: "options upgrade", head: change("GET", "OPTIONS"), reason: handshake.BadMethod},
 		{name: "plain post", head: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\n\r\n", plain: true},
 		{name: "plain post without body", head: "POST / HTTP/1.1\r\nHost: x\r\n\r\n", plain: true},
 		{name: "post in chunks", head: "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", reason: handshake.HasBody},

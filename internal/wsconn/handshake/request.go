@@ -9,7 +9,7 @@ import (
 
 // Request is a valid request head. It owns its memory and is not changed after Parse.
 type Request struct {
-	// Method is GET, or for a plain request also HEAD or POST, whose body has not been read.
+	// Method is GET, or for a plain request also HEAD, OPTIONS or POST, whose body has not been read.
 	Method string
 	// Target is the request target as sent, in origin or absolute form.
 	Target string
