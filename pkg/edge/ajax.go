@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 // maxBodies bounds the bodies of POSTs that are read at once, in bytes.
@@ -298,6 +299,13 @@ func (n *Node) serveSay(w http.ResponseWriter, r *http.Request, who identity, ms
 	}
 	if answer.status == 0 {
 		answer = response{http.StatusOK, n.newPolls(who).keywordText(":chsk/timeout")}
+	}
+	// What it sends is in the format of its tab, which a POST need not name.
+	switch {
+	case s != nil:
+		v = s.voice()
+	case home != "" && r.URL.Query().Get("binary?") == "true":
+		v = n.voices[voiceNumber(true, codec.MessagePack, false)]
 	}
 	n.writeAjax(w, v, answer)
 }

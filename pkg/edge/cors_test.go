@@ -74,3 +74,20 @@ func TestPostWithoutParameters(t *testing.T) {
 		}
 	}
 }
+
+// What a POST says is in the format of its tab, which it does not name either.
+func TestPostInTheFormatOfItsTab(t *testing.T) {
+	c := senteNode(t, 2, func(o *edge.Options) { o.Echo = true })
+	at := 0
+	p := newPoller(t, c, "tab-1", func() int { return at })
+	p.query.Set("format", "transit")
+	if got := p.Poll("&handshake%3F=1"); !strings.HasPrefix(got, `[["~:chsk/handshake",["~:sente/nil-uid",null,`) {
+		t.Fatalf("handshake %s", got)
+	}
+	p.query.Del("format")
+	for at = range 2 {
+		if got := p.Post(`[["~:a/b",["^ ","~:n",1]],"~:ajax"]`); got != `[["^ ","~:n",1],null]` {
+			t.Errorf("node %d: answer %s", at, got)
+		}
+	}
+}
