@@ -1,9 +1,11 @@
 package auth
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -52,14 +54,21 @@ func (c Claims) Has(name string) bool {
 // String returns the claim if it is a string.
 func (c Claims) String(name string) (string, bool) {
 	raw, ok := c.raw(name)
-	if !ok || raw[0] != '"' {
+	if !ok {
 		return "", false
 	}
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
+	return unquote(raw)
+}
+
+// unquote decodes a string.
+func unquote(raw json.RawMessage) (s string, ok bool) {
+	switch {
+	case raw[0] != '"':
 		return "", false
+	case bytes.IndexByte(raw, '\\') < 0:
+		return string(raw[1 : len(raw)-1]), true
 	}
-	return s, true
+	return s, json.Unmarshal(raw, &s) == nil
 }
 
 // Holds reports whether the claim equals a value or, if it is an array,
@@ -103,8 +112,8 @@ func (c Claims) Words(name, word string) bool {
 func equals(raw json.RawMessage, value string) bool {
 	switch raw[0] {
 	case '"':
-		var s string
-		return json.Unmarshal(raw, &s) == nil && s == value
+		s, ok := unquote(raw)
+		return ok && s == value
 	case '{', '[', 'n':
 		return false
 	}
@@ -129,8 +138,11 @@ func (c Claims) date(name string) (time.Time, bool) {
 	if !ok || string(raw) == "null" {
 		return time.Time{}, true
 	}
-	var seconds float64
-	if json.Unmarshal(raw, &seconds) != nil || seconds < 0 || seconds > maxDate {
+	if raw[0] < '0' || raw[0] > '9' {
+		return time.Time{}, false
+	}
+	seconds, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || seconds > maxDate {
 		return time.Time{}, false
 	}
 	whole, part := math.Modf(seconds)

@@ -147,7 +147,7 @@ func goodHost(s string) bool {
 // an *Error, ReasonOrigin. host is the request's Host header. Who sends no
 // Origin is judged by Referer, as in Sente, and who sends neither is no browser
 // and may connect, unless Sec-Fetch-Site says that it is one after all, and on
-// another site. It does not allocate for what is allowed.
+// another site.
 func (o *Origins) Check(r Request, host string) error {
 	if o.all {
 		return nil

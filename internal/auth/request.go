@@ -78,7 +78,7 @@ func cookie(r Request, name string) (s single) {
 }
 
 // param finds a parameter of the query; ok is false if a value cannot be
-// unescaped. It allocates only for what is escaped.
+// unescaped. Pairs that are not its own are passed over, malformed or not.
 func param(r Request, name string) (s single, ok bool) {
 	for pair := range strings.SplitSeq(r.RawQuery(), "&") {
 		key, value, _ := strings.Cut(pair, "=")

@@ -12,12 +12,13 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/auth/keys"
 )
 
-// Verify returns who a token is of. It neither blocks nor does I/O; a token
-// costs some microseconds with HMAC, and up to a few hundred with public keys.
-// Errors are *Error. With ReasonPending a fetch is under way that may bring the
+// Verify returns who a token is of. It neither blocks nor does I/O, but takes its
+// time: some 10 us with a secret, 40 to 80 with RSA, ES256 and EdDSA, 600 with
+// ES384, 2,500 with ES512; and for a token that names no key up to eight times
+// that. Errors are *Error. With ReasonPending a fetch is under way that may bring the
 // key: VerifyWait waits for it.
 func (v *Verifier) Verify(token string) (Identity, error) {
-	id, _, err := v.verify(token)
+	id, _, err := v.verify(token, true)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -27,11 +28,11 @@ func (v *Verifier) Verify(token string) (Identity, error) {
 // VerifyWait is Verify that waits for a fetch under way, once, until it is over
 // or ctx is done; so at most for the Timeout of a fetch. Not for loops.
 func (v *Verifier) VerifyWait(ctx context.Context, token string) (Identity, error) {
-	id, wait, err := v.verify(token)
+	id, wait, err := v.verify(token, true)
 	if wait != nil {
 		select {
 		case <-wait:
-			id, _, err = v.verify(token)
+			id, _, err = v.verify(token, false) // what is not there now is not there
 		case <-ctx.Done():
 		}
 	}
@@ -66,16 +67,20 @@ type search struct {
 	claims claimSet
 	issuer *issuer
 	anyKey bool            // the token names no key
-	wait   <-chan struct{} // a fetch that may bring it
+	ask    bool            // for a fetch that may bring it
+	wait   <-chan struct{} // until that is over
 }
 
 // verify returns a channel that is closed when another try is worth while, with
-// ReasonPending alone.
-func (v *Verifier) verify(token string) (Identity, <-chan struct{}, *Error) {
+// ReasonPending alone. Only if it is to ask, a missing key causes a fetch.
+func (v *Verifier) verify(token string, ask bool) (Identity, <-chan struct{}, *Error) {
 	if len(token) > MaxToken {
 		return Identity{}, nil, Refusal(ReasonTooLarge)
 	}
-	s := search{v: v, now: v.now()}
+	if !compact(token) {
+		return Identity{}, nil, Refusal(ReasonMalformed)
+	}
+	s := search{v: v, now: v.now(), ask: ask}
 	_, err := v.parser.ParseWithClaims(token, &s.claims, s.keys)
 	if err == nil {
 		id, fault := v.judge(s.issuer, s.claims.all, s.now)
@@ -173,8 +178,23 @@ func (s *search) keys(t *jwt.Token) (any, error) {
 	return nil, Refusal(ReasonKey)
 }
 
+// compact reports whether a token has only signs of base64url, and dots. The
+// decoder would pass over the ends of lines.
+func compact(token string) bool {
+	for i := range len(token) {
+		c := token[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
 // want asks the issuer's key sets for what is not there.
 func (s *search) want() {
+	if !s.ask {
+		return
+	}
 	for _, r := range s.issuer.remotes {
 		if wait := r.Want(s.now); wait != nil {
 			s.wait = wait
