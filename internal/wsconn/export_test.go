@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"bytes"
 	"time"
 	"unsafe"
 
@@ -58,6 +59,33 @@ func NewParser(message func(ws.OpCode, []byte)) *Parser {
 	p.c.mu.bits = queueOpen
 	return p
 }
+
+// NewDeflateParser is NewParser with compression agreed.
+func NewDeflateParser(message func(ws.OpCode, []byte)) *Parser {
+	p := NewParser(message)
+	p.c.flags |= (maxWindow - 7) << deflateShift
+	return p
+}
+
+// Inflater inflates messages without a connection.
+type Inflater struct{ u unpacker }
+
+// Inflate returns a message, and the close code of a violation, or 0. What it returns is gone with the next call.
+func (f *Inflater) Inflate(message []byte, limit int) ([]byte, uint16) {
+	if bad := f.u.inflate(append(bytes.Clone(message), ending...), limit); bad != nil {
+		return nil, uint16(bad.code)
+	}
+	return f.u.out, 0
+}
+
+// Compressed returns the compressed form of f, or f.
+func Compressed(f *Frame) *Frame {
+	var k packer
+	return k.compress(f)
+}
+
+// Wire returns a frame as it is sent.
+func Wire(f *Frame) []byte { return []byte(f.wire) }
 
 // Feed is one read. It reports the close code of a violation, or 0.
 func (p *Parser) Feed(b []byte) uint16 {
