@@ -12,6 +12,7 @@ const (
 	Unsubscribe           // from Command.Channel
 	Publish               // Command.Data to Command.Channel
 	Answer                // to what a backend asked: Command.Data, for Command.AnswerTo
+	Refresh               // Command.Text is a new token
 	BadEvent              // a legal value that is no event, of a dialect that has these
 )
 
@@ -48,6 +49,9 @@ type Command struct {
 
 	// Of Publish.
 	ExcludeSender bool
+
+	// Of Refresh: the token; nil where it was missing, or no string.
+	Text []byte
 
 	// Of Answer: the plain text of what was asked with; nil where it was missing,
 	// or no string.

@@ -104,6 +104,8 @@ const (
 	NotSubscribed           = ":not-subscribed"
 	BadRequest              = ":bad-request"
 	Unavailable             = ":unavailable"
+	Forbidden               = ":forbidden"
+	InvalidToken            = ":invalid-token"
 )
 
 // reserved are the namespaces in which clients and backends cannot speak

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,6 +106,12 @@ func (c *Client) Thaw() {
 func TryDial(t testing.TB, addr, path string) (*Client, error) {
 	t.Helper()
 	return dial(t, ws.Dialer{}, addr, path, true)
+}
+
+// TryDialWith is TryDial with headers in the request.
+func TryDialWith(t testing.TB, addr, path string, header http.Header) (*Client, error) {
+	t.Helper()
+	return dial(t, ws.Dialer{Header: ws.HandshakeHeaderHTTP(header)}, addr, path, true)
 }
 
 // DialRaw is Dial for formats that Client does not know: it reads the handshake

@@ -128,14 +128,15 @@ func (l *loop) write(c *Conn, frames []*Frame, off int, vector bool) (n int, err
 		n, err = l.p.Writev(&c.sock, l.vec)
 		clear(l.vec)
 	default:
-		if !slices.Equal(frames, l.last) {
-			l.joined = l.joined[:0]
+		j := &l.joined[c.group%joinedCount]
+		if !slices.Equal(frames, j.frames) {
+			j.bytes = j.bytes[:0]
 			for _, f := range frames {
-				l.joined = append(l.joined, f.wire...)
+				j.bytes = append(j.bytes, f.wire...)
 			}
-			l.last = append(l.last[:0], frames...)
+			j.frames = append(j.frames[:0], frames...)
 		}
-		n, err = l.p.Write(&c.sock, l.joined[off:])
+		n, err = l.p.Write(&c.sock, j.bytes[off:])
 	}
 	l.n.bytesOut += uint64(n)
 	return n, err

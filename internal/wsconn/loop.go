@@ -44,8 +44,7 @@ type loop struct {
 	snap     []*Frame
 	out      []*Frame // of join: what is written for snap, and
 	stands   []uint8  // how many frames of it each stands for
-	last     []*Frame // what joined holds
-	joined   []byte
+	joined   [joinedCount]joined // by group: neighbours of one group are mostly sent the same
 	vec      [][]byte
 	spare    []*inbound
 	waits    []waiter         // are to go into their lanes
@@ -80,6 +79,16 @@ type loop struct {
 		jobs    []job
 		waiters []chan struct{}
 	}
+}
+
+// joinedCount is how many groups of connections a loop joins frames for at a
+// time: interleaved ones would else have them copied again and again.
+const joinedCount = 16
+
+// joined is what frames became that left in one call.
+type joined struct {
+	frames []*Frame
+	bytes  []byte
 }
 
 type jobKind uint8
@@ -251,8 +260,11 @@ func (l *loop) flushAll() {
 	l.dirty, l.dirtyAt = l.dirty[:0], 0
 	clear(l.snap)
 	clear(l.out)
-	clear(l.last) // joined bytes are good for neighbours, not for longer
-	l.last = l.last[:0]
+	for i := range l.joined { // good for neighbours, not for longer
+		j := &l.joined[i]
+		clear(j.frames)
+		j.frames = j.frames[:0]
+	}
 	if cap(l.dirty) > 1<<14 {
 		l.dirty = slices.Clip(l.dirty[:0:0])
 	}

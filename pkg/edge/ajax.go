@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/internal/auth"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
@@ -18,7 +19,7 @@ const maxBodies = 64 << 20
 // serveAjax serves clients of Sente that poll: GET waits for what comes, POST
 // sends. A request costs a goroutine for as long as it waits.
 func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
-	allowOrigin(w, r)
+	n.allowOrigin(w, r)
 	form := r.URL.Query()
 	var body []byte
 	if r.Method == http.MethodPost {
@@ -34,7 +35,11 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	who, refused := n.identify(r.URL.Path, form, func(func(string) bool) {})
+	from := &caller{Request: auth.HTTP(r), host: r.Host, query: form}
+	if r.Method == http.MethodPost {
+		from.csrf = form.Get("csrf-token")
+	}
+	who, refused := n.identify(r.URL.Path, from, func(func(string) bool) {})
 	switch {
 	case refused != nil:
 		n.refuseAjax(w, refused)
@@ -259,6 +264,7 @@ func (n *Node) newPolls(who identity) *session {
 	s.SetGroup(who.voice)
 	t := &tab{session: s, id: who.client, client: who.clientToken, uid: who.uidOrNil(), polls: &polls{}}
 	s.extra = &extra{tab: t}
+	s.believe(who.who)
 	return s
 }
 

@@ -12,7 +12,7 @@ import (
 
 // A page of another origin may poll and send, as a browser asks for it.
 func TestOtherOrigin(t *testing.T) {
-	c := senteNode(t, 1, nil)
+	c := senteNode(t, 1, func(o *edge.Options) { o.Access.Origins = []string{"*"} })
 	base := "http://" + c.Nodes[0].Addr().String() + "/chsk"
 	tr := &http.Transport{DisableKeepAlives: true}
 	cl := &http.Client{Transport: tr, Timeout: testkit.Patience}
@@ -23,7 +23,7 @@ func TestOtherOrigin(t *testing.T) {
 	}{
 		{method: http.MethodOptions, target: base, status: 204, header: map[string]string{
 			"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Methods": "GET, POST",
-			"Access-Control-Allow-Headers": "X-CSRF-Token, X-Requested-With, Content-Type",
+			"Access-Control-Allow-Headers": "X-CSRF-Token, X-Requested-With, Content-Type, Authorization",
 		}},
 		{method: http.MethodGet, target: base + "?client-id=tab-1&handshake%3F=1", status: 200, header: map[string]string{"Access-Control-Allow-Origin": "*"}},
 		{method: http.MethodGet, target: base, status: 400, header: map[string]string{"Access-Control-Allow-Origin": "*"}},

@@ -23,6 +23,8 @@ const (
 	refusedTooLarge    = "too-large-for-nats"
 	refusedPending     = "too-many-requests"
 	refusedOther       = "other"
+	refusedForbidden   = "event-forbidden"
+	refusedRefresh     = "token-refresh"
 )
 
 // Faults of a backend's push that the bus does not find itself.

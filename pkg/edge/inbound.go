@@ -52,6 +52,8 @@ func (n *Node) route(s *session, cmd *dialect.Command) wsconn.Verdict {
 		return n.publish(s, cmd)
 	case dialect.Answer:
 		return n.takeAnswer(s, cmd)
+	case dialect.Refresh:
+		n.refresh(s, cmd)
 	case dialect.Event, dialect.BadEvent:
 		return n.event(s, cmd)
 	}
@@ -75,6 +77,9 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 	token, keyword := n.channelToken(cmd)
 	if keyword == "" && !n.opts.Channels.exists(token) {
 		keyword = dialect.ChannelNotFound
+	}
+	if keyword == "" && !s.mayChannel(opPublish, token) {
+		keyword = dialect.Forbidden
 	}
 	if keyword != "" {
 		n.counts.refused(refusedPublish)
@@ -105,6 +110,11 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 
 // event hands an event to the backends; one with a callback is a request.
 func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
+	if policy := n.access.policy; policy.Restricts() && !policy.Event(s.grant(), string(cmd.ID)).Allowed {
+		n.counts.refused(refusedForbidden)
+		n.answerResult(s, cmd.Callback, dialect.Forbidden)
+		return wsconn.Done
+	}
 	subject, err := n.bus.Subjects().Event(cmd.ID)
 	if err != nil {
 		n.counts.refused(refusedEventID)

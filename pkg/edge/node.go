@@ -26,6 +26,7 @@ type Node struct {
 	maxOwed       int   // subscribes of one connection that wait for interests at once
 	log           zerolog.Logger
 	started       time.Time
+	access        *access
 	ids           *id.Generator
 	channels      *hub.Hub[*session]
 	users         *hub.Hub[*session]
@@ -85,10 +86,15 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	access, err := newAccess(&o.Access)
+	if err != nil {
+		return nil, err
+	}
 	n := &Node{
 		opts:    o,
 		log:     o.Logger.With().Str("component", "edge").Logger(),
 		started: time.Now(),
+		access:  access,
 		ids:     id.NewGenerator(o.ID),
 		users:   hub.New[*session](nil),
 		clients: hub.New[*session](nil),
@@ -110,7 +116,9 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if err := n.listen(); err != nil {
 		return nil, err
 	}
+	n.access.start()
 	if err := n.connect(ctx); err != nil {
+		n.access.stop()
 		n.closeListeners()
 		return nil, err
 	}
@@ -268,6 +276,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		echo.Wait()
 		errs = append(errs, echoErr)
 		n.asks.stop()
+		n.access.stop()
 		if n.bus != nil {
 			errs = append(errs, n.bus.Stop(ctx))
 		}

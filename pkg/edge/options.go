@@ -70,6 +70,9 @@ type Options struct {
 	// that Channels.Overflow says nothing of and of pushes.
 	Overflow Overflow
 
+	// Access says who may come, and what for.
+	Access AccessOptions
+
 	// Channels are the rules for channels.
 	Channels ChannelOptions
 

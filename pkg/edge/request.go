@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/hoshi-ws/hoshi/internal/auth"
 	"github.com/hoshi-ws/hoshi/internal/dialect/sente"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
@@ -15,8 +16,9 @@ import (
 // identity is what a request says about who comes, in which dialect and format.
 type identity struct {
 	voice    uint8
-	protocol bool   // a subprotocol is agreed on: that of the voice
-	uid      string // token; empty where nobody vouches for a uid
+	protocol bool           // a subprotocol is agreed on: that of the voice
+	uid      string         // token; empty where nobody vouches for a uid
+	who      *auth.Identity // what a token says; nil where there is none
 
 	// Of Sente, whose clients always have an id.
 	client      string // as it was given
@@ -87,12 +89,13 @@ func (n *Node) judge(r *handshake.Request) (identity, *refusal) {
 			return identity{}, refuseQuery
 		}
 	}
-	return n.identify(r.Path(), query, r.Protocols)
+	return n.identify(r.Path(), &caller{Request: r, host: r.Host, query: query}, r.Protocols)
 }
 
 // identify says who comes: which dialect and format, and whose session.
-func (n *Node) identify(path string, query url.Values, protocols iter.Seq[string]) (identity, *refusal) {
+func (n *Node) identify(path string, from *caller, protocols iter.Seq[string]) (identity, *refusal) {
 	var who identity
+	query := from.query
 	isSente := path == "/chsk" || query.Has("client-id")
 	switch {
 	case path != "/" && path != "/ws" && path != "/chsk":
@@ -109,11 +112,19 @@ func (n *Node) identify(path string, query url.Values, protocols iter.Seq[string
 			return who, refuseClient
 		}
 	}
+	var refused *refusal
+	if who.who, refused = n.access.admit(from, isSente); refused != nil {
+		return who, refused
+	}
 	var ok bool
 	if who.voice, who.protocol, ok = n.chooseVoice(isSente, protocols, query["format"]); !ok {
 		return who, refuseFormat
 	}
-	if p := n.opts.InsecureUIDParam; p != "" && query.Has(p) {
+	if who.who != nil {
+		if who.uid, ok = uidToken([]string{who.who.UID}); !ok {
+			return who, refuseUID
+		}
+	} else if p := n.opts.InsecureUIDParam; p != "" && query.Has(p) {
 		if who.uid, ok = uidToken(query[p]); !ok {
 			return who, refuseUID
 		}

@@ -38,8 +38,9 @@ type session struct {
 // extra is what few sessions have. Of a Sente client's it is there from the
 // start, and only the loop writes it; of others it is the loop's altogether.
 type extra struct {
-	tab  *tab     // of a Sente client; fixed before others know of the session
-	wait *waiting // while subscribes wait for their interest
+	tab    *tab     // of a Sente client; fixed before others know of the session
+	wait   *waiting // while subscribes wait for their interest
+	person *person  // who a token says the client is
 }
 
 type subscription = hub.Sub[*session]
@@ -62,9 +63,12 @@ func (s *session) OnRequest(r *handshake.Request) {
 	s.id = n.ids.Next(n.now().UnixMilli())
 	s.SetGroup(req.voice)
 	s.protocol = req.protocol
+	if req.client != "" {
+		s.extra = &extra{tab: &tab{session: s, id: req.client, client: req.clientToken, uid: req.uidOrNil()}}
+	}
+	s.believe(req.who)
 	switch {
 	case req.client != "":
-		s.extra = &extra{tab: &tab{session: s, id: req.client, client: req.clientToken, uid: req.uidOrNil()}}
 		n.open(s, s.accept, func(r *refusal) { n.refuse(s, r) })
 	case req.uid != "":
 		n.joinUser(s, req.uid)
@@ -119,6 +123,7 @@ func (s *session) uidText() []byte {
 func (s *session) OnClosed(info wsconn.CloseInfo) {
 	n := s.node
 	s.closed = true
+	s.unknow()
 	n.asks.leave(s)
 	s.leaveChannels()
 	t := s.tab()

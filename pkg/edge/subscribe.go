@@ -51,6 +51,8 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 		return nil, dialect.MaxSubscriptionsPerConn, true
 	case !rules.exists(token):
 		return nil, dialect.ChannelNotFound, true
+	case !s.mayChannel(opSubscribe, token):
+		return nil, dialect.Forbidden, true
 	}
 	sub, joined := n.channels.Join(token, s, rules.MaxSubscribers)
 	if joined == hub.Full {

@@ -53,7 +53,7 @@ func (s *session) setWaiting(w *waiting) {
 	case s.extra == nil && w == nil:
 	case s.extra == nil:
 		s.extra = &extra{wait: w}
-	case w == nil && s.extra.tab == nil:
+	case w == nil && s.extra.tab == nil && s.extra.person == nil:
 		s.extra = nil
 	default:
 		s.extra.wait = w

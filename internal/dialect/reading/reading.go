@@ -25,7 +25,7 @@ type Reader struct {
 }
 
 // keepText bounds each kind of scratch, in bytes. What is longer is no name
-// anyway.
+// anyway, and no token.
 const keepText = 4 << 10
 
 // The keys of arguments.
@@ -34,9 +34,10 @@ const (
 	argData
 	argExclude
 	argAnswerTo
+	argToken
 )
 
-var arguments = [...]string{argChannel: ":channel-id", argData: ":data", argExclude: ":exclude-sender?", argAnswerTo: ":cb-uuid"}
+var arguments = [...]string{argChannel: ":channel-id", argData: ":data", argExclude: ":exclude-sender?", argAnswerTo: ":cb-uuid", argToken: ":token"}
 
 // Command fills in what the event of an envelope, which must have an ID, wants.
 // Its errors are [dialect.ReservedID] and [dialect.LongCallback].
@@ -65,6 +66,9 @@ func (r *Reader) Command(env *codec.Envelope, cmd *dialect.Command) error {
 	case ":chsk/reply":
 		cmd.Op = dialect.Answer
 		r.args(env.Data, cmd)
+	case ":hoshi/refresh":
+		cmd.Op = dialect.Refresh
+		r.args(env.Data, cmd)
 	default:
 		return dialect.ReservedID
 	}
@@ -77,6 +81,10 @@ func (r *Reader) args(data []byte, cmd *dialect.Command) {
 	defer clear(r.values[:])
 	if !r.Codec.Fields(r.Format, data, arguments[:], r.values[:]) {
 		cmd.BadArgs = true
+		return
+	}
+	if cmd.Op == dialect.Refresh {
+		cmd.Text = r.text(r.values[argToken])
 		return
 	}
 	if cmd.Op != dialect.Subscribe && cmd.Op != dialect.Unsubscribe {

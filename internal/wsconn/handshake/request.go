@@ -3,6 +3,7 @@ package handshake
 import (
 	"crypto/sha1"
 	"encoding/base64"
+	"iter"
 	"strconv"
 	"strings"
 )
@@ -37,6 +38,17 @@ func (r *Request) Header(name string) string {
 		}
 	}
 	return ""
+}
+
+// Values iterates over the values of all headers with this name, without regard to case, in their order.
+func (r *Request) Values(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range r.headers {
+			if strings.EqualFold(r.headers[i].name, name) && !yield(r.headers[i].value) {
+				return
+			}
+		}
+	}
 }
 
 // Path returns the target up to the question mark, without scheme and authority.

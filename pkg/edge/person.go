@@ -1,0 +1,138 @@
+package edge
+
+import (
+	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/auth"
+	"github.com/hoshi-ws/hoshi/internal/auth/rules"
+	"github.com/hoshi-ws/hoshi/internal/dialect"
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
+)
+
+// The operations that rules are about.
+const (
+	opSubscribe = rules.Subscribe
+	opPublish   = rules.Publish
+)
+
+// person is who a token says that a session's client is. Owned by the session's
+// loop.
+type person struct {
+	auth.Identity
+	grant  rules.Grant
+	expiry *time.Timer // closes the session; nil where the token does not expire
+}
+
+// Close codes of access, of the range that RFC 6455 leaves to applications.
+const (
+	// StatusTokenExpired ends a connection whose token has expired: come back with
+	// a new one.
+	StatusTokenExpired = wsconn.StatusCode(4401)
+)
+
+// believe notes who the client is. Loop only.
+func (s *session) believe(who *auth.Identity) {
+	if who == nil {
+		return
+	}
+	if s.extra == nil {
+		s.extra = &extra{}
+	}
+	p := &person{Identity: *who}
+	p.grant = s.node.access.policy.Grant(who.UID, who.Claims)
+	p.Claims = nil // the grant has what matters of them
+	s.extra.person = p
+	s.watchExpiry()
+}
+
+// watchExpiry closes the session when its token expires. A client that polls is
+// told with its next request.
+func (s *session) watchExpiry() {
+	p := s.extra.person
+	if p.expiry != nil {
+		p.expiry.Stop()
+		p.expiry = nil
+	}
+	if p.Expires.IsZero() || s.socketless() != nil {
+		return
+	}
+	// A timer stands for no goroutine until it ends.
+	p.expiry = time.AfterFunc(time.Until(p.Expires), func() {
+		s.post(func() {
+			if now := s.person(); now == p && !s.closed && !time.Now().Before(p.Expires) {
+				s.node.counts.refused("token-expired")
+				s.Close(StatusTokenExpired, "token has expired")
+			}
+		})
+	})
+}
+
+// person returns who a token says the client is, nil where there is none. Loop
+// only.
+func (s *session) person() *person {
+	if s.extra == nil {
+		return nil
+	}
+	return s.extra.person
+}
+
+// unknow forgets it. Loop only.
+func (s *session) unknow() {
+	if p := s.person(); p != nil && p.expiry != nil {
+		p.expiry.Stop()
+	}
+}
+
+// grant returns what rules are asked with. Loop only.
+func (s *session) grant() rules.Grant {
+	if p := s.person(); p != nil {
+		return p.grant
+	}
+	return rules.Grant{}
+}
+
+// mayChannel reports whether the rules let the session subscribe to or publish
+// in the channel with that token. Loop only.
+func (s *session) mayChannel(op rules.Op, token string) bool {
+	policy := s.node.access.policy
+	return !policy.Restricts() || policy.Channel(s.grant(), op, displayName(token)).Allowed
+}
+
+// refresh takes a new token of the same user in place of the old one, so that
+// the connection lives on. It runs on the loop.
+func (n *Node) refresh(s *session, cmd *dialect.Command) {
+	keyword := n.renew(s, string(cmd.Text))
+	if keyword != "" {
+		n.counts.refused(refusedRefresh)
+	}
+	n.answerResult(s, cmd.Callback, keyword)
+}
+
+// renew returns the keyword that refuses the token, empty where it is taken.
+func (n *Node) renew(s *session, token string) string {
+	p := s.person()
+	if p == nil || n.access.verifier == nil {
+		return dialect.BadRequest
+	}
+	who, err := n.access.verifier.Verify(token)
+	switch {
+	case err != nil:
+		if fault, ok := err.(*auth.Error); ok && fault.Temporary() { //nolint:errorlint // Verify returns nothing else
+			return dialect.Unavailable
+		}
+		return dialect.InvalidToken
+	case who.UID != p.UID:
+		return dialect.Forbidden
+	}
+	if p.expiry != nil {
+		p.expiry.Stop()
+	}
+	s.extra.person = nil
+	s.believe(&who)
+	return ""
+}
+
+// uidOf returns the token of the uid that an identity vouches for.
+func uidOf(who *auth.Identity) (string, bool) {
+	return uidToken([]string{who.UID})
+}
