@@ -24,6 +24,9 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		MaxMessage:       int(o.MaxMessage),
 		QueueMessages:    o.QueueMessages,
 		QueueBytes:       int(o.QueueBytes),
+		Deflate:          o.Deflate,
+		DeflateMin:       int(o.DeflateMin),
+		WSEcho:           o.WSEcho,
 		Overflow:         edge.Overflow(o.Overflow),
 		Channels: edge.ChannelOptions{
 			MustExist:               !o.ChannelAutoCreate,

@@ -30,7 +30,7 @@ func optionsOf(t *testing.T, args ...string) edge.Options {
 // TestEdgeOptions holds that each option arrives where it belongs.
 func TestEdgeOptions(t *testing.T) {
 	got := optionsOf(t, "--listen=:1", "--admin-listen=:2", "--echo", "--insecure-uid-param=who",
-		"--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--overflow=drop-newest",
+		"--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
 		"--channel-auto-create=false", "--channel-patterns=a,b*", "--channel-overflow=a=latest-only", "--channel-batch=a=50ms,b=0",
 		"--max-subscriptions=5", "--max-subscribers=6", "--wrap-recv", "--dialect=sente", "--format=transit-verbose-gzip",
 		"--sente-ws-kalive=7s", "--sente-ws-ping-timeout=8s", "--sente-send-buf-ws=9ms", "--sente-send-buf-ajax=10ms",
@@ -40,6 +40,7 @@ func TestEdgeOptions(t *testing.T) {
 	want := edge.Options{
 		Listen: ":1", AdminListen: ":2", Echo: true, InsecureUIDParam: "who",
 		MaxMessage: 2048, QueueMessages: 3, QueueBytes: 4096, Overflow: edge.DropNewest,
+		Deflate: true, DeflateMin: 2048, WSEcho: "/e",
 		Channels: edge.ChannelOptions{
 			MustExist: true, Patterns: []string{"a", "b*"},
 			Overflow:                []edge.ChannelOverflow{{Pattern: "a", Overflow: edge.LatestOnly}},
@@ -84,8 +85,9 @@ func TestEdgeDefaults(t *testing.T) {
 	want := edge.Options{
 		Listen: edge.DefaultListen, AdminListen: edge.DefaultAdminListen,
 		MaxMessage: edge.DefaultMaxMessage, QueueMessages: edge.DefaultQueueMessages, QueueBytes: edge.DefaultQueueBytes,
-		Overflow: edge.Disconnect,
-		Channels: edge.ChannelOptions{MaxSubscriptionsPerConn: edge.DefaultMaxSubscriptionsPerConn},
+		DeflateMin: edge.DefaultDeflateMin,
+		Overflow:   edge.Disconnect,
+		Channels:   edge.ChannelOptions{MaxSubscriptionsPerConn: edge.DefaultMaxSubscriptionsPerConn},
 		Sente: edge.SenteOptions{
 			WSKalive: edge.DefaultSenteWSKalive, WSPingTimeout: edge.DefaultSenteWSPingTimeout,
 			SendBufWS: edge.DefaultSenteSendBufWS, SendBufAjax: edge.DefaultSenteSendBufAjax,
@@ -101,6 +103,9 @@ func TestEdgeDefaults(t *testing.T) {
 	got.Logger = nil
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
+	}
+	if o := optionsOf(t, "--ws-echo=/echo", "--max-message=63MiB"); o.MaxMessage != 63<<20 {
+		t.Errorf("with --ws-echo a message may have %d bytes", o.MaxMessage)
 	}
 	at := optionsOf(t, "--sente-send-buf-ws=0", "--sente-send-buf-ajax=0s").Sente
 	if at.SendBufWS >= 0 || at.SendBufAjax >= 0 {

@@ -33,6 +33,7 @@ type Node struct {
 	Dev              bool   `name:"dev" help:"For trying out: --echo, --insecure-uid-param uid, readable logs." group:"Development"`
 	Echo             bool   `name:"echo" help:"Answer clients' events, as a demo backend." more:"Not beside a real one." group:"Development"`
 	InsecureUIDParam string `name:"insecure-uid-param" placeholder:"NAME" help:"Believe the user id in this query parameter: anybody is anybody." more:"Never in production." group:"Development"`
+	WSEcho           string `name:"ws-echo" placeholder:"PATH" help:"Send WebSocket messages on this path, like /echo, back as they come." more:"For measurements and conformance suites: no dialect, no NATS, and anybody may connect. Messages of up to --max-message, which may then be more than NATS carries." group:"Development" tune:""`
 
 	Listen      Addr `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"WebSocket clients." group:"Listeners"`
 	AdminListen Addr `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"ADDR" help:"/stats, /channels, profiling." more:"Keep it private." group:"Listeners"`
@@ -46,6 +47,8 @@ type Node struct {
 	MaxMessage       Size          `name:"max-message" default:"1MiB" min:"1KiB" max:"63MiB" placeholder:"SIZE" help:"Largest message from a client; beyond it the connection is closed with 1009. Lowered to what NATS carries." group:"Connections" tune:""`
 	QueueMessages    int           `name:"queue-messages" default:"1000" min:"1" max:"1000000" placeholder:"N" help:"Frames that may wait for one slow client; --overflow says what follows." group:"Connections" tune:""`
 	QueueBytes       Size          `name:"queue-bytes" default:"2MiB" min:"1KiB" max:"1GiB" placeholder:"SIZE" help:"Bytes that may wait for one slow client. One frame always fits an empty queue." group:"Connections" tune:""`
+	Deflate          bool          `name:"deflate" help:"Compress messages for clients that offer permessage-deflate." more:"Without context takeover, so that a message is compressed once for all who take it so. Not for those that use the gzip wrapper." group:"Connections" tune:""`
+	DeflateMin       Size          `name:"deflate-min" default:"1KiB" min:"1" max:"1GiB" placeholder:"SIZE" help:"Smallest message that is worth it." group:"Connections" tune:""`
 	Overflow         string        `name:"overflow" default:"disconnect" oneof:"disconnect,drop-oldest,drop-newest,latest-only" placeholder:"POLICY" help:"What becomes of a message that finds no room: disconnect (1013), drop-oldest, drop-newest or latest-only." more:"For pushes, and for channels without a rule in --channel-overflow. Drops are counted, and the client is told. latest-only keeps the newest message of each channel; for pushes it is drop-oldest. Answers are never dropped." group:"Connections" tune:""`
 	PingInterval     time.Duration `name:"ping-interval" default:"30s" min:"100ms" max:"1h" placeholder:"TIME" help:"How often the server pings a client." group:"Connections" tune:""`
 	IdleTimeout      time.Duration `name:"idle-timeout" default:"60s" min:"200ms" max:"24h" placeholder:"TIME" help:"Silence after which a client is taken for dead. Must exceed --ping-interval." group:"Connections" tune:""`

@@ -269,6 +269,8 @@ func TestFaults(t *testing.T) {
 		{name: "same port twice", args: []string{"--admin-listen=127.0.0.1:8080"}, want: []string{"--admin-listen: 127.0.0.1:8080 is taken by --listen already"}},
 		{name: "idle below ping", args: []string{"--idle-timeout=10s"}, want: []string{"--idle-timeout: 10s is not more than --ping-interval 30s, so idle clients would be cut between two pings"}},
 		{name: "message beyond nats", args: []string{"--max-message=8MiB"}, want: []string{"--max-message: 8MiB is more than the embedded NATS carries, the most is 8176KiB"}},
+		{name: "echo where clients are", args: []string{"--ws-echo=/ws"}, want: []string{`--ws-echo: "/ws" is no path of its own, like /echo`}},
+		{name: "echo without a path", args: []string{"--ws-echo=echo"}, want: []string{`--ws-echo: "echo" is no path of its own, like /echo`}},
 		{name: "no channel at all", args: []string{"--channel-auto-create=false"}, want: []string{"--channel-auto-create: false, and without --channel-patterns no channel exists"}},
 		{
 			name: "all together", args: []string{"--listn", "x", "--log-level=loud", "--config=FILE"},

@@ -50,6 +50,9 @@ func (s *Shared) Check(report Report) {
 // prefixWord is what pkg/bus takes as the first level of its subjects.
 var prefixWord = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 
+// echoPath is what no client of the node's own asks for.
+var echoPath = regexp.MustCompile(`^/[^ ?#]+$`)
+
 // Check reports relations between the options of a node, and between those and
 // the shared ones.
 func (n *Node) Check(s *Shared, report Report) {
@@ -65,7 +68,10 @@ func (n *Node) Check(s *Shared, report Report) {
 	if n.IdleTimeout <= n.PingInterval {
 		report("idle-timeout", fmt.Sprintf("%v is not more than --ping-interval %v, so idle clients would be cut between two pings", n.IdleTimeout, n.PingInterval))
 	}
-	if n.Embedded(s) && n.MaxMessage > embeddedMaxMessage {
+	if n.WSEcho != "" && !echoPath.MatchString(n.WSEcho) || n.WSEcho == "/ws" || n.WSEcho == "/chsk" {
+		report("ws-echo", quote(n.WSEcho)+" is no path of its own, like /echo")
+	}
+	if n.Embedded(s) && n.WSEcho == "" && n.MaxMessage > embeddedMaxMessage {
 		report("max-message", fmt.Sprintf("%v is more than the embedded NATS carries, the most is %v", n.MaxMessage, Size(embeddedMaxMessage)))
 	}
 	if strings.ContainsAny(n.InsecureUIDParam, "&=?# ") {

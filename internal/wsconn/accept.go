@@ -97,6 +97,9 @@ func (c *Conn) Accept(o AcceptOptions) {
 	c.flags |= flagAccepted
 	c.seen = l.clock()
 	c.keep = o.Keepalive
+	if o.FullSize {
+		c.flags |= flagFullSize
+	}
 	l.n.open++
 	l.n.accepted++
 	answer := r.AppendSwitch(make([]byte, 0, 192), o.Subprotocol, c.agree(r, o.Uncompressed))

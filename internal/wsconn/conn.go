@@ -71,6 +71,8 @@ type AcceptOptions struct {
 	// Uncompressed declines compression although Options.Deflate is set and the client offers it: for what is
 	// compressed already.
 	Uncompressed bool
+	// FullSize bounds messages by Options.MaxMessage, whatever SetMaxMessage has said.
+	FullSize bool
 	// First leaves together with the 101, in one write call. May be nil.
 	First *Frame
 }
@@ -104,7 +106,8 @@ const (
 	flagEarly                       // Resume was called before the Hold it answers
 	flagWaits                       // ended while the handler had the request: OnClosed follows a late Accept
 	flagAsked                       // a ping was sent since there was last a sign of life; for Quiet
-	flagBegun                       // is in loop.begun
+	flagBegun                       // is in loop.begins
+	flagFullSize                    // SetMaxMessage does not count
 
 	// Of the other bits: 0 without compression, or else 7 less than the base-2 logarithm of what compressed data that
 	// is sent may refer back to.

@@ -46,7 +46,7 @@ func (c *Conn) unpack(op ws.OpCode, payload []byte, in *inbound) {
 		u.in = append(append(u.in[:0], payload...), ending...)
 		payload = u.in
 	}
-	bad := u.inflate(payload, int(l.srv.maxMessage.Load()))
+	bad := u.inflate(payload, int(c.maxMessage()))
 	if in != nil {
 		in.forget()
 	}

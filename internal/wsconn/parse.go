@@ -119,7 +119,7 @@ func (c *Conn) judge(h *header) *violation {
 	}
 	in := c.in
 	inMsg := in != nil && in.inMsg
-	limit := c.loop.srv.maxMessage.Load()
+	limit := c.maxMessage()
 	if h.packed || inMsg && in.packed {
 		limit += packedRoom(limit)
 	}
@@ -140,6 +140,14 @@ func (c *Conn) judge(h *header) *violation {
 }
 
 const minFrags = 1024
+
+// maxMessage returns how large a message may be, in bytes.
+func (c *Conn) maxMessage() int64 {
+	if c.flags&flagFullSize != 0 {
+		return int64(c.loop.srv.opt.MaxMessage)
+	}
+	return c.loop.srv.maxMessage.Load()
+}
 
 // onRead is OnRead of the poller.
 func (c *Conn) onRead(p []byte) {

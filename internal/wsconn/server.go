@@ -191,7 +191,8 @@ func (s *Server) Addr() net.Addr { return s.addr }
 // Loops returns the number of loops.
 func (s *Server) Loops() int { return len(s.loops) }
 
-// SetMaxMessage changes Options.MaxMessage for what arrives from now on. Any goroutine.
+// SetMaxMessage changes Options.MaxMessage for what arrives from now on, but for connections with
+// AcceptOptions.FullSize. Any goroutine.
 func (s *Server) SetMaxMessage(n int) { s.maxMessage.Store(int64(n)) }
 
 // Start starts the loops and accepts connections.

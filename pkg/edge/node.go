@@ -143,6 +143,8 @@ func (n *Node) listen() error {
 		MaxMessage:       o.MaxMessage,
 		QueueMessages:    o.QueueMessages,
 		QueueBytes:       o.QueueBytes,
+		Deflate:          o.Deflate,
+		DeflateMin:       o.DeflateMin,
 		HandshakeTimeout: o.HandshakeTimeout,
 		PingInterval:     o.PingInterval,
 		IdleTimeout:      o.IdleTimeout,

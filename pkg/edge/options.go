@@ -21,6 +21,7 @@ const (
 	DefaultMaxMessage              = 1 << 20 // bytes
 	DefaultQueueMessages           = 1000
 	DefaultQueueBytes              = 2 << 20
+	DefaultDeflateMin              = 1 << 10 // bytes
 	DefaultMaxSubscriptionsPerConn = 100
 	DefaultMaxAsks                 = 1024
 	DefaultMaxAsked                = 1 << 18
@@ -66,6 +67,17 @@ type Options struct {
 	// QueueMessages and QueueBytes bound the send queue of each connection.
 	QueueMessages, QueueBytes int
 
+	// Deflate agrees to permessage-deflate (RFC 7692) with clients that offer it,
+	// but for those that use the gzip wrapper. A frame of DeflateMin bytes or more
+	// is compressed once for all who take it so. Off by default.
+	Deflate    bool
+	DeflateMin int
+
+	// WSEcho is a path, such as /echo, where WebSocket messages of up to MaxMessage
+	// bytes, whatever NATS carries, are sent back as they came: for measurements and
+	// conformance suites. Anybody may connect there. Empty, the default, is none.
+	WSEcho string
+
 	// Overflow is the policy for what does not fit that queue, of channels
 	// that Channels.Overflow says nothing of and of pushes.
 	Overflow Overflow
@@ -100,7 +112,8 @@ type Options struct {
 
 	// StallTimeout is how long the system may take nothing of a queue that is
 	// not empty: then the client is cut, whatever the policy and whatever it
-	// sends.
+	// sends. So is one that has begun a message which neither ends nor gains
+	// 16 KiB in that time.
 	StallTimeout time.Duration
 
 	// HandshakeTimeout bounds the whole request head, CloseTimeout the closing
@@ -221,6 +234,7 @@ func (o Options) withDefaults() (Options, error) {
 	set("MaxMessage", &o.MaxMessage, DefaultMaxMessage, 1024, 64<<20)
 	set("QueueMessages", &o.QueueMessages, DefaultQueueMessages, 1, 1<<20)
 	set("QueueBytes", &o.QueueBytes, DefaultQueueBytes, 1024, 1<<30)
+	set("DeflateMin", &o.DeflateMin, DefaultDeflateMin, 1, 1<<30)
 	set("MaxSubscriptionsPerConn", &o.Channels.MaxSubscriptionsPerConn, DefaultMaxSubscriptionsPerConn, 1, 1<<15)
 	set("MaxAsks", &o.MaxAsks, DefaultMaxAsks, 1, 1<<16)
 	set("MaxAsked", &o.MaxAsked, DefaultMaxAsked, 1, 1<<24)
@@ -248,6 +262,9 @@ func (o Options) withDefaults() (Options, error) {
 		errs = append(errs, fmt.Errorf("the Dialect must be %q, %q or empty, not %q", sente.Name, sentelite.Name, o.Dialect))
 	}
 	errs = append(errs, o.checkOverflow()...)
+	if err := o.checkWSEcho(); err != nil {
+		errs = append(errs, err)
+	}
 	if o.Format >= codec.Formats {
 		errs = append(errs, fmt.Errorf("unknown Format %d", o.Format))
 	}

@@ -55,6 +55,10 @@ func (s *session) OnRequest(r *handshake.Request) {
 		n.detach(s)
 		return
 	}
+	if n.isWSEcho(r) {
+		s.echo()
+		return
+	}
 	req, refused := n.judge(r)
 	if refused != nil {
 		n.refuse(s, refused)
@@ -86,7 +90,7 @@ func (s *session) accept() {
 		n.speakers[v.number].Add(1) // before anybody can know that s is here
 	}
 	first := v.wrapped(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version))
-	accept := wsconn.AcceptOptions{Keepalive: v.unheard, First: first}
+	accept := wsconn.AcceptOptions{Keepalive: v.unheard, First: first, Uncompressed: v.zipped}
 	if s.protocol {
 		accept.Subprotocol = protocolPrefix + v.suffix
 	}
