@@ -42,8 +42,8 @@ type loop struct {
 	broken   []*Conn // a write failed
 	current  *Conn   // whose work runs outside of a poller callback, for panics
 	snap     []*Frame
-	out      []*Frame // of join: what is written for snap, and
-	stands   []uint8  // how many frames of it each stands for
+	out      []*Frame            // of join: what is written for snap, and
+	stands   []uint8             // how many frames of it each stands for
 	joined   [joinedCount]joined // by group: neighbours of one group are mostly sent the same
 	vec      [][]byte
 	spare    []*inbound
