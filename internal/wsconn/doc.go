@@ -25,6 +25,19 @@
 // that the peer wants. What the system then did not take is in parts again; only a frame that is half written stays.
 // A slow reader so gets fewer and larger frames, and a queue is the same whatever form its peer wants.
 //
+// # Compression
+//
+// With Options.Deflate offers of permessage-deflate (RFC 7692) are accepted, both sides without context takeover: each
+// message begins anew, so what is sent compressed is the same for every peer, and nothing is kept between messages. What
+// is queued are frames as they are, also for such a peer, and the queue's bounds count them so. What is about to leave
+// is replaced by its compressed form, which the loop that needs it first makes and the Frame keeps: once for all loops
+// and peers. A smaller window of the peer's is kept to by compressing only what fits it whole. Answers of control
+// frames, HTTP and what Concat made are never compressed.
+//
+// What comes compressed is gathered as it is, and inflated when it is whole, into the loop's one buffer, no further than
+// MaxMessage. UTF-8 is checked then, and not within a frame. A byte can become a thousand, and 1 KiB so cost a loop what
+// 1 MiB does otherwise, a few milliseconds: that is what MaxMessage bounds.
+//
 // # Delays
 //
 // A delivery may wait for others (Class.Within). A queue in which all may wait is put into a lane of its loop: one lane
@@ -40,6 +53,7 @@
 //     bounds and one notice outward. Pongs count as well. A peer that does not read its answers is not read from
 //     beyond half of the queue.
 //   - Only the loop writes, and only from the head of the queue. What has begun to leave stays, whatever a Policy says.
+//   - Nothing that is begun is awaited for ever: it must go on by 16 KiB, or end, in each StallTimeout.
 //   - Only a delivery (NewDelivery) is ever dropped, and each drop is counted. No connection stays for which the
 //     system takes nothing for StallTimeout.
 //   - OnClosed comes exactly once for a connection that was accepted.
@@ -49,6 +63,6 @@
 //   - A Conn that was never on a loop rejects all that is sent to it.
 //
 // Start reading at conn.go, then parse.go for what comes in, queue.go and flush.go for what goes out, join.go and
-// lane.go for parts and delays, policy.go and room.go for what becomes of it when there is no room, keepalive.go for
-// silence, close.go for the end.
+// lane.go for parts and delays, deflate.go and inflate.go for compression, policy.go and room.go for what becomes of it
+// when there is no room, keepalive.go for silence, trickle.go for what is begun and not ended, close.go for the end.
 package wsconn
