@@ -305,5 +305,11 @@ func OnLoop(s *Server, i int, f func(attached int)) {
 	l.p.Post(func() { f(l.p.Len()) })
 }
 
+// StopReading does what happens when a peer does not take its answers, and ReadOn what happens when it does. Loop only.
+func StopReading(c *Conn) { c.pauseFor(pauseHigh) }
+
+// ReadOn ends StopReading.
+func ReadOn(c *Conn) { c.unpause(pauseHigh) }
+
 // BreakOff ends a connection at once, before what is queued is flushed. Loop only.
 func BreakOff(c *Conn) { c.end(CloseError, true) }

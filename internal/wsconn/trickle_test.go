@@ -134,6 +134,25 @@ func TestNoTrickle(t *testing.T) {
 			c.text("b")
 			c.wantText("b")
 		})
+		t.Run("begun, and then not read", func(t *testing.T) {
+			t.Parallel()
+			c := s.dial()
+			c.text("whose")
+			c.wantText("whose")
+			se := s.of(c)
+			m := text("slow")
+			c.send(m[:8])
+			eventually(t, "it is begun", func() bool {
+				begun := make(chan bool)
+				se.Post(func() { begun <- !wsconn.Idle(&se.Conn) })
+				return <-begun
+			})
+			se.on(func() { wsconn.StopReading(&se.Conn) })
+			time.Sleep(3 * timeout)
+			se.on(func() { wsconn.ReadOn(&se.Conn) })
+			c.send(m[8:])
+			c.wantText("slow")
+		})
 		t.Run("held", func(t *testing.T) {
 			t.Parallel()
 			c := s.dial()
