@@ -69,7 +69,9 @@ func TestOrigins(t *testing.T) {
 		{"empty port", exact, "https://app.example.com:", "a.example", false},
 		{"port with a zero", exact, "https://app.example.com:0443", "a.example", false},
 		{"port with a sign", exact, "https://app.example.com:+443", "a.example", false},
-		{"long", exact, "https://" + strings.Repeat("a", 600) + ".app.example.com", "a.example", false},
+		{"long", []string{"https://*.example.com"}, "https://" + strings.Repeat("a", 600) + ".example.com", "a.example", false},
+		{"letters that only fold alike", nil, "https://kelvin.example", "\u212aelvin.example", false},
+		{"long, of one that is not there", exact, "https://" + strings.Repeat("a", 600) + ".app.example.com", "a.example", false},
 
 		{"wildcard", []string{"https://*.example.com"}, "https://a.example.com", "h", true},
 		{"wildcard, two levels", []string{"https://*.example.com"}, "https://a.b.example.com", "h", true},
@@ -128,6 +130,7 @@ func TestReferer(t *testing.T) {
 		{"hidden, of the same page, which is not in the list", []string{"https://app.example"}, []string{"Sec-Fetch-Site", "same-origin"}, false},
 		{"hidden, of a site", nil, []string{"Sec-Fetch-Site", "same-site"}, false},
 		{"hidden, of another site", nil, []string{"Sec-Fetch-Site", "cross-site"}, false},
+		{"hidden, both", nil, []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Site", "cross-site"}, false},
 		{"hidden, for everybody", []string{"*"}, []string{"Sec-Fetch-Site", "cross-site"}, true},
 		{"typed", nil, []string{"Sec-Fetch-Site", "none"}, true},
 	} {
@@ -147,7 +150,7 @@ func TestNewOrigins(t *testing.T) {
 	for _, bad := range []string{
 		"", "example.com", "https://", "https://example.com/", "https://example.com/path", "https://user@example.com",
 		"https://*", "https://*.com", "*.com", "*.", "https://*.*.com", "https://a*.example.com", "*.example.com:443", "https://bücher.example",
-		"https://example.com:99999999", "null", "https://*.[::1]", "://example.com", "https://exa mple.com",
+		"https://example.com:99999999", "https://example.com:0443", "null", "https://*.[::1]", "://example.com", "https://exa mple.com",
 	} {
 		if _, err := auth.NewOrigins([]string{"https://good.example", bad}); err == nil {
 			t.Errorf("taken: %q", bad)
@@ -224,6 +227,7 @@ func TestCSRF(t *testing.T) {
 		{"two params", "", "csrf-token=" + good + "&csrf-token=" + other, cookie, false},
 		{"two sessions", "", "csrf-token=" + good, []string{"Cookie", "ring-session=abc; ring-session=abd"}, false},
 		{"malformed", "", "csrf-token=%zz", with("X-CSRF-Token", good), false},
+		{"malformed beside a form", good, "csrf-token=%zz", cookie, false},
 		{"newline", "", "csrf-token=" + good[:42] + "%0A", cookie, false},
 		{"long", "", "csrf-token=" + strings.Repeat("A", 100000), cookie, false},
 	} {

@@ -65,12 +65,12 @@ func (c *CSRF) Valid(session, token string) bool {
 // before all of these. The error is an *Error, ReasonCSRF.
 func (c *CSRF) Check(r Request, form string) error {
 	session := cookie(r, c.cookie)
-	token, ok := single{value: form}, true
-	if token.value == "" {
-		token, ok = param(r, csrfParam)
+	token, ok := param(r, csrfParam)
+	if form != "" {
+		token = single{value: form}
 	}
 	for _, name := range []string{"X-CSRF-Token", "X-XSRF-Token"} {
-		if token.value == "" && ok {
+		if token.value == "" {
 			token = header(r, name)
 		}
 	}

@@ -9,11 +9,13 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -162,6 +164,13 @@ func with(o object, name string, value any) object {
 	return c
 }
 
+// shifted moves the last byte of x to the front of y.
+func shifted(e object) object {
+	x := must(base64.RawURLEncoding.DecodeString(e["x"].(string)))
+	y := must(base64.RawURLEncoding.DecodeString(e["y"].(string)))
+	return with(with(e, "x", b64(x[:31])), "y", b64(append(x[31:], y...)))
+}
+
 func TestParseJWKS(t *testing.T) {
 	all := []crypto.PublicKey{rsaKey.Public(), p256.Public(), p384.Public(), p521.Public(), edKey.Public()}
 	var list []object
@@ -198,6 +207,7 @@ func TestParseJWKS(t *testing.T) {
 		{"EC", e, "ES256"},
 		{"EC, off the curve", with(e, "x", b64(make([]byte, 32))), ""},
 		{"EC, short", with(e, "x", "AAAA"), ""},
+		{"EC, a byte of x in y", shifted(e), ""},
 		{"EC, another curve", with(e, "crv", "secp256k1"), ""},
 		{"EC, a curve of another size", with(e, "crv", "P-384"), ""},
 		{"Ed25519", o, "EdDSA"},
@@ -241,7 +251,7 @@ func TestParseJWKS(t *testing.T) {
 		{"keys are no list", []byte(`{"keys":{}}`)},
 		{"keys are no objects", []byte(`{"keys":[1,"x",null]}`)},
 		{"none that can be used", setOf(object{"kty": "oct", "k": "AAAA"})},
-		{"too many", setOf(make([]object, keys.MaxKeys+1)...)},
+		{"too many", setOf(slices.Repeat([]object{e}, keys.MaxKeys+1)...)},
 		{"too long", append(setOf(e), bytes.Repeat([]byte(" "), keys.MaxDocument)...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

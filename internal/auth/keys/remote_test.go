@@ -99,7 +99,7 @@ func TestBadServers(t *testing.T) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}},
-		{"answers 10 MB", func(w http.ResponseWriter, _ *http.Request) {
+		{"answers 10 MB, of spaces", func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(other[:len(other)-1])
 			_, _ = w.Write(bytes.Repeat([]byte(" "), 10<<20))
 			_, _ = w.Write([]byte("}"))
@@ -154,6 +154,25 @@ func TestBadServers(t *testing.T) {
 			}
 			r.Stop()
 		})
+	}
+}
+
+// TestEndlessAnswer: a fetch reads no more than a document may have, and does
+// not wait for the end.
+func TestEndlessAnswer(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(bytes.Repeat([]byte(" "), 64<<10)); err != nil {
+				return
+			}
+		}
+	}))
+	defer server.Close()
+	o := keys.Options{URL: server.URL, Timeout: testkit.Patience}
+	results := fetched(&o)
+	newRemote(t, o)
+	if err := next(t, results); !errors.Is(err, keys.ErrBadKey) {
+		t.Errorf("%v", err)
 	}
 }
 
