@@ -108,8 +108,6 @@ func (p *poller) Post(msg string) string {
 	return got
 }
 
-func always(i int) func() int { return func() int { return i } }
-
 func TestAjax(t *testing.T) {
 	for _, remote := range []bool{false, true} {
 		t.Run(map[bool]string{false: "one node", true: "another node"}[remote], func(t *testing.T) {

@@ -30,8 +30,10 @@ func (n *Node) afterBarrier(fn func()) {
 	}
 }
 
-// shardTime is what a shard is given to begin with what is in its queue.
-const shardTime = 5 * time.Millisecond
+// shardTime is what a shard is given to begin with what is in its queue, which
+// nothing else tells: on a machine that is full it needs some milliseconds to get
+// its turn. A tab that moves to another node waits for it twice.
+const shardTime = 15 * time.Millisecond
 
 func (n *Node) runBarriers() {
 	b := &n.tabs.barriers

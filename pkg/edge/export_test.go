@@ -22,3 +22,20 @@ func Deliver(n *Node, m *bus.Message) {
 	n.deliver(0, m)
 	n.outbound[0].batch.Flush()
 }
+
+// Plain returns how many plain requests a node counts, beside polls.
+func Plain(n *Node) int { return int(n.handoff.open.Load()) }
+
+// Waiting returns how many sessions of a node have a poll that waits, wherever it
+// has come.
+func Waiting(n *Node) (count int) {
+	for s := range n.tabs.away.All() {
+		t := s.tab()
+		t.mu.Lock()
+		if t.mu.waiting != nil {
+			count++
+		}
+		t.mu.Unlock()
+	}
+	return count
+}

@@ -33,7 +33,7 @@ type opening struct {
 // not, and still listen, are silent. A holder that is slower hears of the new
 // session by "here". handoverTimeout bounds the wait for the tab itself.
 const (
-	locateTimeout   = 300 * time.Millisecond
+	locateTimeout   = 500 * time.Millisecond
 	handoverTimeout = time.Second
 )
 
@@ -56,7 +56,7 @@ func (n *Node) open(s *session, done func(), fail func(*refusal)) {
 			t.adoptForm(form)
 		}
 		t.mu.Lock()
-		t.mu.owed = owed
+		t.mu.owed, t.mu.last = owed, o.local.id.String()
 		t.mu.Unlock()
 	}
 	t.mu.Lock()
@@ -164,6 +164,9 @@ func (n *Node) advance(s *session) {
 		n.settle(s)
 	case !o.asked:
 		o.asked = true
+		t.mu.Lock()
+		t.mu.last = o.remote.conn
+		t.mu.Unlock()
 		o.late = time.AfterFunc(handoverTimeout, func() { s.post(func() { n.handedOver(s, o) }) })
 		n.publishTab(o.remote.conn, s.id.String(), "take "+t.uid)
 	}

@@ -33,14 +33,20 @@ const (
 // pairLocked counts a push on one side, 1 here and -1 there, and reports whether
 // it is the first of its kind.
 func (t *tab) pairLocked(key uint64, side int) bool {
-	c := t.mu.pairs[key]
-	switch {
-	case c+side == 0:
-		delete(t.mu.pairs, key)
-	case len(t.mu.pairs) < maxPairs:
+	c, known := t.mu.pairs[key]
+	if known || len(t.mu.pairs) < maxPairs {
 		t.mu.pairs[key] = c + side
 	}
 	return c*side >= 0
+}
+
+// newLocked reports whether a push has come neither here nor from a holder. It is
+// for what several may hand over, where locating the last one was in vain.
+func (t *tab) newLocked(key uint64) bool {
+	if _, known := t.mu.pairs[key]; known {
+		return false
+	}
+	return t.pairLocked(key, -1)
 }
 
 // owedLocked returns what the last holder has handed over and what has not come

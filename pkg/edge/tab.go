@@ -43,6 +43,7 @@ type tab struct {
 		dropped int // for want of room, since the client was last told
 
 		handed  []kept         // while opening: what the last holder had kept
+		last    string         // conn-id of the last holder
 		since   time.Time      // when this side began to listen
 		owed    map[uint64]int // the same: see owedLocked
 		pairs   map[uint64]int // nil unless pushes may come twice; see pairLocked
@@ -192,7 +193,7 @@ func (t *tab) passOnLocked(k kept) {
 	case next.local != nil:
 		// A tab is locked before those that come after it.
 		if k.adapt(t.session, next.local.session) {
-			next.local.late(k)
+			next.local.late(k, t.session.id.String())
 		}
 	case next.remote != "":
 		n.publishPart(next.remote, t.session, &k, time.Now())
@@ -213,19 +214,26 @@ func (k *kept) adapt(from, to *session) bool {
 	return err == nil
 }
 
-// late takes what the last holder of the tab hands over. Any goroutine.
-func (t *tab) late(k kept) {
+// late takes what a holder of the tab hands over: from the conn-id of the last
+// one, or of one that was not known when this session opened. Any goroutine.
+func (t *tab) late(k kept, from string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	opening := t.mu.state == tabOpening
 	switch {
-	case t.mu.state == tabOpening:
-		t.mu.handed = append(t.mu.handed, k)
-		return
-	case t.mu.pairs == nil:
+	case !opening && t.mu.pairs == nil:
 		if !k.at.Before(t.mu.since) {
 			return // it was heard here too
 		}
-	case t.recentLocked(&k) && !t.pairLocked(k.key, -1):
+	case !opening && from != t.mu.last:
+		if t.recentLocked(&k) && !t.newLocked(k.key) {
+			return
+		}
+	case !opening && t.recentLocked(&k) && !t.pairLocked(k.key, -1):
+		return
+	}
+	if opening {
+		t.mu.handed = append(t.mu.handed, k)
 		return
 	}
 	t.session.node.tabs.handed.Add(1)

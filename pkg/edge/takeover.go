@@ -300,7 +300,7 @@ func (n *Node) takePart(m *bus.Message, arg string) {
 	s.tab().late(kept{
 		frame: frame, body: m.Body, id: m.ID, format: m.Format, key: keyOf(m.ID, m.Body),
 		at: time.Now().Add(-time.Duration(age) * time.Millisecond),
-	})
+	}, m.From)
 }
 
 func (n *Node) takeEnd(connID, arg string) {
