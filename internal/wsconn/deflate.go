@@ -60,7 +60,7 @@ func (k *packer) Write(p []byte) (int, error) {
 func (l *loop) pack(c *Conn, out []*Frame, off int, joined bool) (mapped bool) {
 	least, window := l.srv.opt.DeflateMin, c.window()
 	for i, f := range out {
-		if len(f.wire) < least || f.bits&(frameControl|frameJoined) != 0 || i == 0 && off > 0 {
+		if len(f.wire) < least || f.bits&frameControl != 0 || i == 0 && off > 0 { // what has begun to leave stays
 			continue
 		}
 		// Within a window that is smaller than usual the compressor cannot be held. What fits it whole refers back no

@@ -2,6 +2,7 @@ package wsconn_test
 
 import (
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -208,9 +209,12 @@ func TestDeflateDiscards(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {
 		s := start(t, wsconn.Options{Portable: portable, Deflate: true, QueueBytes: 64 << 20, CloseTimeout: 100 * time.Millisecond}, nil)
 		c := s.dialDeflate()
+		if err := c.Conn.(*net.TCPConn).SetReadBuffer(32 << 10); err != nil {
+			t.Fatal(err)
+		}
 		se := s.next()
 		handed := 0
-		for range 20 {
+		for range 40 { // compressed they are half as large, and more than the system takes
 			m := fmt.Sprintf("%x", sample(500_000, false))
 			if se.Enqueue(wsconn.NewText([]byte(m))) == wsconn.OK {
 				handed++
