@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -190,6 +191,7 @@ func TestAjaxAnyNode(t *testing.T) {
 	const clients, pushes = 5, 10_000
 	c := senteNode(t, 3, func(o *edge.Options) { o.Sente.SendBufAjax = 2 * time.Millisecond })
 	done := make(chan error, clients)
+	var heard [clients]atomic.Int64 // each by its client
 	var opened sync.WaitGroup
 	opened.Add(clients)
 	for i := range clients {
@@ -213,6 +215,7 @@ func TestAjaxAnyNode(t *testing.T) {
 					}
 					next++
 				}
+				heard[i].Store(int64(next))
 			}
 			done <- nil
 		}()
@@ -224,6 +227,9 @@ func TestAjaxAnyNode(t *testing.T) {
 		if i%100 == 99 {
 			must(t, backend.Flush(t.Context()))
 			time.Sleep(10 * time.Millisecond) // so that polls come in between
+			for k := range heard {            // on a slow machine a box would be full else
+				testkit.Eventually(t, "clients keep up", func() bool { return heard[k].Load() > int64(i-500) || len(done) > 0 })
+			}
 		}
 	}
 	for range clients {

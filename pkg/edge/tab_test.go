@@ -15,6 +15,7 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/edge"
 )
 
 // numbers are publishers that push numbers to one user, and how far each is.
@@ -131,7 +132,7 @@ func TestReconnectingClientMissesNothing(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			const total = 6_000
-			c := senteNode(t, tt.nodes, nil)
+			c := senteNode(t, tt.nodes, func(o *edge.Options) { o.Sente.WSKalive = time.Hour }) // nobody reads what the steady one is told
 			var backends []*bus.Client
 			for p := range tt.publishers {
 				backends = append(backends, c.Backend(t, p%tt.nodes))
