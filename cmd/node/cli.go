@@ -128,5 +128,6 @@ func (c *cli) Check(command string, report config.Report) {
 	c.Shared.Check(report)
 	if command == "" {
 		c.Run.Check(&c.Shared, report)
+		checkAccess(&c.Run.Access, report)
 	}
 }

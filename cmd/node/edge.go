@@ -28,6 +28,7 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		DeflateMin:       int(o.DeflateMin),
 		WSEcho:           o.WSEcho,
 		Overflow:         edge.Overflow(o.Overflow),
+		Access:           accessOptions(&o.Access),
 		Channels: edge.ChannelOptions{
 			MustExist:               !o.ChannelAutoCreate,
 			Patterns:                o.ChannelPatterns,

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +34,12 @@ func TestEdgeOptions(t *testing.T) {
 		"--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
 		"--channel-auto-create=false", "--channel-patterns=a,b*", "--channel-overflow=a=latest-only", "--channel-batch=a=50ms,b=0",
 		"--max-subscriptions=5", "--max-subscribers=6", "--wrap-recv", "--dialect=sente", "--format=transit-verbose-gzip",
+		"--insecure-anywhere", "--token-secret="+secretOf('a'), "--token-issuer=one", "--token-audience=x,y", "--token-algorithm=HS384",
+		`--token-issuers=[{:name "two" :audiences ["z"] :jwks "https://id.example.com/jwks.json" :algorithm "PS256"}]`,
+		"--token-cookie=session", "--token-param=token", "--token-claims=email", "--token-leeway=26s", "--token-required",
+		"--origins=https://example.com", "--csrf-secret="+secretOf('b'), "--csrf-cookie=sid",
+		`--channel-rules=[{:channels "inbox/{uid}" :subscribe :user :publish [:authenticated {:claim "role" :value "admin"}]}]`,
+		`--event-rules=[{:events "public/*" :send :anyone} {:events "*" :send :nobody}]`,
 		"--sente-ws-kalive=7s", "--sente-ws-ping-timeout=8s", "--sente-send-buf-ws=9ms", "--sente-send-buf-ajax=10ms",
 		"--sente-lp-timeout=11s", "--sente-reconnect-ws=12s", "--sente-reconnect-ajax=13s", "--sente-max-polls=14",
 		"--ping-interval=15s", "--idle-timeout=16s", "--stall-timeout=17s", "--handshake-timeout=18s", "--close-timeout=19s",
@@ -46,6 +53,19 @@ func TestEdgeOptions(t *testing.T) {
 			Overflow:                []edge.ChannelOverflow{{Pattern: "a", Overflow: edge.LatestOnly}},
 			Batch:                   []edge.ChannelBatch{{Pattern: "a", Delay: 50 * time.Millisecond}, {Pattern: "b"}},
 			MaxSubscriptionsPerConn: 5, MaxSubscribers: 6,
+		},
+		Access: edge.AccessOptions{
+			Issuers: []edge.Issuer{
+				{Name: "one", Audiences: []string{"x", "y"}, Keys: []edge.KeySource{{Secret: []byte(secretOf('a')), Algorithm: "HS384"}}},
+				{Name: "two", Audiences: []string{"z"}, Keys: []edge.KeySource{{URL: "https://id.example.com/jwks.json", Algorithm: "PS256"}}},
+			},
+			TokenCookie: "session", TokenParam: "token", RequiredClaims: []string{"email"}, Leeway: 26 * time.Second, TokenRequired: true,
+			Origins: []string{"https://example.com"}, CSRFSecret: []byte(secretOf('b')), CSRFCookie: "sid",
+			Channels: []edge.Rule{{
+				Pattern: "inbox/{uid}", Subscribe: []edge.Who{{Kind: edge.User}},
+				Publish: []edge.Who{{Kind: edge.Authenticated}, {Kind: edge.Claim, Name: "role", Value: "admin"}},
+			}},
+			Events: []edge.Rule{{Pattern: "public/*", Publish: []edge.Who{{Kind: edge.Anyone}}}, {Pattern: "*"}},
 		},
 		WrapRecv: true, Dialect: "sente", Format: codec.TransitVerbose, Gzip: true,
 		Sente: edge.SenteOptions{
@@ -70,13 +90,18 @@ func TestEdgeOptions(t *testing.T) {
 			t.Errorf("no option sets %s", name)
 		}
 	}
-	s := reflect.ValueOf(got.Sente)
-	for i := range s.NumField() {
-		if s.Field(i).IsZero() {
-			t.Errorf("no option sets Sente.%s", s.Type().Field(i).Name)
+	for _, part := range []any{got.Sente, got.Access} {
+		s := reflect.ValueOf(part)
+		for i := range s.NumField() {
+			if s.Field(i).IsZero() {
+				t.Errorf("no option sets %s.%s", s.Type(), s.Type().Field(i).Name)
+			}
 		}
 	}
 }
+
+// secretOf returns a secret long enough for every algorithm.
+func secretOf(c byte) string { return strings.Repeat(string(c), 64) }
 
 // TestEdgeDefaults holds that the options and the package agree on what is meant
 // where nothing is said, and that 0 is no gathering.
@@ -87,6 +112,7 @@ func TestEdgeDefaults(t *testing.T) {
 		MaxMessage: edge.DefaultMaxMessage, QueueMessages: edge.DefaultQueueMessages, QueueBytes: edge.DefaultQueueBytes,
 		DeflateMin: edge.DefaultDeflateMin,
 		Overflow:   edge.Disconnect,
+		Access:     edge.AccessOptions{Leeway: 30 * time.Second},
 		Channels:   edge.ChannelOptions{MaxSubscriptionsPerConn: edge.DefaultMaxSubscriptionsPerConn},
 		Sente: edge.SenteOptions{
 			WSKalive: edge.DefaultSenteWSKalive, WSPingTimeout: edge.DefaultSenteWSPingTimeout,
@@ -106,6 +132,9 @@ func TestEdgeDefaults(t *testing.T) {
 	}
 	if o := optionsOf(t, "--ws-echo=/echo", "--max-message=63MiB"); o.MaxMessage != 63<<20 {
 		t.Errorf("with --ws-echo a message may have %d bytes", o.MaxMessage)
+	}
+	if o := optionsOf(t, "--token-leeway=0s"); o.Access.Leeway >= 0 {
+		t.Errorf("no leeway becomes %v", o.Access.Leeway)
 	}
 	at := optionsOf(t, "--sente-send-buf-ws=0", "--sente-send-buf-ajax=0s").Sente
 	if at.SendBufWS >= 0 || at.SendBufAjax >= 0 {

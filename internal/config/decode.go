@@ -69,6 +69,12 @@ func set(tag *kong.Tag, target reflect.Value, raw any) error {
 		return overflowRules.appendTo(list, raw)
 	case *[]Batch:
 		return batchRules.appendTo(list, raw)
+	case *[]ChannelRule:
+		return channelRules.appendTo(list, raw)
+	case *[]EventRule:
+		return eventRules.appendTo(list, raw)
+	case *[]TokenIssuer:
+		return tokenIssuers.appendTo(list, raw)
 	case *[]string:
 		return appendList(list, raw)
 	}

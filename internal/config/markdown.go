@@ -97,6 +97,9 @@ hoshi --nats-cluster-listen 127.0.0.1:0 --nats-routes 127.0.0.1:6222 \
 * An unknown file key, and an unknown variable that begins with ` + "`HOSHI_`" + `, stop the start, and so does a wrong value: all of them are named
   together, and the exit code is 2. ` + "`HOSHI_SERVICE_*` and `HOSHI_PORT*`" + ` are passed over, since Kubernetes sets them where a service is
   called hoshi; for one that is called hoshi-something, set ` + "`enableServiceLinks: false`" + ` in the pod.
-* Passwords and tokens are never printed or logged. Give them as variables or in the file, as flags show in ` + "`ps`" + `.
+* Secrets are never printed or logged. Give them as variables or in the file, as flags show in ` + "`ps`" + `; or name a file that
+  holds one, with ` + "`_FILE`" + ` behind the variable: ` + "`HOSHI_TOKEN_SECRET_FILE=/run/secrets/token`" + `. A line break at its end does not count.
+* Issuers and rules are vectors of maps: in the file as they stand, on the command line and in a variable as EDN text.
+  [access.md](access.md) has them, and everything else about who may come, and what for.
 * ` + "`hoshi pub`, `hoshi tap`" + ` read the same variables and file, and use what stands under NATS and General.
 `

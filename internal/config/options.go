@@ -7,7 +7,7 @@ import "time"
 //	min, max  bounds of a number, a duration or a size, in the option's own notation
 //	step      what a duration is a multiple of
 //	oneof     the allowed words, separated by commas
-//	secret    the value is never quoted in a fault
+//	secret    the value is never quoted in a fault, and HOSHI_..._FILE may name a file that holds it
 //	more      what --help leaves out of the help, and --help-all and docs/config.md have
 //	tune      left out of --help, shown by --help-all and in docs/config.md
 //	meta      about one call (help, --edn): neither variable nor file key
@@ -30,9 +30,10 @@ type Shared struct {
 
 // Node is what only a running node understands.
 type Node struct {
-	Dev              bool   `name:"dev" help:"For trying out: --echo, --insecure-uid-param uid, readable logs." group:"Development"`
+	Dev              bool   `name:"dev" help:"For trying out: --echo, --insecure-uid-param uid, --origins *, readable logs." group:"Development"`
 	Echo             bool   `name:"echo" help:"Answer clients' events, as a demo backend." more:"Not beside a real one." group:"Development"`
-	InsecureUIDParam string `name:"insecure-uid-param" placeholder:"NAME" help:"Believe the user id in this query parameter: anybody is anybody." more:"Never in production." group:"Development"`
+	InsecureUIDParam string `name:"insecure-uid-param" placeholder:"NAME" help:"Believe the user id in this query parameter: anybody is anybody." more:"Never in production: beyond loopback only with --insecure-anywhere." group:"Development"`
+	InsecureAnywhere bool   `name:"insecure-anywhere" help:"Believe it on a --listen that others reach too." group:"Development" tune:""`
 	WSEcho           string `name:"ws-echo" placeholder:"PATH" help:"Send WebSocket messages on this path, like /echo, back as they come." more:"For measurements and conformance suites: no dialect, no NATS, and anybody may connect. Messages of up to --max-message, which may then be more than NATS carries." group:"Development" tune:""`
 
 	Listen      Addr `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"WebSocket clients." group:"Listeners"`
@@ -82,6 +83,8 @@ type Node struct {
 	SenteReconnectAjax time.Duration `name:"sente-reconnect-ajax" default:"5s" min:"1ms" max:"10m" placeholder:"TIME" help:"How long they wait between two polls of a client." more:"Sente's ms-allow-reconnect-before-close-ajax." group:"Sente" tune:""`
 	SenteMaxPolls      int           `name:"sente-max-polls" default:"10000" min:"1" max:"1048576" placeholder:"N" help:"Polls that may wait on this node, each at some 20KiB; more are refused with 503." group:"Sente" tune:""`
 
+	Access
+
 	LogFormat string `name:"log-format" default:"auto" oneof:"auto,console,json" placeholder:"FORMAT" help:"auto, console or json." more:"auto is console on a terminal and under --dev, json elsewhere." group:"General"`
 	LogLevel  string `name:"log-level" default:"info" oneof:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error." group:"General"`
 
@@ -89,8 +92,8 @@ type Node struct {
 	Poller string `name:"poller" default:"auto" oneof:"auto,portable" placeholder:"KIND" help:"auto (epoll on Linux) or portable (a goroutine for each connection)." group:"Machine" tune:""`
 }
 
-// ApplyDev carries out what --dev stands for. An explicit parameter name is
-// kept.
+// ApplyDev carries out what --dev stands for. An explicit parameter name, and
+// explicit origins, are kept.
 func (n *Node) ApplyDev() {
 	if !n.Dev {
 		return
@@ -98,6 +101,9 @@ func (n *Node) ApplyDev() {
 	n.Echo = true
 	if n.InsecureUIDParam == "" {
 		n.InsecureUIDParam = "uid"
+	}
+	if len(n.Origins) == 0 {
+		n.Origins = []string{"*"}
 	}
 }
 

@@ -55,7 +55,10 @@ func parse(t *testing.T, args, env []string, file string) (*grammar, string, []s
 	put := func(in []string) []string {
 		out := make([]string, len(in))
 		for i, s := range in {
-			out[i] = strings.ReplaceAll(s, "FILE", path)
+			out[i] = s
+			if before, ok := strings.CutSuffix(s, "FILE"); ok && (before == "" || strings.HasSuffix(before, "=")) {
+				out[i] = before + path
+			}
 		}
 		return out
 	}
@@ -305,7 +308,7 @@ func TestCommands(t *testing.T) {
 		want string
 	}{
 		{name: "the node", want: ""},
-		{name: "the node with options", args: []string{"--dev", "--listen=:0"}, want: ""},
+		{name: "the node with options", args: []string{"--dev", "--listen=localhost:0"}, want: ""},
 		{name: "shared option before a command", args: []string{"--nats-url", "nats://a", "pub", "all", "[:a/b]"}, want: "pub all"},
 		{name: "shared option behind a command", args: []string{"pub", "user", "alice", "[:a/b]", "--nats-url=nats://a"}, want: "pub user"},
 		{name: "a dash behind two", args: []string{"pub", "all", "--", "-5"}, want: "pub all"},
@@ -357,8 +360,13 @@ func TestHelp(t *testing.T) {
 func TestApplyDev(t *testing.T) {
 	n := config.Node{Dev: true}
 	n.ApplyDev()
-	if !n.Echo || n.InsecureUIDParam != "uid" {
-		t.Errorf("echo %v, uid param %q", n.Echo, n.InsecureUIDParam)
+	if !n.Echo || n.InsecureUIDParam != "uid" || !reflect.DeepEqual(n.Origins, []string{"*"}) {
+		t.Errorf("echo %v, uid param %q, origins %q", n.Echo, n.InsecureUIDParam, n.Origins)
+	}
+	n = config.Node{Dev: true, Access: config.Access{Origins: []string{"same-origin"}}}
+	n.ApplyDev()
+	if !reflect.DeepEqual(n.Origins, []string{"same-origin"}) {
+		t.Errorf("origins %q, want the explicit ones", n.Origins)
 	}
 	n = config.Node{Dev: true, InsecureUIDParam: "who"}
 	n.ApplyDev()
@@ -367,7 +375,7 @@ func TestApplyDev(t *testing.T) {
 	}
 	n = config.Node{}
 	n.ApplyDev()
-	if n.Echo || n.InsecureUIDParam != "" {
+	if n.Echo || n.InsecureUIDParam != "" || n.Origins != nil {
 		t.Error("switched on without --dev")
 	}
 }

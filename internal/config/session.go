@@ -43,6 +43,10 @@ func envName(option string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(option, "-", "_"))
 }
 
+// fileEnvName is the variable that names a file with the value of an option that
+// is secret: what containers are given secrets by.
+func fileEnvName(option string) string { return envName(option) + "_FILE" }
+
 func isMeta(f *kong.Flag) bool { return f.Tag.Has("meta") }
 
 // load reads the file and looks for names that mean nothing. It runs before
@@ -63,6 +67,10 @@ func (s *session) load(ctx *kong.Context) error {
 		}
 		byEnv[envName(name)] = true
 		envNames = append(envNames, envName(name))
+		if f.Tag.Has("secret") {
+			byEnv[fileEnvName(name)] = true
+			envNames = append(envNames, fileEnvName(name))
+		}
 		if name != "config" {
 			keys = append(keys, name)
 		}
@@ -139,7 +147,19 @@ func (s *session) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, 
 	}
 	if value, ok := s.env[envName(flag.Name)]; ok {
 		s.source[flag.Name] = envName(flag.Name)
+		if _, both := s.env[fileEnvName(flag.Name)]; both && flag.Tag.Has("secret") {
+			s.fault(flag.Name, "only one of this and "+fileEnvName(flag.Name))
+		}
 		return value, nil
+	}
+	if path, ok := s.env[fileEnvName(flag.Name)]; ok && flag.Tag.Has("secret") {
+		s.source[flag.Name] = fileEnvName(flag.Name)
+		secret, err := readSecret(path)
+		if err != nil {
+			s.fault(flag.Name, err.Error())
+			return nil, nil
+		}
+		return secret, nil
 	}
 	if value := s.file[flag.Name]; value != nil {
 		s.source[flag.Name] = s.path + " :" + flag.Name

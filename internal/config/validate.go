@@ -81,6 +81,8 @@ func (n *Node) Check(s *Shared, report Report) {
 		report("channel-auto-create", "false, and without --channel-patterns no channel exists")
 	}
 	n.checkRules(report)
+	n.Access.check(report)
+	n.checkInsecure(report)
 	n.checkCluster(s, report)
 	if n.Embedded(s) {
 		for _, o := range []struct{ option, value string }{
