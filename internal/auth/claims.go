@@ -73,13 +73,17 @@ func unquote(raw json.RawMessage) (s string, ok bool) {
 
 // Holds reports whether the claim equals a value or, if it is an array,
 // contains it. Strings are compared as such, numbers and booleans by how the
-// token writes them. A scope, which is a string of words, is for Words.
+// token writes them. scope contains each of its words (RFC 8693, section 4.2).
 func (c Claims) Holds(name, value string) bool {
 	raw, ok := c.raw(name)
 	if !ok {
 		return false
 	}
 	if raw[0] != '[' {
+		if name == "scope" {
+			s, _ := unquote(raw)
+			return slices.Contains(strings.Fields(s), value)
+		}
 		return equals(raw, value)
 	}
 	var list []json.RawMessage
@@ -88,21 +92,6 @@ func (c Claims) Holds(name, value string) bool {
 	}
 	for _, v := range list {
 		if equals(v, value) {
-			return true
-		}
-	}
-	return false
-}
-
-// Words reports whether the claim is a string that has the word, as scope does
-// (RFC 8693, section 4.2).
-func (c Claims) Words(name, word string) bool {
-	s, ok := c.String(name)
-	if !ok {
-		return false
-	}
-	for w := range strings.FieldsSeq(s) {
-		if w == word {
 			return true
 		}
 	}

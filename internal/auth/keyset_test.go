@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -158,6 +159,37 @@ func TestUnknownKeysAreCheap(t *testing.T) {
 	if n := server.fetches.Load(); n != 1 {
 		t.Errorf("%d fetches, want 1", n)
 	}
+}
+
+// TestRotationUnderLoad verifies from many sides while keys change.
+func TestRotationUnderLoad(t *testing.T) {
+	server := serveKeys(t)
+	stays, one, two := newES256(), newES256(), newES256()
+	server.set(jwkOf("s", stays), jwkOf("1", one))
+	v := remote(t, server, keys.Options{Refresh: time.Millisecond, MinRefresh: time.Nanosecond})
+	good := stays.sign(t, fresh(), object{"kid": "s"})
+	if _, err := v.VerifyWait(patience(t), good); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 50 {
+				if _, err := v.Verify(good); err != nil {
+					t.Errorf("a key that stays: %v", err)
+				}
+				if _, err := v.Verify(two.sign(t, fresh(), object{"kid": "1"})); err == nil {
+					t.Error("a key of another name is taken")
+				}
+			}
+		})
+	}
+	for i := range 20 {
+		server.set(jwkOf("s", stays), jwkOf([]string{"1", "3"}[i%2], one), jwkOf("2", two))
+		seen := server.fetches.Load()
+		testkit.Eventually(t, "a fetch", func() bool { return server.fetches.Load() > seen })
+	}
+	group.Wait()
 }
 
 func TestVerifyDoesNotWait(t *testing.T) {

@@ -257,6 +257,21 @@ func TestClaimNamesAreExact(t *testing.T) {
 	}
 }
 
+// TestSpaces: JSON as people write it.
+func TestSpaces(t *testing.T) {
+	s := by("HS256")
+	payload := "\n{ \"sub\" : \"al\\u0069ce\" ,\t\"exp\" : 1800000060 , \"iat\":\r\n1.8e9 , \"aud\" : [ \"x\" , \"y\" ] , \"a\" : null , \"b\" : { \"c\" : true } }\n"
+	v := verifier(t, auth.Options{
+		Issuers:  []auth.Issuer{{Audiences: []string{"y"}, Keys: []auth.KeySource{s.source(t)}}},
+		Required: []string{"b"},
+	})
+	id, err := v.Verify(s.signText(t, payload, nil))
+	wantReason(t, err, "", "")
+	if id.UID != "alice" || !id.IssuedAt.Equal(now) || !id.Claims.Holds("/b/c", "true") || id.Claims.Has("a") {
+		t.Errorf("%+v", id)
+	}
+}
+
 func TestIssuers(t *testing.T) {
 	a, b := by("HS256"), by("ES256")
 	v := verifier(t, auth.Options{Issuers: []auth.Issuer{

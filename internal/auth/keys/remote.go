@@ -23,8 +23,9 @@ type Options struct {
 	Algorithm string
 	// Refresh is the time after which the set is fetched again; 15 minutes.
 	Refresh time.Duration
-	// MinRefresh is the least time between two fetches, however many unknown
-	// keys are asked for; 10 seconds.
+	// MinRefresh is the least time before a missing key causes another fetch,
+	// however many are asked for, and the pause after a failure, which doubles up
+	// to Refresh; 10 seconds.
 	MinRefresh time.Duration
 	// Timeout of a fetch, from the dial to the last byte; 5 seconds.
 	Timeout time.Duration
@@ -226,7 +227,9 @@ func (r *Remote) run(ctx context.Context) {
 func (r *Remote) pause(failures int) time.Duration {
 	d := r.opts.Refresh
 	if failures > 0 {
-		d = min(d, r.opts.MinRefresh<<min(failures-1, 20))
+		for d = min(d, r.opts.MinRefresh); failures > 1 && d < r.opts.Refresh; failures-- {
+			d = min(2*d, r.opts.Refresh)
+		}
 	}
 	return d - rand.N(d/10+1)
 }
