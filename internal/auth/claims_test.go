@@ -56,6 +56,7 @@ func TestClaimsView(t *testing.T) {
 		{"/realm/roles/0", "r1", false},
 		{"/realm/a~1b/c~0d", "x", true},
 		{"/realm/none", "null", false},
+		{"/realm/role", "admin", false},
 		{"/realm/missing", "", false},
 		{"/missing/roles", "r1", false},
 		{"/role/x", "admin", false},

@@ -133,6 +133,21 @@ func TestKeySetWithoutIDs(t *testing.T) {
 	wantReason(t, err, token, auth.ReasonSignature)
 }
 
+// TestKeySetWithoutTheID: a key of a url that has no id is not tried for a token
+// that names one.
+func TestKeySetWithoutTheID(t *testing.T) {
+	server := serveKeys(t)
+	one := newES256()
+	server.set(jwkOf("", one))
+	v := remote(t, server, keys.Options{MinRefresh: time.Hour})
+	if _, err := v.VerifyWait(patience(t), one.sign(t, fresh(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	token := one.sign(t, fresh(), object{"kid": "1"})
+	_, err := v.Verify(token)
+	wantReason(t, err, token, auth.ReasonKey)
+}
+
 // TestUnknownKeysAreCheap: whoever invents kids causes no fetch for each.
 func TestUnknownKeysAreCheap(t *testing.T) {
 	server := serveKeys(t)

@@ -344,6 +344,26 @@ func TestKeyIDs(t *testing.T) {
 	}
 }
 
+// TestTries: a token that names no key has eight of them checked.
+func TestTries(t *testing.T) {
+	var all []signer
+	var sources []auth.KeySource
+	for range 9 {
+		s := newES256()
+		all, sources = append(all, s), append(sources, s.source(t))
+	}
+	v := verifier(t, auth.Options{Issuers: []auth.Issuer{{Keys: sources}}})
+	for i, s := range all {
+		token := s.sign(t, claims(nil), nil)
+		_, err := v.Verify(token)
+		want := auth.Reason("")
+		if i == 8 {
+			want = auth.ReasonSignature
+		}
+		wantReason(t, err, token, want)
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	s := by("HS256")
 	v := only(f, s)
