@@ -53,5 +53,5 @@ func (t *tapCmd) run(ctx context.Context, s *config.Shared, out output) error {
 // shown to those alone who ask for them.
 func isBeat(prefix, subject string) bool {
 	rest, ok := strings.CutPrefix(subject, prefix+".")
-	return ok && (rest == "nodes" || strings.HasPrefix(rest, "sync."))
+	return ok && (rest == "nodes" || rest == "api.nodes" || strings.HasPrefix(rest, "sync.") || strings.HasPrefix(rest, "api.sync."))
 }

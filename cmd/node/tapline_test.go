@@ -8,7 +8,7 @@ import (
 
 func TestIsBeat(t *testing.T) {
 	for subject, want := range map[string]bool{
-		"hoshi.nodes": true, "hoshi.sync.NABC": true, "hoshi.sync.*": true, "other.nodes": false,
+		"hoshi.nodes": true, "hoshi.sync.NABC": true, "hoshi.sync.*": true, "hoshi.api.nodes": true, "hoshi.api.sync.NABC": true, "other.nodes": false, "hoshi.api.other": false,
 		"hoshi.>": false, "hoshi.*": false, "hoshi.chan.nodes": false, "hoshi.user.sync": false, "hoshi.node.aabbccddeeff.x": false,
 	} {
 		if got := isBeat("hoshi", subject); got != want {

@@ -25,6 +25,13 @@ type flight struct {
 func (c *control) syncSubject(server string) string { return c.o.subjects.prefix + ".sync." + server }
 func (c *control) nodesSubject() string             { return c.o.subjects.prefix + ".nodes" }
 
+// Clients ask the same below api: who asks there is answered and never believed,
+// so backends need no right to publish where nodes say who they are.
+func (c *control) apiSyncSubject(server string) string {
+	return c.o.subjects.prefix + ".api.sync." + server
+}
+func (c *control) apiNodesSubject() string { return c.o.subjects.prefix + ".api.nodes" }
+
 // begin starts a barrier when there is need of one and none is in flight.
 func (c *control) begin() {
 	if c.nc == nil || c.flight.active {
@@ -81,9 +88,9 @@ func (c *control) subscribeBatch() {
 // ask sends the questions. Each says who asks, so that who is asked knows the
 // asker's server before it answers.
 func (c *control) ask() {
-	b := beat{c.o.node, c.serverID}
+	b, subject := beat{c.o.node, c.serverID}, c.syncSubject
 	if c.o.node == "" {
-		b = beat{}
+		b, subject = beat{}, c.apiSyncSubject
 	}
 	body := b.append(c.scratch[:0])
 	c.scratch = body
@@ -96,7 +103,7 @@ func (c *control) ask() {
 	for server := range c.peers {
 		reply := c.question(server)
 		if err == nil {
-			err = c.nc.PublishRequest(c.syncSubject(server), reply, body)
+			err = c.nc.PublishRequest(subject(server), reply, body)
 		}
 	}
 	if err != nil {
@@ -198,6 +205,12 @@ func (c *control) message(m *nats.Msg) {
 		}
 		return
 	}
+	if m.Subject == c.apiNodesSubject() || m.Subject == c.apiSyncSubject(c.serverID) {
+		if m.Reply != "" && c.nc.IsConnected() && (!c.leaving || m.Subject != c.apiNodesSubject()) {
+			c.heartbeat(m.Reply)
+		}
+		return
+	}
 	// A question. It may be an old connection's, for a server that this one is
 	// not connected to.
 	if m.Subject != c.syncSubject(c.serverID) || m.Reply == "" || !c.nc.IsConnected() {
@@ -226,12 +239,12 @@ func (c *control) meet(m *nats.Msg) (beat, bool) {
 
 // hello asks every node to say who it is.
 func (c *control) hello() {
-	b := beat{c.o.node, c.serverID}
+	b, subject := beat{c.o.node, c.serverID}, c.nodesSubject()
 	if c.o.node == "" {
-		b = beat{}
+		b, subject = beat{}, c.apiNodesSubject()
 	}
 	c.scratch = b.append(c.scratch[:0])
-	if err := c.nc.PublishRequest(c.nodesSubject(), c.inbox+".b.hello", c.scratch); err != nil {
+	if err := c.nc.PublishRequest(subject, c.inbox+".b.hello", c.scratch); err != nil {
 		c.log.Debug().Err(err).Msg("hello on a lost connection")
 	}
 }

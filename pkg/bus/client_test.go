@@ -21,7 +21,7 @@ func TestClientPublish(t *testing.T) {
 	c := client(t, s)
 	got := make(chan string, 16)
 	if _, err := client(t, s).Tap(t.Context(), "hoshi.>", func(subject string, h bus.Header, body []byte) {
-		if subject != "hoshi.nodes" && !strings.HasPrefix(subject, "hoshi.sync.") {
+		if subject != "hoshi.nodes" && !strings.HasPrefix(subject, "hoshi.sync.") && !strings.HasPrefix(subject, "hoshi.api.") {
 			got <- fmt.Sprint(subject, " ", map[string][]string(h), " ", string(body))
 		}
 	}); err != nil {

@@ -98,7 +98,7 @@ type control struct {
 	phase        phase
 	rejoin       bool // the connection follows a lost one
 	leaving      bool
-	syncSub      *nats.Subscription
+	syncSubs     []*nats.Subscription
 	now          time.Time
 	helloAt      time.Time // second hello; zero: sent
 	discoveredAt time.Time // discovery ends
@@ -310,11 +310,17 @@ func (c *control) up(nc *nats.Conn) {
 
 func (c *control) subscribeBase() error {
 	if c.o.node != "" {
-		sub, err := c.nc.ChanQueueSubscribe(c.syncSubject(c.serverID), "sync", c.ch)
-		if err != nil {
+		c.syncSubs = c.syncSubs[:0]
+		for _, subject := range []string{c.syncSubject(c.serverID), c.apiSyncSubject(c.serverID)} {
+			sub, err := c.nc.ChanQueueSubscribe(subject, "sync", c.ch)
+			if err != nil {
+				return err
+			}
+			c.syncSubs = append(c.syncSubs, sub)
+		}
+		if _, err := c.nc.ChanSubscribe(c.apiNodesSubject(), c.ch); err != nil {
 			return err
 		}
-		c.syncSub = sub
 	}
 	if _, err := c.nc.ChanSubscribe(c.inbox+".b.*", c.ch); err != nil {
 		return err
@@ -330,11 +336,13 @@ func (c *control) subscribeBase() error {
 // it, the next barriers of the others would wait for an answer in vain.
 func (c *control) leave() {
 	c.leaving = true
-	if c.nc == nil || c.syncSub == nil {
+	if c.nc == nil {
 		return
 	}
-	if err := c.syncSub.Unsubscribe(); err != nil {
-		c.log.Debug().Err(err).Msg("leave on a lost connection")
+	for _, sub := range c.syncSubs {
+		if err := sub.Unsubscribe(); err != nil {
+			c.log.Debug().Err(err).Msg("leave on a lost connection")
+		}
 	}
 }
 

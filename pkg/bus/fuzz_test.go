@@ -47,7 +47,7 @@ func FuzzMessage(f *testing.F) {
 		}
 		switch msg.Kind {
 		case bus.KindUser, bus.KindConn, bus.KindClient, bus.KindChan, bus.KindAll:
-		case bus.KindNone, bus.KindEvent:
+		case bus.KindNone, bus.KindEvent, bus.KindNode:
 			t.Errorf("kind %v", msg.Kind)
 		}
 		for _, s := range []string{msg.From, msg.Exclude} {

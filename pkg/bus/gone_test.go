@@ -19,11 +19,12 @@ type asked struct {
 	sub *nats.Subscription
 }
 
-// newAsked makes whoever is connected know the server FAKE.
-func newAsked(t *testing.T, s *natsd.Server) *asked {
+// newAsked makes whoever is connected know the server FAKE, whose questions come
+// at level: sync those of nodes, api.sync those of clients.
+func newAsked(t *testing.T, s *natsd.Server, level string) *asked {
 	t.Helper()
 	back := raw(t, s)
-	sub, err := back.SubscribeSync("hoshi.sync.FAKE")
+	sub, err := back.SubscribeSync("hoshi." + level + ".FAKE")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +60,7 @@ func TestUnwantWhileGone(t *testing.T) {
 	s := server(t, natsd.Options{})
 	n := node(t, s, &recorder{}, func(o *bus.NodeOptions) { o.Linger, o.BarrierTimeout = time.Nanosecond, time.Minute })
 	want(t, n, bus.KindChan, "c")
-	fake := newAsked(t, s)
+	fake := newAsked(t, s, "sync")
 	eventually(t, "known", func() bool { return n.Stats().Servers == 2 })
 	n.Unwant(bus.KindChan, "c")
 	behindUnsub := fake.question()
@@ -104,7 +105,7 @@ func TestTakeAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fake := newAsked(t, s)
+			fake := newAsked(t, s, "api.sync")
 			if err := c.Flush(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -145,7 +146,7 @@ func TestLongReplySubject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, subject := range []string{"hoshi.nodes", "hoshi.sync." + s.ID()} {
+	for _, subject := range []string{"hoshi.nodes", "hoshi.sync." + s.ID(), "hoshi.api.nodes", "hoshi.api.sync." + s.ID()} {
 		if err := back.PublishRequest(subject, "x."+strings.Repeat("y", bus.MaxSubject), []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
@@ -157,8 +158,8 @@ func TestLongReplySubject(t *testing.T) {
 	if got, _, err := long.Pending(); err != nil || got != 0 {
 		t.Errorf("%d answers on a subject that is too long, %v", got, err)
 	}
-	if got := n.Stats().Dropped["bad-heartbeat"]; got != 2 {
-		t.Errorf("counted %d, want 2", got)
+	if got := n.Stats().Dropped["bad-heartbeat"]; got != 4 {
+		t.Errorf("counted %d, want 4", got)
 	}
 	if _, err := client(t, s).Take(t.Context(), ">", fmt.Sprintf("%05000d", 1), func(*bus.Event) {}); err == nil {
 		t.Error("a group that ends the connection was taken")

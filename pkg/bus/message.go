@@ -20,9 +20,10 @@ const (
 	KindChan
 	KindAll
 	KindEvent
+	KindNode // between nodes, about a connection
 )
 
-var kindLevels = [...]string{KindNone: "", KindUser: "user", KindConn: "conn", KindClient: "client", KindChan: "chan", KindAll: "all", KindEvent: "event"}
+var kindLevels = [...]string{KindNone: "", KindUser: "user", KindConn: "conn", KindClient: "client", KindChan: "chan", KindAll: "all", KindEvent: "event", KindNode: "node"}
 
 // String is the kind's level in a subject, as in hoshi.chan.x.
 func (k Kind) String() string {
@@ -107,7 +108,7 @@ type Message struct {
 	// ID is what the publisher has called the message, usually nothing.
 	ID string
 	// Tab is what another node has to say about a tab of a Sente client, on the
-	// subject of a client or connection; empty for everything else. Then Body has
+	// subject of the client or on one that only nodes may publish on, KindNode; empty for everything else. Then Body has
 	// not been read: it is between the two nodes.
 	Tab string
 	// Format is what Body is written in.

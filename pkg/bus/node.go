@@ -96,14 +96,19 @@ func (n *Node) shardOf(subject string) chan *nats.Msg {
 	return n.shards[fnv1a(subject)%uint32(len(n.shards))].ch
 }
 
-// subscribeBase subscribes what every node hears: its connections, everyone,
-// and the replies to its requests.
+// subscribeBase subscribes what every node hears: its connections, what
+// nodes say of them, everyone, and the replies to its requests.
 func (n *Node) subscribeBase(nc *nats.Conn) error {
 	if _, err := nc.ChanSubscribe(n.pub.inbox+"*", n.requests.ch); err != nil {
 		return err
 	}
 	conns := n.subjects.connDot + n.o.ID.String() + ".*"
 	if _, err := nc.ChanSubscribe(conns, n.shardOf(conns)); err != nil {
+		return err
+	}
+	// On the shard of the connections: what is said of them keeps its order with
+	// what is pushed to them.
+	if _, err := nc.ChanSubscribe(n.subjects.nodeDot+n.o.ID.String()+".*", n.shardOf(conns)); err != nil {
 		return err
 	}
 	_, err := nc.ChanSubscribe(n.subjects.all, n.shardOf(n.subjects.all))

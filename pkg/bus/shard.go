@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
@@ -101,7 +102,7 @@ func (s *shard) deliver(m *nats.Msg) {
 	}
 	s.dropped.add(why)
 	s.log.Warn().Str("subject", m.Subject).Str("reason", dropNames[why]).Msg("message dropped")
-	if m.Reply != "" {
+	if m.Reply != "" && !inside(s.prefix, m.Reply) {
 		s.refuse(m.Reply, ":bad-request")
 	}
 }
@@ -115,6 +116,9 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (
 	msg.Kind, msg.Token = parseSubject(prefix, m.Subject)
 	if msg.Kind == KindNone {
 		return dropSubject, false
+	}
+	if inside(prefix, m.Reply) {
+		return dropHeader, false
 	}
 	contentType := ""
 	if h := m.Header; h != nil {
@@ -136,6 +140,9 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (
 			return why, false
 		}
 	}
+	if msg.Kind == KindNode {
+		return dropHeader, false
+	}
 	var ok bool
 	if msg.Format, ok = formatOf(contentType, msg.Kind != KindChan, m.Data); !ok {
 		return dropFormat, false
@@ -147,9 +154,17 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (
 	return 0, true
 }
 
+// inside reports whether a reply subject is one of ours: a node may publish
+// where a backend must not, and would do it for who asks.
+func inside(prefix, reply string) bool {
+	rest, ok := strings.CutPrefix(reply, prefix)
+	return ok && strings.HasPrefix(rest, ".")
+}
+
 // parseTab finishes what one node says to another, whose body is theirs.
 func parseTab(msg *Message, contentType string) (drop, bool) {
-	if msg.Kind != KindConn && msg.Kind != KindClient {
+	// Not on hoshi.conn: backends publish there, and would speak as clients.
+	if msg.Kind != KindNode && msg.Kind != KindClient {
 		return dropHeader, false
 	}
 	var ok bool

@@ -15,8 +15,8 @@ const MaxSubject = 1024
 // concurrent use. Tokens come from [AppendToken] or [StringToken].
 type Subjects struct {
 	// Fixed.
-	chanDot, userDot, clientDot, connDot, eventDot, all string
-	prefix                                              string
+	chanDot, userDot, clientDot, connDot, nodeDot, eventDot, all string
+	prefix                                                       string
 }
 
 // NewSubjects returns the subjects below prefix, which is one token.
@@ -27,6 +27,7 @@ func NewSubjects(prefix string) Subjects {
 		userDot:   prefix + ".user.",
 		clientDot: prefix + ".client.",
 		connDot:   prefix + ".conn.",
+		nodeDot:   prefix + ".node.",
 		eventDot:  prefix + ".event.",
 		all:       prefix + ".all",
 	}
@@ -44,6 +45,12 @@ func (s *Subjects) Client(token string) string { return s.clientDot + token }
 // Conn is the subject of one connection, whose node is read off its id.
 func (s *Subjects) Conn(c id.Conn) string {
 	return s.connDot + c.Node().String() + "." + c.String()
+}
+
+// Node is the subject of what nodes say to each other about one connection,
+// with [Message.Tab].
+func (s *Subjects) Node(c id.Conn) string {
+	return s.nodeDot + c.Node().String() + "." + c.String()
 }
 
 // All is the subject of everyone.
@@ -71,13 +78,13 @@ func (s *Subjects) want(k Kind, token string) string {
 		return s.userDot + token
 	case KindClient:
 		return s.clientDot + token
-	case KindNone, KindConn, KindAll, KindEvent:
+	case KindNone, KindConn, KindAll, KindEvent, KindNode:
 	}
 	return ""
 }
 
-// parseSubject takes prefix.kind.token apart without a copy; conn has one more
-// level. Kinds that nobody is handed are KindNone.
+// parseSubject takes prefix.kind.token apart without a copy; conn and node have
+// one more level. Kinds that nobody is handed are KindNone.
 func parseSubject(prefix, subject string) (Kind, string) {
 	if len(subject) <= len(prefix)+1 || subject[len(prefix)] != '.' || subject[:len(prefix)] != prefix {
 		return KindNone, ""
@@ -97,12 +104,15 @@ func parseSubject(prefix, subject string) (Kind, string) {
 			return KindAll, ""
 		}
 		return KindNone, ""
-	case "conn":
+	case "conn", "node":
 		i := strings.IndexByte(token, '.')
 		if i < 0 {
 			return KindNone, ""
 		}
 		k, token = KindConn, token[i+1:]
+		if level == "node" {
+			k = KindNode
+		}
 	}
 	// A token has no dots: one more level is nothing of ours.
 	if k == KindNone || token == "" || strings.IndexByte(token, '.') >= 0 {

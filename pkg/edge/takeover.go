@@ -21,7 +21,7 @@ import (
 //	locate UID    a request: who holds this tab? Answered ["conn-.." :ws] or ["conn-.." :ajax]
 //	here UID      the connection in Hoshi-From has the tab now
 //
-// and on hoshi.conn.<node>.<conn-id>, to the session, or to the request, with
+// and on hoshi.node.<node>.<conn-id>, where backends may not publish, to the session, or to the request, with
 // that id; Hoshi-From says where the answer goes:
 //
 //	take UID      keep what comes for the tab: somebody newer wants it. Answered by
@@ -101,7 +101,7 @@ func (n *Node) publishTab(to, from, what string) bool {
 
 func (n *Node) publishTabBody(to, from, what string, body []byte, format codec.Format, msgID string) bool {
 	c, ok := id.ParseConn(to)
-	return ok && n.sendTab(&bus.Outgoing{Subject: n.bus.Subjects().Conn(c), From: from, Tab: what, Body: body, Format: format, ID: msgID})
+	return ok && n.sendTab(&bus.Outgoing{Subject: n.bus.Subjects().Node(c), From: from, Tab: what, Body: body, Format: format, ID: msgID})
 }
 
 // publishTabHere tells whoever holds the tab of s that s has it.
