@@ -1,6 +1,7 @@
 package auth_test
 
 import (
+	"bufio"
 	"encoding/base64"
 	"iter"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/hoshi-ws/hoshi/internal/auth"
+	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
 )
 
 // request makes one with a query and with headers, names and values in turn.
@@ -194,4 +196,38 @@ func FuzzFind(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestHandshake: the heads that loops read, and net/http, say the same.
+func TestHandshake(t *testing.T) {
+	head := "GET /ws?token=c HTTP/1.1\r\nHost: h.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Protocol: hoshi.json\r\nsec-websocket-protocol: hoshi.edn, hoshi.token.YQ\r\n" +
+		"Cookie: x=y\r\ncookie: session=b\r\norigin: https://h.example\r\nOrigin: https://evil.example\r\n\r\n"
+	ours, fault := handshake.Parse([]byte(head), handshake.Limits{}.WithDefaults())
+	if fault != nil {
+		t.Fatal(fault)
+	}
+	theirs, err := http.ReadRequest(bufio.NewReader(strings.NewReader(head)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []auth.Request{ours, auth.HTTP(theirs)} {
+		for _, c := range []struct {
+			sources    auth.Sources
+			token      string
+			wantReason auth.Reason
+		}{
+			{auth.Sources{}, "a", ""},
+			{auth.Sources{Cookie: "session"}, "", auth.ReasonConflict},
+			{auth.Sources{Query: "token"}, "", auth.ReasonConflict},
+		} {
+			token, _, err := c.sources.Find(r)
+			wantReason(t, err, "", c.wantReason)
+			if token != c.token {
+				t.Errorf("%T: token %q", r, token)
+			}
+		}
+		wantReason(t, must(auth.NewOrigins(nil)).Check(r, "h.example"), "", auth.ReasonOrigin)
+	}
 }
