@@ -228,6 +228,24 @@ func (n *Node) Barrier(ctx context.Context) error {
 	}
 }
 
+// Settle is Barrier, and then waits until all that NATS had brought by then has
+// been delivered: every message that was published before the call on a server
+// that has a node, to a subject of which the interest was in force, has been
+// given to Handler.Deliver. Errors as of Barrier.
+func (n *Node) Settle(ctx context.Context) error {
+	// The barrier's last answer comes on the connection that brings the messages,
+	// behind them, and nats.go puts those into the queues before it goes on.
+	if err := n.Barrier(ctx); err != nil {
+		return err
+	}
+	for _, s := range n.shards {
+		if err := s.pass(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // MaxPayload is the server's max_payload in bytes, headers included. It may
 // change with each reconnect; [Handler.State] tells of those. 0 before the
 // first connection.

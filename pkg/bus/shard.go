@@ -1,7 +1,9 @@
 package bus
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
@@ -44,6 +46,8 @@ type shard struct {
 
 	delivered atomic.Uint64
 	dropped   counts[drop]
+
+	marks sync.Map // *nats.Msg in the queue -> chan struct{} to close when its turn comes
 
 	// Owned by run.
 	msg     Message // one for all messages, so that none is allocated
@@ -88,6 +92,10 @@ func (s *shard) drain(m *nats.Msg) {
 // deliver hands one message to the handler. A panic there costs this message,
 // not the node.
 func (s *shard) deliver(m *nats.Msg) {
+	if m.Subject == "" {
+		s.passed(m)
+		return
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			s.dropped.add(dropPanic)
@@ -104,6 +112,36 @@ func (s *shard) deliver(m *nats.Msg) {
 	s.log.Warn().Str("subject", m.Subject).Str("reason", dropNames[why]).Msg("message dropped")
 	if m.Reply != "" && !inside(s.prefix, m.Reply) {
 		s.refuse(m.Reply, ":bad-request")
+	}
+}
+
+// pass returns when the shard has delivered what was in its queue before.
+func (s *shard) pass(ctx context.Context) error {
+	mark, done := &nats.Msg{}, make(chan struct{})
+	s.marks.Store(mark, done)
+	defer s.marks.Delete(mark)
+	select {
+	case s.ch <- mark:
+	case <-s.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case <-done:
+		return nil
+	case <-s.done:
+		return ErrStopped
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// passed takes a mark of pass, which no message of NATS can be mistaken for: it
+// has no subject.
+func (s *shard) passed(mark *nats.Msg) {
+	if done, waits := s.marks.LoadAndDelete(mark); waits {
+		close(done.(chan struct{}))
 	}
 }
 

@@ -3,7 +3,6 @@ package edge
 import (
 	"context"
 	"sync"
-	"time"
 )
 
 // barriers runs what has to wait until all has come that was published before.
@@ -30,11 +29,6 @@ func (n *Node) afterBarrier(fn func()) {
 	}
 }
 
-// shardTime is what a shard is given to begin with what is in its queue, which
-// nothing else tells: on a machine that is full it needs some milliseconds to get
-// its turn. A tab that moves to another node waits for it twice.
-const shardTime = 15 * time.Millisecond
-
 func (n *Node) runBarriers() {
 	b := &n.tabs.barriers
 	for {
@@ -47,30 +41,10 @@ func (n *Node) runBarriers() {
 		}
 		b.mu.Unlock()
 		ctx, cancel := context.WithTimeout(context.Background(), handoverTimeout/2)
-		if n.bus.Barrier(ctx) == nil {
-			// What NATS has brought before is in the queues of the shards.
-			pause(ctx, shardTime)
-			n.awaitShards(ctx)
-		}
+		n.bus.Settle(ctx) //nolint:errcheck // then it cannot be known
 		cancel()
 		for _, fn := range batch {
 			fn()
-		}
-	}
-}
-
-// awaitShards waits for the shards that are delivering to come to an end.
-func (n *Node) awaitShards(ctx context.Context) {
-	tick := time.NewTicker(200 * time.Microsecond)
-	defer tick.Stop()
-	for i := range n.outbound {
-		o := &n.outbound[i]
-		for at := o.flushes.Load(); o.delivering.Load() && o.flushes.Load() == at; {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
 		}
 	}
 }

@@ -34,7 +34,7 @@ type opening struct {
 // session by "here". handoverTimeout bounds the wait for the tab itself.
 const (
 	locateTimeout   = 500 * time.Millisecond
-	handoverTimeout = time.Second
+	handoverTimeout = 3 * time.Second
 )
 
 // open brings a tab to its client. done or fail is called on the session's loop.

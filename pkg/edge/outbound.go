@@ -20,10 +20,7 @@ type outbound struct {
 
 	rendering
 	rendered [voiceCount]atomic.Uint64 // frames
-
-	delivering atomic.Bool   // since the last flush
-	flushes    atomic.Uint64 // see Node.awaitShards
-	payloads   conversions
+	payloads conversions
 }
 
 // deliver hands one message from NATS to the connections that it is for. It
@@ -38,9 +35,6 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 		return
 	}
 	o := &n.outbound[shard]
-	if !o.delivering.Load() {
-		o.delivering.Store(true)
-	}
 	o.ask = nil // a panic may have ended the last one
 	if m.Kind == bus.KindChan {
 		n.deliverChannel(o, m)
@@ -51,13 +45,6 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 		o.asked(m)
 	}
 	o.done()
-}
-
-// flush wakes the loops for what was delivered.
-func (o *outbound) flush() {
-	o.batch.Flush()
-	o.flushes.Add(1)
-	o.delivering.Store(false)
 }
 
 func (n *Node) deliverChannel(o *outbound, m *bus.Message) {

@@ -14,8 +14,8 @@ import (
 
 const (
 	// lingerTime is how long a tab that has moved to another node still listens, and
-	// passes on. By then all has come there that had not been heard by its successor,
-	// but for what a busy machine may take to let a shard have its turn.
+	// passes on. All that its successor has not heard has come there before; this is
+	// for a barrier that passed over a server.
 	lingerTime = 50 * time.Millisecond
 
 	// pairTime is how long its successor pairs what comes: by how much a message from

@@ -242,12 +242,12 @@ func (n *Node) heardQuiet(m *bus.Message, arg string) {
 	if s == nil || err != nil || form < 0 || form >= formCount {
 		return
 	}
-	t, holder := s.tab(), m.From
+	t, holder, asked := s.tab(), m.From, time.Now()
 	n.afterBarrier(func() {
 		t.mu.Lock()
 		if t.mu.state == tabOpening {
 			t.takeLocked()
-			t.mu.since = time.Now()
+			t.mu.since = asked // what was published before has come by now
 		}
 		t.mu.Unlock()
 		s.post(func() {
