@@ -131,8 +131,3 @@ func (n *Node) renew(s *session, token string) string {
 	s.believe(&who)
 	return ""
 }
-
-// uidOf returns the token of the uid that an identity vouches for.
-func uidOf(who *auth.Identity) (string, bool) {
-	return uidToken([]string{who.UID})
-}
