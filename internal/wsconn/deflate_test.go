@@ -1,7 +1,9 @@
 package wsconn_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -179,6 +181,44 @@ func TestDeflateFrozenReader(t *testing.T) {
 			t.Errorf("handed over %d, read %d, told of %d, counted %d; %d compressed", handed, read, told, dropped, packed)
 		}
 		t.Logf("handed over %d, read %d in %d compressed frames, told of %d", handed, read, packed, told)
+	})
+}
+
+// TestDeflateHalfWritten: of a frame that is half written the rest follows, also if what was compressed could be
+// compressed again.
+func TestDeflateHalfWritten(t *testing.T) {
+	both(t, func(t *testing.T, portable bool) {
+		s := start(t, wsconn.Options{Portable: portable, Deflate: true, QueueMessages: 2000, QueueBytes: 1 << 31}, nil)
+		c := s.dialDeflate()
+		if err := c.Conn.(*net.TCPConn).SetReadBuffer(32 << 10); err != nil {
+			t.Fatal(err)
+		}
+		se := s.next()
+		f := wsconn.NewText(bytes.Repeat([]byte("x"), 1<<20))
+		z := wsconn.Compressed(f)
+		if again := wsconn.Compressed(wsconn.NewBinary(z.Payload())); again.Len() > z.Len()/2 {
+			t.Fatalf("%d bytes compressed, %d when it is done again", z.Len(), again.Len())
+		}
+		n := 0
+		for blocked := false; !blocked; { // until the system takes no more
+			for range 100 {
+				if r := se.Enqueue(f); r != wsconn.OK {
+					t.Fatalf("enqueue %d: %v", n, r)
+				}
+				n++
+			}
+			blocked = true
+			for begin := time.Now(); blocked && time.Since(begin) < 300*time.Millisecond; time.Sleep(time.Millisecond) {
+				left, _ := wsconn.QueueLen(&se.Conn)
+				blocked = left > 0
+			}
+		}
+		for i := range n {
+			got := make([]byte, z.Len())
+			if _, err := io.ReadFull(c.r, got); err != nil || !bytes.Equal(got, wsconn.Wire(z)) {
+				t.Fatalf("%d of %d is damaged, error %v", i, n, err)
+			}
+		}
 	})
 }
 

@@ -114,16 +114,12 @@ func TestNoTrickle(t *testing.T) {
 		t.Run("messages that end, each seen half", func(t *testing.T) {
 			t.Parallel()
 			c, _ := s.pair()
-			m := bytes.Repeat(text("0123456789"), 2)
-			half := len(m) * 3 / 4
-			c.send(m[:half])
-			for begin := time.Now(); time.Since(begin) < 3*timeout; {
-				c.send(m[half:])
-				c.send(m[:half]) // from here on there is always half a message
-				c.wantText("0123456789")
-				c.wantText("0123456789")
-				time.Sleep(timeout / 30)
-			}
+			halves(t, c, text("0123456789"), "text 0123456789", 3*timeout)
+		})
+		t.Run("pings that end, each seen half", func(t *testing.T) {
+			t.Parallel()
+			c, _ := s.pair()
+			halves(t, c, ping("0123456789"), "pong 0123456789", 3*timeout)
 		})
 		t.Run("nothing is begun", func(t *testing.T) {
 			t.Parallel()
@@ -169,6 +165,20 @@ func TestNoTrickle(t *testing.T) {
 			c.wantText("ab")
 		})
 	})
+}
+
+// halves sends a frame again and again, so that the server always has half of one: the end of each comes together with
+// the beginning of the next.
+func halves(t *testing.T, c *client, frame []byte, want string, long time.Duration) {
+	t.Helper()
+	turned := append(bytes.Clone(frame[len(frame)/2:]), frame[:len(frame)/2]...)
+	c.send(frame[:len(frame)/2])
+	for begin := time.Now(); time.Since(begin) < long; time.Sleep(long / 100) {
+		c.send(turned)
+		if got, _, err := c.readAs(); err != nil || got != want {
+			t.Fatalf("got %q, error %v", got, err)
+		}
+	}
 }
 
 // of finds the session of a client among those that were accepted.
