@@ -44,7 +44,7 @@ func TestBrowser(t *testing.T) {
 	} {
 		t.Run(page.name, func(t *testing.T) {
 			c := newCluster(t)
-			c.args = []string{"--insecure-uid-param", "uid"}
+			c.args = []string{"--insecure-uid-param", "uid", "--origins", "*"}
 			c.startEmbedded(t, 3)
 			site := serveSite(t, c)
 			var backend *process

@@ -78,7 +78,8 @@ func TestForgeries(t *testing.T) {
 	}
 	foreign := signer{"ES256", must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))}
 	own := foreign.private.(*ecdsa.PrivateKey).PublicKey
-	ownJWK := object{"kty": "EC", "crv": "P-256", "x": encode(own.X.FillBytes(make([]byte, 32))), "y": encode(own.Y.FillBytes(make([]byte, 32)))} //nolint:staticcheck // the plain way to its coordinates
+	point := must(own.Bytes()) // SEC 1, uncompressed: 4, x, y
+	ownJWK := object{"kty": "EC", "crv": "P-256", "x": encode(point[1:33]), "y": encode(point[33:])}
 	for _, c := range []struct {
 		name  string
 		key   signer
