@@ -12,6 +12,7 @@ type cli struct {
 	Pub     pubCmd     `cmd:"" help:"push to clients"`
 	Ask     askCmd     `cmd:"" help:"ask clients, and print what they answer"`
 	Tap     tapCmd     `cmd:"" help:"print what passes on NATS, decoded"`
+	Token   tokenCmd   `cmd:"" help:"make a token for trying out"`
 	Version versionCmd `cmd:"" help:"say what was built"`
 }
 

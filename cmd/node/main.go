@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/config"
 )
@@ -60,6 +61,8 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		err = c.Ask.Chan.run(ctx, &c.Shared, out)
 	case "tap":
 		err = c.Tap.run(ctx, &c.Shared, out)
+	case "token":
+		err = c.Token.run(time.Now(), out)
 	case "version":
 		err = printVersion(stdout)
 	default:
