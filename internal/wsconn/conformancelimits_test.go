@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 )
@@ -52,21 +54,28 @@ func TestConformanceLimits(t *testing.T) {
 func TestConformancePipelined(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {
 		o := optionsOf(portable)
-		o.QueueBytes, o.QueueMessages = 64<<10, 20
+		o.QueueBytes, o.QueueMessages = 10_200, 20 // half of it holds a small message, and all of it hardly a large one
 		s := echoServer(t, o)
 		for _, deflate := range []bool{false, true} {
 			var send []byte
 			var want []string
-			for i := range 1000 {
-				m := fmt.Sprint(i, " ", strings.Repeat("0123456789", i))
-				send, want = append(send, text(m)...), append(want, "text "+m)
+			for i := range 2000 {
+				m := fmt.Sprint(i, " ", sample(5000+i%2*5000, false))
+				send, want = append(send, binMsg(m)...), append(want, "binary "+m)
 			}
 			c := s.open(deflate)
 			wrote := make(chan struct{})
+			var written atomic.Int64
 			go func() { // ends with the last byte
 				defer close(wrote)
-				c.write(stream(send, end()), 0)
+				for piece := range slices.Chunk(stream(send, end()), 4<<10) {
+					c.write(piece, 0)
+					written.Add(1)
+				}
 			}()
+			for before := int64(-1); written.Load() != before; time.Sleep(100 * time.Millisecond) {
+				before = written.Load() // until the server does not read on
+			}
 			got, err := c.all()
 			if err != nil || !slices.Equal(got, append(want, bye)) {
 				t.Fatalf("deflate %v: got %d messages, error %v, the last %s", deflate, len(got), err, short(got[max(0, len(got)-1):]))
