@@ -29,6 +29,18 @@ type Batch struct {
 	frames, bytes int
 }
 
+// Pace waits as Enqueue does where c's queue is half full although its peer takes what it is given. It is for who has
+// handed frames to Conn.Enqueue, since that does not wait.
+func (b *Batch) Pace(c *Conn) {
+	c.mu.Lock()
+	crowded := c.crowdedLocked() && c.mu.bits&queueBlocked == 0
+	c.mu.Unlock()
+	if crowded {
+		b.Flush()
+		c.loop.awaitTurn(b.turn)
+	}
+}
+
 // NewBatch returns an empty batch for one delivering goroutine, to be used again and again.
 func (s *Server) NewBatch() *Batch {
 	return &Batch{srv: s, lists: make([][]*Conn, len(s.loops)), waits: make([][]waiter, len(s.loops)), turn: make(chan struct{}, 1)}

@@ -55,7 +55,7 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 	}
 	if n.tabs.polling.Add(1) > int32(n.opts.Sente.MaxPolls) {
 		n.tabs.polling.Add(-1)
-		n.refuseAjax(w, refuseBusy)
+		n.refuseAjax(w, refusePolls)
 		return
 	}
 	defer n.tabs.polling.Add(-1)

@@ -135,17 +135,17 @@ func (o *outbound) hand(s *session, frame *wsconn.Frame, gate *bool, m *bus.Mess
 	if t != nil && t.polls != nil {
 		return t.offer(newKept(frame, m), gate, o.m.Flush)
 	}
-	paired := false
 	for {
 		r := o.batch.Enqueue(&s.Conn, frame, gate)
 		if r == wsconn.OK || t == nil || m == nil || !outlives(m.Kind) || r != wsconn.Rejected && r != wsconn.Shut {
 			return r == wsconn.OK
 		}
-		switch t.keep(frame, m, r, paired) {
+		switch t.keep(frame, m, r) {
 		case settled:
 			return true
-		case ungated:
-			gate, paired = nil, true
+		case handed:
+			o.batch.Pace(&s.Conn)
+			return true
 		case again:
 		}
 	}

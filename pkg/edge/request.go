@@ -50,6 +50,11 @@ var (
 		body:   "This node has too many plain requests at the moment. Try again.\n",
 		header: []string{"Retry-After", "1"},
 	}
+	refusePolls = &refusal{
+		status: http.StatusServiceUnavailable, reason: "polls-busy",
+		body:   "Too many polls wait at this node at the moment. Try again, or another node.\n",
+		header: []string{"Retry-After", "1"},
+	}
 	refusePath = &refusal{
 		status: http.StatusNotFound, reason: "path",
 		body: "There is no WebSocket here. Connect to / or /ws, and clients of Sente to /chsk.\n",

@@ -160,12 +160,12 @@ type verdict uint8
 const (
 	settled verdict = iota // there is nothing left to do
 	again                  // ask the socket once more
-	ungated                // the same, past the gate
+	handed                 // the socket has been given it, and may be crowded
 )
 
-// keep takes a delivery that the socket has not taken, as it said with r. paired
-// says that it has been here before. Any goroutine.
-func (t *tab) keep(f *wsconn.Frame, m *bus.Message, r wsconn.Result, paired bool) verdict {
+// keep takes a delivery that the socket has not taken, as it said with r. Any
+// goroutine.
+func (t *tab) keep(f *wsconn.Frame, m *bus.Message, r wsconn.Result) verdict {
 	k := newKept(f, m)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -173,10 +173,15 @@ func (t *tab) keep(f *wsconn.Frame, m *bus.Message, r wsconn.Result, paired bool
 	switch {
 	case open && r == wsconn.Shut && !t.mu.shut:
 		return again // it has been opened in between
-	case !paired && !t.firstLocked(&k):
+	case !t.firstLocked(&k):
 		return settled
 	case open && r == wsconn.Shut && t.mu.pairs != nil:
-		return ungated
+		// Under the lock, or what the last holder hands over could come between: then
+		// what follows this one would be told before it.
+		if t.session.Enqueue(f) != wsconn.Rejected {
+			return handed
+		}
+		t.keepLocked(k)
 	case t.mu.state != tabGone:
 		t.keepLocked(k)
 	default:
