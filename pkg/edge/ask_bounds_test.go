@@ -225,9 +225,9 @@ func TestAskSlowNode(t *testing.T) {
 		cl.Subscribe(`"room"`)
 		all = append(all, cl)
 	}
-	ask := func(settle time.Duration) <-chan outcome {
+	ask := func(opts ...bus.PublishOption) <-chan outcome {
 		return asking(func() (bus.Answers, error) {
-			return backend.AskChannel(t.Context(), bus.String("room"), []byte("1"), bus.AskTime(bus.MaxAsk), bus.Settle(settle))
+			return backend.AskChannel(t.Context(), bus.String("room"), []byte("1"), append(opts, bus.AskTime(bus.MaxAsk))...)
 		})
 	}
 	answer := func(clients ...*testkit.Client) {
@@ -237,10 +237,10 @@ func TestAskSlowNode(t *testing.T) {
 		}
 	}
 	c.Process.Stop(t)
-	quick := ask(50 * time.Millisecond)
+	quick := ask(bus.Settle(50 * time.Millisecond))
 	answer(all[:2]...)
 	checkCounts(t, ended(t, quick), 2, 2, 0)
-	patient := ask(15 * time.Second)
+	patient := ask(bus.Settle(time.Minute), bus.Enough(3))
 	answer(all[:2]...)
 	c.Process.Continue(t)
 	answer(all[2], all[2]) // the one that nobody waits for any more comes first
