@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -106,8 +107,23 @@ func StartProcess(t testing.TB, routes []string) *Process {
 	return p
 }
 
-// Stop makes the process stand still, Continue lets it go on.
-func (p *Process) Stop(t testing.TB) { p.signal(t, syscall.SIGSTOP) }
+// Stop makes the process stand still, and returns when it does. Continue lets it
+// go on.
+func (p *Process) Stop(t testing.TB) {
+	t.Helper()
+	p.signal(t, syscall.SIGSTOP)
+	for {
+		var status syscall.WaitStatus
+		_, err := syscall.Wait4(p.cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil || !status.Stopped():
+			t.Fatalf("nats process does not stop: %v, status %v", err, status)
+		default:
+			return
+		}
+	}
+}
 
 // Continue undoes Stop.
 func (p *Process) Continue(t testing.TB) { p.signal(t, syscall.SIGCONT) }
