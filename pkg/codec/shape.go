@@ -145,15 +145,21 @@ func (p *Parser) splitTransit(msg []byte, s *shape) error {
 	if err != nil {
 		return err
 	}
-	s.whole = transitPart(whole)
+	fill(s, whole, n, m, outer[:], inner[:], transitPart)
+	return nil
+}
+
+// fill notes the forms that a reader has found: of the whole, of its elements, and
+// of those of the first of them.
+func fill[F any](s *shape, whole F, n, m int, outer, inner []F, as func(F) part) {
+	s.whole = as(whole)
 	s.outer.n, s.inner.n = n, m
 	for i := range min(n, 2) {
-		s.outer.parts[i] = transitPart(outer[i])
+		s.outer.parts[i] = as(outer[i])
 	}
 	for i := range min(m, 2) {
-		s.inner.parts[i] = transitPart(inner[i])
+		s.inner.parts[i] = as(inner[i])
 	}
-	return nil
 }
 
 func transitPart(f transit.Form) part {
@@ -176,14 +182,7 @@ func (p *Parser) splitMessagePack(msg []byte, s *shape) error {
 	if err != nil {
 		return err
 	}
-	s.whole = msgpackPart(whole)
-	s.outer.n, s.inner.n = n, m
-	for i := range min(n, 2) {
-		s.outer.parts[i] = msgpackPart(outer[i])
-	}
-	for i := range min(m, 2) {
-		s.inner.parts[i] = msgpackPart(inner[i])
-	}
+	fill(s, whole, n, m, outer[:], inner[:], msgpackPart)
 	return nil
 }
 
