@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 	"github.com/hoshi-ws/hoshi/pkg/edge"
@@ -103,5 +105,63 @@ func TestSenteGathers(t *testing.T) {
 	tab.Expect("[[" + strings.Join(events, " ") + "] nil]")
 	if took := time.Since(begin); took > gather-50*time.Millisecond {
 		t.Errorf("sixteen left after %v", took)
+	}
+}
+
+// A backend closes the sockets of a user, or one socket, and with them what a
+// client that polls has.
+func TestSenteClose(t *testing.T) {
+	c := senteNode(t, 2, nil)
+	backend := c.Backend(t, 1)
+	at := 0
+	tab, other := c.Dial(t, 0, "/chsk?uid=alice&client-id=tab-1"), c.Dial(t, 1, "/chsk?uid=alice&client-id=tab-2")
+	bystander := c.Dial(t, 0, "/chsk?uid=bob&client-id=tab-3")
+	p := newPoller(t, c, "tab-4", func() int { return at })
+	p.query.Set("uid", "alice")
+	p.Open()
+	must(t, backend.PublishConn(other.ConnID, []byte("[:chsk/close]")))
+	other.ExpectClose(1000)
+	tab.Nothing()
+	must(t, backend.PublishUser(bus.String("alice"), []byte("[:chsk/close]")))
+	tab.ExpectClose(1000)
+	testkit.Eventually(t, "no session of the client that polls", func() bool { return c.Nodes[0].Stats().Sente.Sessions == 0 })
+	if got := p.Poll(""); !strings.HasPrefix(got, "[[:chsk/handshake ") {
+		t.Errorf("poll %s", got)
+	}
+	bystander.Nothing()
+}
+
+// What backends hear of a client: its life in order with its events, and who
+// each of them is from.
+func TestSenteEvents(t *testing.T) {
+	c := senteNode(t, 1, nil)
+	nc := foreign(t, c, 0)
+	sub, err := nc.SubscribeSync("hoshi.event.>")
+	must(t, err)
+	must(t, nc.Flush())
+	for _, tt := range []struct{ query, uid, text string }{
+		{"uid=alice&", "alice", `"alice"`},
+		{"", ":sente/nil-uid", ":sente/nil-uid"},
+	} {
+		cl := c.Dial(t, 0, "/chsk?"+tt.query+"client-id=tab.1")
+		cl.Send("[[:a/b 1] nil]", "[[:no-namespace 2] nil]")
+		cl.Write(testkit.AppendFrame(nil, ws.OpClose, []byte{3, 232}))
+		cl.ExpectClose(1000)
+		life := `{:conn-id "` + cl.ConnID + `", :uid ` + tt.text + `, :dialect :sente, :client-id "tab.1"`
+		for _, want := range []string{
+			"[:chsk/conn-open " + life + "}]",
+			"[:a/b 1]",
+			"[:chsk/bad-event [:no-namespace 2]]",
+			"[:chsk/conn-close " + life + `, :reason "peer", :code 1000}]`,
+		} {
+			m, err := sub.NextMsg(testkit.Patience)
+			must(t, err)
+			if string(m.Data) != want {
+				t.Errorf("heard %s, want %s", m.Data, want)
+			}
+			if h := m.Header; h.Get("Hoshi-Conn") != cl.ConnID || h.Get("Hoshi-Uid") != tt.uid || h.Get("Hoshi-Client") != "tab%2E1" {
+				t.Errorf("%s: headers %v", m.Data, h)
+			}
+		}
 	}
 }
