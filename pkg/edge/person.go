@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/auth"
@@ -42,18 +43,14 @@ func (s *session) believe(who *auth.Identity) {
 	p.grant = s.node.access.policy.Grant(who.UID, who.Claims)
 	p.Claims = nil // the grant has what matters of them
 	s.extra.person = p
-	s.watchExpiry()
 }
 
-// watchExpiry closes the session when its token expires. A client that polls is
-// told with its next request.
+// watchExpiry closes the session when its token expires, from when it is accepted
+// on: unknow must follow. A client that polls is told with its next request. Loop
+// only.
 func (s *session) watchExpiry() {
-	p := s.extra.person
-	if p.expiry != nil {
-		p.expiry.Stop()
-		p.expiry = nil
-	}
-	if p.Expires.IsZero() || s.socketless() != nil {
+	p := s.person()
+	if p == nil || p.Expires.IsZero() || s.socketless() != nil {
 		return
 	}
 	// A timer stands for no goroutine until it ends.
@@ -76,7 +73,7 @@ func (s *session) person() *person {
 	return s.extra.person
 }
 
-// unknow forgets it. Loop only.
+// unknow ends the wait for the token's expiry. Loop only.
 func (s *session) unknow() {
 	if p := s.person(); p != nil && p.expiry != nil {
 		p.expiry.Stop()
@@ -117,17 +114,15 @@ func (n *Node) renew(s *session, token string) string {
 	who, err := n.access.verifier.Verify(token)
 	switch {
 	case err != nil:
-		if fault, ok := err.(*auth.Error); ok && fault.Temporary() { //nolint:errorlint // Verify returns nothing else
+		if fault, ok := errors.AsType[*auth.Error](err); ok && fault.Temporary() {
 			return dialect.Unavailable
 		}
 		return dialect.InvalidToken
 	case who.UID != p.UID:
 		return dialect.Forbidden
 	}
-	if p.expiry != nil {
-		p.expiry.Stop()
-	}
-	s.extra.person = nil
+	s.unknow()
 	s.believe(&who)
+	s.watchExpiry()
 	return ""
 }

@@ -105,6 +105,7 @@ func (s *session) accept() {
 		// the gate lets in can overtake the conn-open handed over below.
 		s.Open(&s.user.Open, nil)
 	}
+	s.watchExpiry()
 	n.publishOpen(s)
 }
 
