@@ -431,6 +431,8 @@ func (n *Node) endTabs() {
 		})
 	}
 	for r := range n.tabs.relays.All() {
+		// Or what comes for a poll would be sent here, where nobody waits any more.
+		n.publishTab(r.home, r.name.String(), "cancel")
 		r.take(response{status: http.StatusServiceUnavailable})
 	}
 }
