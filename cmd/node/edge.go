@@ -59,6 +59,7 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		RequestTimeout:   o.RequestTimeout,
 		BarrierTimeout:   o.BarrierTimeout,
 		Linger:           o.Linger,
+		ReadyGrace:       orNone(o.ReadyGrace),
 		MaxAsks:          o.MaxAsks,
 		MaxAsked:         o.MaxAsked,
 		Loops:            o.Loops,

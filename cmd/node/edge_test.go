@@ -43,7 +43,7 @@ func TestEdgeOptions(t *testing.T) {
 		"--sente-ws-kalive=7s", "--sente-ws-ping-timeout=8s", "--sente-send-buf-ws=9ms", "--sente-send-buf-ajax=10ms",
 		"--sente-lp-timeout=11s", "--sente-reconnect-ws=12s", "--sente-reconnect-ajax=13s", "--sente-max-polls=14",
 		"--ping-interval=15s", "--idle-timeout=16s", "--stall-timeout=17s", "--handshake-timeout=18s", "--close-timeout=19s",
-		"--request-timeout=20s", "--barrier-timeout=21s", "--linger=22s", "--max-asks=23", "--max-asked=24", "--loops=25", "--poller=portable")
+		"--request-timeout=20s", "--barrier-timeout=21s", "--linger=22s", "--ready-grace=27s", "--max-asks=23", "--max-asked=24", "--loops=25", "--poller=portable")
 	want := edge.Options{
 		Listen: ":1", AdminListen: ":2", Echo: true, InsecureUIDParam: "who",
 		MaxMessage: 2048, QueueMessages: 3, QueueBytes: 4096, Overflow: edge.DropNewest,
@@ -74,7 +74,7 @@ func TestEdgeOptions(t *testing.T) {
 		},
 		PingInterval: 15 * time.Second, IdleTimeout: 16 * time.Second, StallTimeout: 17 * time.Second,
 		HandshakeTimeout: 18 * time.Second, CloseTimeout: 19 * time.Second, RequestTimeout: 20 * time.Second,
-		BarrierTimeout: 21 * time.Second, Linger: 22 * time.Second,
+		BarrierTimeout: 21 * time.Second, Linger: 22 * time.Second, ReadyGrace: 27 * time.Second,
 		MaxAsks: 23, MaxAsked: 24, Loops: 25, Portable: true, Version: versionText(),
 	}
 	// Set by whoever starts the node, and all others are set above: who adds one
@@ -122,7 +122,7 @@ func TestEdgeDefaults(t *testing.T) {
 		},
 		PingInterval: edge.DefaultPingInterval, IdleTimeout: edge.DefaultIdleTimeout, StallTimeout: edge.DefaultStallTimeout,
 		HandshakeTimeout: edge.DefaultHandshakeTimeout, CloseTimeout: edge.DefaultCloseTimeout,
-		RequestTimeout: bus.DefaultRequestTimeout, BarrierTimeout: bus.DefaultBarrierTimeout, Linger: bus.DefaultLinger,
+		RequestTimeout: bus.DefaultRequestTimeout, BarrierTimeout: bus.DefaultBarrierTimeout, Linger: bus.DefaultLinger, ReadyGrace: edge.DefaultReadyGrace,
 		MaxAsks: edge.DefaultMaxAsks, MaxAsked: edge.DefaultMaxAsked,
 		ID: id.Node{}, Version: versionText(),
 	}

@@ -70,6 +70,7 @@ type Node struct {
 	RequestTimeout time.Duration `name:"request-timeout" default:"15s" min:"10ms" max:"1h" placeholder:"TIME" help:"Time a backend has to answer an event before the client hears :chsk/timeout." group:"Bus" tune:""`
 	Linger         time.Duration `name:"linger" default:"5s" min:"1ms" max:"1h" placeholder:"TIME" help:"How long an interest on NATS outlives its last local subscriber." group:"Bus" tune:""`
 	BarrierTimeout time.Duration `name:"barrier-timeout" default:"1s" min:"10ms" max:"1m" placeholder:"TIME" help:"How long :subscribed waits for a NATS server that stays silent." group:"Bus" tune:""`
+	ReadyGrace     time.Duration `name:"ready-grace" default:"5s" min:"0s" max:"1h" placeholder:"TIME" help:"How long NATS may be away before /health/ready says 503." more:"Clients stay connected, and new ones are refused meanwhile. It says 200 again as soon as NATS is back." group:"Bus" tune:""`
 
 	MaxAsks  int `name:"max-asks" default:"1024" min:"1" max:"65536" placeholder:"N" help:"Asks of backends that may wait for clients' answers; more are refused with :too-many-asks." group:"Bus" tune:""`
 	MaxAsked int `name:"max-asked" default:"262144" min:"1" max:"16777216" placeholder:"N" help:"Connections that all of these may have asked together." group:"Bus" tune:""`

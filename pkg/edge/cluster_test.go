@@ -360,7 +360,7 @@ func TestInterestFollowsSubscribers(t *testing.T) {
 // Clients stay while NATS is away, and are told what does not work; after the
 // return everything that they had works.
 func TestNATSAway(t *testing.T) {
-	c := testkit.StartCluster(t, 2, nil)
+	c := testkit.StartCluster(t, 2, func(_ int, o *edge.Options) { o.ReadyGrace = -1 })
 	node := c.Nodes[0]
 	cl := c.Dial(t, 0, "/ws?uid=alice")
 	for i := range 90 {

@@ -165,17 +165,7 @@ func (n *Node) health(mux *http.ServeMux) {
 			"node":        n.opts.ID.String(),
 		})
 	})
-	mux.HandleFunc("GET /health/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if n.Ready() {
-			writeJSON(w, http.StatusOK, map[string]any{"status": "ready"})
-			return
-		}
-		reason := "nats is not available"
-		if n.stopping.Load() {
-			reason = "stopping"
-		}
-		writeJSON(w, http.StatusServiceUnavailable, map[string]any{"status": "not ready", "reason": reason})
-	})
+	mux.HandleFunc("GET /health/ready", n.serveReady)
 }
 
 // serveMain serves a plain GET of a path where there are WebSockets: a poll, or

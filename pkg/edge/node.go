@@ -56,6 +56,7 @@ type Node struct {
 	maxMessage atomic.Int64  // bytes; lowered by a NATS server with a smaller limit
 	connected  atomic.Bool   // bus is set: its goroutines may use it
 	ready      atomic.Bool
+	readiness  readiness
 	stopping   atomic.Bool
 
 	serving sync.WaitGroup // the two goroutines that serve HTTP
@@ -219,7 +220,8 @@ func (n *Node) AdminAddr() net.Addr { return n.adminListener.Addr() }
 func (n *Node) ID() id.Node { return n.opts.ID }
 
 // Ready reports whether the node takes clients: NATS is there, its barrier has
-// gone through, and nobody has asked it to stop.
+// gone through, and nobody has asked it to stop. /health/ready goes on saying so
+// for Options.ReadyGrace while NATS is away.
 func (n *Node) Ready() bool { return n.ready.Load() && !n.stopping.Load() }
 
 // Connections returns how many connections are open, their handshake done;
@@ -228,6 +230,7 @@ func (n *Node) Connections() int { return n.conns.Len() + int(n.tabs.sessions.Lo
 
 // state follows the bus. It runs on its control goroutine.
 func (n *Node) state(up bool) {
+	n.readiness.follow(up, time.Since(n.started))
 	n.ready.Store(up)
 	if !up {
 		n.log.Warn().Msg("nats is away, clients stay connected")

@@ -125,6 +125,11 @@ type Options struct {
 	// is how long an interest outlives its last subscriber.
 	RequestTimeout, BarrierTimeout, Linger time.Duration
 
+	// ReadyGrace is how long NATS may be away before /health/ready says 503. New
+	// handshakes are refused meanwhile, clients stay connected in any case.
+	// Negative means none, the default is [DefaultReadyGrace].
+	ReadyGrace time.Duration
+
 	// MaxAsks bounds the asks of backends that wait for answers of this node's
 	// clients, MaxAsked the connections that all of them have asked. More are
 	// refused with :too-many-asks.
@@ -257,6 +262,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Sente.SendBufAjax == 0 {
 		o.Sente.SendBufAjax = DefaultSenteSendBufAjax
+	}
+	if o.ReadyGrace == 0 {
+		o.ReadyGrace = DefaultReadyGrace
 	}
 	if o.Dialect != "" && o.Dialect != sente.Name && o.Dialect != sentelite.Name {
 		errs = append(errs, fmt.Errorf("the Dialect must be %q, %q or empty, not %q", sente.Name, sentelite.Name, o.Dialect))
