@@ -65,8 +65,9 @@ type Voice interface {
 	NewParser() Parser
 
 	// AppendHandshake appends the first message of a connection, which has the same
-	// form for everyone. uid is EDN text.
-	AppendHandshake(dst, uid []byte, connID, version string) []byte
+	// form for everyone. uid is EDN text. data, a value of the format, is what a
+	// backend has to say to the client; nil where there is nothing.
+	AppendHandshake(dst, uid []byte, connID, version string, data []byte) []byte
 	// Ping is a message that never changes.
 	Ping(form Form) string
 	// AppendPong appends the answer to a ping, which is nothing where the dialect

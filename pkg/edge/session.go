@@ -89,7 +89,7 @@ func (s *session) accept() {
 	if !v.sente {
 		n.speakers[v.number].Add(1) // before anybody can know that s is here
 	}
-	first := v.wrapped(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version))
+	first := v.wrapped(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version, nil))
 	accept := wsconn.AcceptOptions{Keepalive: v.unheard, First: first, Uncompressed: v.zipped}
 	if s.protocol {
 		accept.Subprotocol = protocolPrefix + v.suffix

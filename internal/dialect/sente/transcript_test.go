@@ -81,7 +81,7 @@ func handshake(t *testing.T, f codec.Format, frame string) bool {
 		}
 		return out(t, f, parts[1])
 	}
-	ours := sente.New(f).AppendHandshake(nil, []byte(`"alice"`), "conn-1", "1")
+	ours := sente.New(f).AppendHandshake(nil, []byte(`"alice"`), "conn-1", "1", nil)
 	return shape([]byte(frame)) == "nil" && shape(ours) == "nil"
 }
 

@@ -17,7 +17,8 @@ const NilUID = ":sente/nil-uid"
 type Voice struct {
 	dialect.Words
 	handshake words.Phrase
-	pings     [3]string // by form
+	welcome   words.Phrase // the handshake with a backend's data in place of ours
+	pings     [3]string    // by form
 	pong      words.Phrase
 	ask       words.Phrase
 	two, one  words.Phrase // around the events of a push
@@ -30,6 +31,7 @@ func New(f codec.Format) *Voice {
 	v := &Voice{
 		Words:     words.New(f),
 		handshake: words.NewPhrase(f, "[[:chsk/handshake [% nil {:conn-id %, :hoshi %}]] nil]"),
+		welcome:   words.NewPhrase(f, "[[:chsk/handshake [% nil %]] nil]"),
 		pong:      words.NewPhrase(f, `["pong" %]`),
 		ask:       words.NewPhrase(f, "[:hoshi/ask {:cb-uuid %, :event %}]"),
 		two:       words.NewPhrase(f, "[% nil]"),
@@ -53,8 +55,14 @@ func (v *Voice) NewParser() dialect.Parser {
 }
 
 // AppendHandshake appends the first message of a connection. In EDN every version
-// of Sente reads it; what a client's version is shows with its first message.
-func (v *Voice) AppendHandshake(dst, uid []byte, connID, version string) []byte {
+// of Sente reads it; what a client's version is shows with its first message. A
+// backend's data is all that the client's application is given, as in the reference.
+func (v *Voice) AppendHandshake(dst, uid []byte, connID, version string, data []byte) []byte {
+	if data != nil {
+		p := v.welcome
+		dst = v.AppendValue(append(dst, p[0]...), uid)
+		return append(append(append(dst, p[1]...), data...), p[2]...)
+	}
 	p := v.handshake
 	dst = v.AppendValue(append(dst, p[0]...), uid)
 	dst = v.AppendText(append(dst, p[1]...), connID)

@@ -25,16 +25,22 @@ func TestVoice(t *testing.T) {
 			transit, json string
 		}{
 			{
-				"handshake", v.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1"),
+				"handshake", v.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1", nil),
 				`[[:chsk/handshake ["alice" nil {:conn-id "` + conn + `", :hoshi "0.1"}]] nil]`,
 				`[["~:chsk/handshake",["alice",null,["^ ","~:conn-id","` + conn + `","~:hoshi","0.1"]]],null]`,
 				`[["chsk/handshake",["alice",null,{"conn-id":"` + conn + `","hoshi":"0.1"}]],null]`,
 			},
 			{
-				"handshake of nobody", v.AppendHandshake(nil, []byte(sente.NilUID), conn, "0.1"),
+				"handshake of nobody", v.AppendHandshake(nil, []byte(sente.NilUID), conn, "0.1", nil),
 				`[[:chsk/handshake [:sente/nil-uid nil {:conn-id "` + conn + `", :hoshi "0.1"}]] nil]`,
 				`[["~:chsk/handshake",["~:sente/nil-uid",null,["^ ","~:conn-id","` + conn + `","~:hoshi","0.1"]]],null]`,
 				`[["chsk/handshake",["sente/nil-uid",null,{"conn-id":"` + conn + `","hoshi":"0.1"}]],null]`,
+			},
+			{
+				"handshake with data", v.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1", of(`{:n #{1}}`)),
+				`[[:chsk/handshake ["alice" nil {:n #{1}}]] nil]`,
+				`[["~:chsk/handshake",["alice",null,["^ ","~:n",["~#set",[1]]]]],null]`,
+				`[["chsk/handshake",["alice",null,{"n":[1]}]],null]`,
 			},
 			{"ping", []byte(v.Ping(two)), `[:chsk/ws-ping nil]`, `["~:chsk/ws-ping",null]`, `["chsk/ws-ping",null]`},
 			{"ping, one", []byte(v.Ping(one)), `[:chsk/ws-ping]`, `["~:chsk/ws-ping"]`, `["chsk/ws-ping"]`},

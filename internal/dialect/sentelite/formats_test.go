@@ -145,10 +145,16 @@ func TestVoiceInEveryFormat(t *testing.T) {
 			edn, transit, json string
 		}{
 			{
-				"handshake", v.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1"),
+				"handshake", v.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1", nil),
 				`[:chsk/handshake ["alice" nil {:sente-lite-version "2.0.0", :conn-id "` + conn + `", :hoshi "0.1"} true]]`,
 				`["~:chsk/handshake",["alice",null,["^ ","~:sente-lite-version","2.0.0","~:conn-id","` + conn + `","~:hoshi","0.1"],true]]`,
 				`["chsk/handshake",["alice",null,{"sente-lite-version":"2.0.0","conn-id":"` + conn + `","hoshi":"0.1"},true]]`,
+			},
+			{
+				"handshake with data", v.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1", of(`{:n #{1}}`)),
+				`[:chsk/handshake ["alice" nil {:sente-lite-version "2.0.0", :conn-id "` + conn + `", :hoshi "0.1", :handshake-data {:n #{1}}} true]]`,
+				`["~:chsk/handshake",["alice",null,["^ ","~:sente-lite-version","2.0.0","~:conn-id","` + conn + `","~:hoshi","0.1","~:handshake-data",["^ ","~:n",["~#set",[1]]]],true]]`,
+				`["chsk/handshake",["alice",null,{"sente-lite-version":"2.0.0","conn-id":"` + conn + `","hoshi":"0.1","handshake-data":{"n":[1]}},true]]`,
 			},
 			{"ping", []byte(v.Ping(dialect.FormPrefixed)), `[:chsk/ws-ping]`, `["~:chsk/ws-ping"]`, `["chsk/ws-ping"]`},
 			{"pong", v.AppendPong(nil, nil), `[:chsk/ws-pong]`, `["~:chsk/ws-pong"]`, `["chsk/ws-pong"]`},

@@ -80,7 +80,7 @@ func TestOutboundJSON(t *testing.T) {
 		got  []byte
 		want string
 	}{
-		{"handshake", plain.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1"), `["chsk/handshake",["alice",null,{"sente-lite-version":"2.0.0","conn-id":"` + conn + `","hoshi":"0.1"},true]]`},
+		{"handshake", plain.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1", nil), `["chsk/handshake",["alice",null,{"sente-lite-version":"2.0.0","conn-id":"` + conn + `","hoshi":"0.1"},true]]`},
 		{"subscribed", plain.AppendSubscribed(nil, []byte(`"a\\b"`)), `["sente-lite/subscribed",{"channel-id":"a\\b","success":true}]`},
 		{"keyword", wrapped.AppendSubscribed(nil, []byte(`:a/b`)), `["chsk/recv",["sente-lite/subscribed",{"channel-id":":a/b","success":true}]]`},
 		{"refused", plain.AppendRefused(nil, nil, dialect.BadRequest, false), `["sente-lite/subscribed",{"channel-id":null,"success":false,"error":"bad-request"}]`},

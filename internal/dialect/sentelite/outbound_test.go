@@ -22,7 +22,7 @@ func TestOutbound(t *testing.T) {
 	}{
 		{
 			name: "handshake",
-			got:  plain.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1.0"),
+			got:  plain.AppendHandshake(nil, []byte(`"alice"`), conn, "0.1.0", nil),
 			want: `[:chsk/handshake ["alice" nil {:sente-lite-version "2.0.0", :conn-id "` + conn + `", :hoshi "0.1.0"} true]]`,
 		},
 		{

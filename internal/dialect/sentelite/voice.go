@@ -22,6 +22,7 @@ type Voice struct {
 	dialect.Words
 	wrap      words.Phrase // around every event but those of namespace chsk
 	handshake words.Phrase
+	welcome   words.Phrase // the handshake with a backend's data
 	ping      string
 	pong      words.Phrase
 }
@@ -35,6 +36,7 @@ func New(f codec.Format, wrap bool) *Voice {
 		Words:     words.New(f),
 		wrap:      words.Phrase{"", ""},
 		handshake: words.NewPhrase(f, `[:chsk/handshake [% nil {:sente-lite-version "`+ProtocolVersion+`", :conn-id %, :hoshi %} true]]`),
+		welcome:   words.NewPhrase(f, `[:chsk/handshake [% nil {:sente-lite-version "`+ProtocolVersion+`", :conn-id %, :hoshi %, :handshake-data %} true]]`),
 		ping:      string(words.NewPhrase(f, "[:chsk/ws-ping]").Append(nil)),
 		pong:      words.NewPhrase(f, "[:chsk/ws-pong]"),
 	}
@@ -53,12 +55,18 @@ func (v *Voice) NewParser() dialect.Parser {
 }
 
 // AppendHandshake appends the first message of a connection.
-func (v *Voice) AppendHandshake(dst, uid []byte, connID, version string) []byte {
+func (v *Voice) AppendHandshake(dst, uid []byte, connID, version string, data []byte) []byte {
 	p := v.handshake
+	if data != nil {
+		p = v.welcome
+	}
 	dst = v.AppendValue(append(dst, p[0]...), uid)
 	dst = v.AppendText(append(dst, p[1]...), connID)
-	dst = v.AppendText(append(dst, p[2]...), version)
-	return append(dst, p[3]...)
+	dst = append(v.AppendText(append(dst, p[2]...), version), p[3]...)
+	if data != nil {
+		dst = append(append(dst, data...), p[4]...)
+	}
+	return dst
 }
 
 // Ping returns the ping.
