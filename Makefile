@@ -1,7 +1,7 @@
 # Every target calls a script of scripts/; continuous integration calls the same.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build setup test quick e2e fmt vet lint bench bench-once fuzz tools clean
+.PHONY: help run build setup test quick e2e fmt vet vuln lint bench bench-once fuzz tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ e2e: setup ## the end-to-end test alone: Clojure clients, three nodes, three NAT
 fmt: ## format the Go files
 	scripts/fmt.sh
 
-vet: tools ## go vet, staticcheck, a build for a system without epoll
+vet: tools ## go vet, staticcheck, a build for a system without epoll, vulnerabilities
 	scripts/vet.sh
+
+vuln: tools ## known vulnerabilities in what is called of dependencies and Go
+	scripts/vuln.sh
 
 lint: ## all linters of .golangci.yml (the first run builds golangci-lint)
 	scripts/lint.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the tools pinned in tools/go.mod into .bin/: staticcheck, gofumpt,
-# benchstat. With `all`, golangci-lint of tools/golangci/go.mod too, which
-# takes minutes the first time.
+# Builds the tools pinned in tools/go.mod into .bin/: staticcheck, govulncheck,
+# gofumpt, benchstat. With `all`, golangci-lint of tools/golangci/go.mod too,
+# which takes minutes the first time.
 source "$(dirname "$0")/lib.sh"
 
 mkdir -p .bin

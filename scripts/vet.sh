@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The quick checks: go vet, staticcheck, and a build for a system without epoll,
-# where the portable loop serves.
+# The quick checks: go vet, staticcheck, a build for a system without epoll, where
+# the portable loop serves, and the look for known vulnerabilities.
 source "$(dirname "$0")/lib.sh"
 
 go vet ./...
 staticcheck ./...
 GOOS=darwin GOARCH=arm64 go build ./...
+scripts/vuln.sh
