@@ -50,7 +50,7 @@ var arrows = map[string][]string{
 	"internal/dialect/reading":   {"internal/dialect", "pkg/codec", "pkg/codec/edn"},
 	"internal/dialect/sente":     {"internal/dialect", "internal/dialect/reading", "internal/dialect/words", "pkg/codec"},
 	"internal/dialect/sentelite": {"internal/dialect", "internal/dialect/reading", "internal/dialect/words", "pkg/codec"},
-	"internal/wsconn":            {"internal/poller", "internal/wsconn/handshake"},
+	"internal/wsconn":            {"internal/poller", "internal/proxyproto", "internal/wsconn/handshake"},
 	"internal/wsconn/handshake":  {},
 	"internal/auth":              {"internal/auth/keys"},
 	"internal/auth/keys":         {},
@@ -61,6 +61,7 @@ var arrows = map[string][]string{
 	"internal/natsd":             {},
 	"internal/obs":               {},
 	"internal/poller":            {},
+	"internal/proxyproto":        {},
 }
 
 // testOnly are packages that tests alone import; what they import is their own
