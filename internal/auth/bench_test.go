@@ -2,14 +2,19 @@ package auth_test
 
 import (
 	"crypto/rand"
+	"slices"
 	"testing"
 
 	"github.com/hoshi-ws/hoshi/internal/auth"
 )
 
 func BenchmarkVerify(b *testing.B) {
-	for _, s := range signers {
-		b.Run("alg="+s.algorithm, func(b *testing.B) {
+	for _, s := range append(slices.Clone(signers), long) {
+		name := "alg=" + s.algorithm
+		if s.private == long.private {
+			name += "/bits=4096"
+		}
+		b.Run(name, func(b *testing.B) {
 			v := only(b, s)
 			token := s.sign(b, claims(object{"jti": "0190f5fe-7c00-7a00-8000-000000000000", "iat": now.Unix(), "role": "admin"}), nil)
 			b.ReportAllocs()
