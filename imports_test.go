@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 
 	"pkg/edge": {
 		"internal/auth", "internal/auth/keys", "internal/auth/rules",
-		"internal/dialect", "internal/dialect/sente", "internal/dialect/sentelite", "internal/hub", "internal/id",
+		"internal/dialect", "internal/dialect/sente", "internal/dialect/sentelite", "internal/hub", "internal/id", "internal/limit",
 		"internal/wsconn", "internal/wsconn/handshake", "pkg/bus", "pkg/codec", "pkg/codec/edn", "pkg/codec/gzip",
 	},
 	"pkg/bus":       {"internal/id", "pkg/codec", "pkg/codec/edn", "pkg/codec/json"},
@@ -50,7 +50,7 @@ var arrows = map[string][]string{
 	"internal/dialect/reading":   {"internal/dialect", "pkg/codec", "pkg/codec/edn"},
 	"internal/dialect/sente":     {"internal/dialect", "internal/dialect/reading", "internal/dialect/words", "pkg/codec"},
 	"internal/dialect/sentelite": {"internal/dialect", "internal/dialect/reading", "internal/dialect/words", "pkg/codec"},
-	"internal/wsconn":            {"internal/poller", "internal/proxyproto", "internal/wsconn/handshake"},
+	"internal/wsconn":            {"internal/limit", "internal/poller", "internal/proxyproto", "internal/wsconn/handshake"},
 	"internal/wsconn/handshake":  {},
 	"internal/auth":              {"internal/auth/keys"},
 	"internal/auth/keys":         {},
@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"internal/config":            {},
 	"internal/hub":               {},
 	"internal/id":                {},
+	"internal/limit":             {},
 	"internal/natsd":             {},
 	"internal/obs":               {},
 	"internal/poller":            {},
@@ -88,7 +89,7 @@ var foreign = map[string][]string{
 
 // standardOnly import nothing but the standard library and what arrows gives
 // them.
-var standardOnly = []string{"internal/auth/keys", "internal/auth/rules", "internal/hub", "internal/id", "internal/wsconn/handshake"}
+var standardOnly = []string{"internal/auth/keys", "internal/auth/rules", "internal/hub", "internal/id", "internal/limit", "internal/wsconn/handshake"}
 
 // pure packages turn bytes into values and back; they know no file, no socket
 // and no clock of their own.
