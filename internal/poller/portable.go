@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	portableRead  = 4 << 10
+	portableRead  = 4 << 10         // of who sends much
+	portableIdle  = 512             // of who does not: what a reader that waits holds on to
 	portableWrite = 256 << 10       // what stands in for the system's send buffer; of a quarter readers who are well overflowed
 	portableDrain = 2 * time.Second // how long Close lets the writer finish
 	acceptRetry   = 100 * time.Millisecond
@@ -191,28 +192,53 @@ func (c *pconn) deliver() {
 	}
 }
 
+// readBuffers are those of readers that have just filled their own.
+var readBuffers = sync.Pool{New: func() any { return new([portableRead]byte) }}
+
+// read reads into a small buffer, and into a large one only behind a read that has filled one: more is there then.
 func (c *pconn) read() {
 	defer close(c.gone)
-	buf := make([]byte, portableRead)
+	idle := make([]byte, portableIdle)
+	var large *[portableRead]byte // from readBuffers
 	for {
+		buf := idle
+		if large != nil {
+			buf = large[:]
+		}
 		n, err := c.conn.Read(buf)
 		if n == 0 && err == nil {
 			continue
 		}
 		ev := pevent{kind: evRead, c: c, p: buf[:n], err: err}
 		if err != nil {
-			if !errors.Is(err, io.EOF) {
-				if ne, ok := errors.AsType[*net.OpError](err); ok {
-					ev.err = ne.Err
-				}
-			}
-			ev.kind = evHangup
+			ev.kind, ev.err = evHangup, hangup(err)
 		}
 		c.b.post(ev)
 		if err != nil || !<-c.more {
-			return
+			return // what was read may have been kept: no buffer goes back
+		}
+		switch {
+		case n < len(buf) && large != nil:
+			readBuffers.Put(large)
+			large = nil
+		case n == len(buf) && large == nil:
+			large = readBuffers.Get().(*[portableRead]byte)
 		}
 	}
+}
+
+// hangup takes an error of Read out of what package net says around it.
+func hangup(err error) error {
+	if errors.Is(err, io.EOF) {
+		return err
+	}
+	if _, ok := errors.AsType[*TLSError](err); ok {
+		return err
+	}
+	if ne, ok := errors.AsType[*net.OpError](err); ok {
+		return ne.Err
+	}
+	return err
 }
 
 func (b *portable) attach(ep Endpoint, s *Socket) error {
@@ -294,9 +320,12 @@ func (c *pconn) flush() {
 	for {
 		c.mu.Lock()
 		if len(c.mu.out) == 0 || c.mu.err != nil {
-			c.mu.writing = false
 			c.mu.out = nil // an idle connection holds no buffer
-			c.finishLocked()
+			if c.mu.fin || c.mu.end {
+				c.finish()
+				continue
+			}
+			c.mu.writing = false
 			c.mu.Unlock()
 			return
 		}
@@ -319,16 +348,24 @@ func (c *pconn) flush() {
 	}
 }
 
-// finishLocked does what waited for the buffer to be written.
-func (c *pconn) finishLocked() {
-	if c.mu.fin && !c.mu.end {
-		c.mu.fin = false
-		if hc, ok := c.conn.(interface{ CloseWrite() error }); ok {
-			_ = hc.CloseWrite()
-		}
-	}
-	if c.mu.end {
+// finish does what waited for the buffer to be written. It is called with the lock, and gives it up: the last of TLS is
+// written like anything else, and may have to wait.
+func (c *pconn) finish() {
+	end := c.mu.end
+	c.mu.fin, c.mu.end = false, false
+	c.mu.Unlock()
+	if end {
 		_ = c.conn.Close()
+	} else if hc, ok := c.conn.(interface{ CloseWrite() error }); ok {
+		_ = hc.CloseWrite()
+	}
+}
+
+// finishLaterLocked has flush do what is to be done behind the buffer.
+func (c *pconn) finishLaterLocked() {
+	if !c.mu.writing {
+		c.mu.writing = true
+		c.b.wg.Go(c.flush) // ends when that is done
 	}
 }
 
@@ -337,9 +374,7 @@ func (b *portable) closeWrite(s *Socket) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.mu.fin = true
-	if !c.mu.writing {
-		c.finishLocked()
-	}
+	c.finishLaterLocked()
 	return nil
 }
 
@@ -348,7 +383,15 @@ func (b *portable) unsent(s *Socket) int {
 	c.mu.Lock()
 	n := len(c.mu.out)
 	c.mu.Unlock()
-	return n + outq(c.conn)
+	return n + outq(c.socketConn())
+}
+
+// socketConn is what is below TLS, where there is TLS.
+func (c *pconn) socketConn() net.Conn {
+	if sec, ok := c.conn.(*secured); ok {
+		return sec.raw
+	}
+	return c.conn
 }
 
 // forget ends the reader and takes the connection out of the table.
@@ -365,18 +408,21 @@ func (b *portable) close(s *Socket, reset bool) {
 	c := b.forget(s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	raw := c.socketConn()
+	sec, _ := c.conn.(*secured)
 	if reset {
-		if lc, ok := c.conn.(interface{ SetLinger(int) error }); ok {
+		if lc, ok := raw.(interface{ SetLinger(int) error }); ok {
 			_ = lc.SetLinger(0)
 		}
-	} else if c.mu.writing {
+	} else if c.mu.writing || sec != nil && sec.done.Load() {
 		// As a system would, deliver what was accepted.
 		c.mu.end = true
-		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
-		_ = c.conn.SetWriteDeadline(time.Now().Add(portableDrain))
+		_ = raw.SetReadDeadline(time.Unix(1, 0))
+		_ = raw.SetWriteDeadline(time.Now().Add(portableDrain))
+		c.finishLaterLocked()
 		return
 	}
-	_ = c.conn.Close()
+	_ = raw.Close()
 }
 
 func (b *portable) detach(s *Socket) (net.Conn, error) {

@@ -2,7 +2,9 @@ package wsconn
 
 import (
 	"bytes"
+	"crypto/x509"
 	"net"
+	"net/netip"
 
 	"github.com/hoshi-ws/hoshi/internal/poller"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
@@ -27,6 +29,10 @@ func (l *loop) attach(ep poller.Endpoint) {
 // readHead collects the request head. Bytes behind it are kept for after the answer.
 func (c *Conn) readHead(p []byte) {
 	l := c.loop
+	p, ok := c.takeProxy(p)
+	if !ok {
+		return
+	}
 	limits := l.srv.limits
 	in := c.in
 	head, from := p, 0
@@ -56,6 +62,7 @@ func (c *Conn) readHead(p []byte) {
 	rest := bytes.Clone(head[n:])
 	in = c.inbound()
 	in.msg, in.seen, in.rest = nil, 0, rest
+	c.introduce(r)
 	c.state = stateRequest
 	in.request = r
 	// Most answers come during the call, and then epoll need not hear of the pause.
@@ -157,13 +164,15 @@ func (c *Conn) Detach() (net.Conn, error) {
 		return nil, err
 	}
 	c.loop.n.detached++
-	return &detached{Conn: conn, read: read}, nil
+	return &detached{Conn: conn, read: read, peer: r.Addr, certificate: r.Certificate}, nil
 }
 
 // detached is a connection whose first bytes have been read already.
 type detached struct {
 	net.Conn
-	read []byte
+	read        []byte
+	peer        netip.Addr // the client's
+	certificate *x509.Certificate
 }
 
 // Read returns what was read before, then what comes.

@@ -165,8 +165,7 @@ func (c *Conn) onHangup(eof bool) {
 		}
 	case stateDraining:
 		c.end(c.reason, false)
-	case stateHead:
-		c.loop.n.refused[refusedEOF]++
+	case stateHead: // brokenOff has counted it
 		c.end(CloseEOF, false)
 	default:
 		c.end(CloseError, false)

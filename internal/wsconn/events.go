@@ -16,7 +16,10 @@ func (e *sockEvents) Socket() *poller.Socket { return &e.sock }
 func (e *sockEvents) OnRead(p []byte) { (*Conn)(e).onRead(p) }
 
 // OnHangup implements poller.Handler.
-func (e *sockEvents) OnHangup(err error) { (*Conn)(e).onHangup(errors.Is(err, io.EOF)) }
+func (e *sockEvents) OnHangup(err error) {
+	(*Conn)(e).brokenOff(err)
+	(*Conn)(e).onHangup(errors.Is(err, io.EOF))
+}
 
 // OnWritable implements poller.Handler.
 func (e *sockEvents) OnWritable() { e.loop.flush((*Conn)(e), true) }

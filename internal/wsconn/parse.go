@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"encoding/binary"
+	"net/netip"
 	"time"
 	"unicode/utf8"
 
@@ -44,12 +45,14 @@ type inbound struct {
 	cur     header
 	ctl     []byte // payload so far of a control frame that came in pieces
 	hdr     [maxHeader]byte
-	hn      uint8     // bytes in hdr
-	op      ws.OpCode // of the message that is being assembled or held
-	inside  bool      // cur is valid: its payload is awaited
-	inMsg   bool      // a message is being assembled: its next frame is a continuation
-	held    bool      // msg is a whole message that the handler has not consumed
-	packed  bool      // the message that is being assembled is compressed
+	hn      uint8      // bytes in hdr
+	op      ws.OpCode  // of the message that is being assembled or held
+	inside  bool       // cur is valid: its payload is awaited
+	inMsg   bool       // a message is being assembled: its next frame is a continuation
+	held    bool       // msg is a whole message that the handler has not consumed
+	packed  bool       // the message that is being assembled is compressed
+	proxy   uint8      // of a head: whether a header of PROXY is awaited before it
+	peer    netip.Addr // what that says; not valid where it says nothing
 }
 
 // partial reports whether the peer has begun something that it has not ended.

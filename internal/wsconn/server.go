@@ -2,9 +2,11 @@ package wsconn
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -29,6 +31,13 @@ type Options struct {
 	Loops int
 	// Portable selects the loops that use goroutines.
 	Portable bool
+	// TLS has the listener speak TLS, by that configuration, which must not be changed any more. It implies Portable.
+	TLS *tls.Config
+	// ProxyFrom are the peers that must begin each connection with a header of the PROXY protocol, which is believed.
+	// Nobody else's is looked for. Default none.
+	ProxyFrom []netip.Prefix
+	// ForwardedFrom are those whose X-Forwarded-For is believed. Default none.
+	ForwardedFrom []netip.Prefix
 	// NewConn makes the owner of an accepted connection and returns it with the Conn embedded in it. It is
 	// called on the connection's loop.
 	NewConn func() (Handler, *Conn)
@@ -151,12 +160,17 @@ func New(o Options) (*Server, error) {
 			return nil, &ListenError{Addr: o.Addr, Err: err}
 		}
 	}
+	addr := ln.Addr()
+	if o.TLS != nil {
+		o.Portable = true
+		ln = secure(ln, &o)
+	}
 	s := &Server{
 		opt:    o,
 		limits: handshake.Limits{MaxHead: o.MaxRequestHead, MaxHeaders: o.MaxHeaders}.WithDefaults(),
 		log: o.Logger.Sample(&zerolog.BurstSampler{Burst: 10, Period: time.Minute}).
 			With().Str("component", "wsconn").Logger(),
-		addr:  ln.Addr(),
+		addr:  addr,
 		ln:    ln,
 		epoch: time.Now(),
 		keep:  o.keepalive(),

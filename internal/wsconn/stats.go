@@ -3,6 +3,8 @@ package wsconn
 import (
 	"sync/atomic"
 
+	"github.com/hoshi-ws/hoshi/internal/poller"
+	"github.com/hoshi-ws/hoshi/internal/proxyproto"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
 )
 
@@ -11,7 +13,14 @@ const (
 	refusedTimeout = 16 + iota // the head was not complete in time
 	refusedEOF                 // the peer ended within the head
 	refusedHandler             // Refuse was called
-	refusedCount
+	refusedOwn                 // keep last
+)
+
+// Behind them those of what comes before a request, each with its reason on top.
+const (
+	refusedProxy = refusedOwn       // a proxyproto.Reason: a header that is none
+	refusedTLS   = refusedProxy + 8 // a poller.TLSReason: a handshake that did not work
+	refusedCount = refusedTLS + 16
 )
 
 // Stats are counters since the start, and Open, which is a gauge.
@@ -103,6 +112,12 @@ func (n *counters) publish(t *totals) {
 }
 
 func refusedName(i int) string {
+	switch {
+	case i > refusedTLS:
+		return "tls-" + poller.TLSReason(i-refusedTLS).String()
+	case i > refusedProxy:
+		return "proxy-" + proxyproto.Reason(i-refusedProxy).String()
+	}
 	switch i {
 	case refusedTimeout:
 		return "timeout"

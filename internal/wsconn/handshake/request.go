@@ -2,13 +2,15 @@ package handshake
 
 import (
 	"crypto/sha1"
+	"crypto/x509"
 	"encoding/base64"
 	"iter"
+	"net/netip"
 	"strconv"
 	"strings"
 )
 
-// Request is a valid request head. It owns its memory and is not changed after Parse.
+// Request is a valid request head. It owns its memory and is not changed after Parse but for Addr and Certificate.
 type Request struct {
 	// Method is GET, or for a plain request also HEAD, OPTIONS or POST, whose body has not been read.
 	Method string
@@ -20,6 +22,13 @@ type Request struct {
 	Upgrade bool
 	// Key is the Sec-WebSocket-Key of an upgrade.
 	Key string
+
+	// Addr is the client's address, an IPv4 one as such: what the header of PROXY says, or X-Forwarded-For where it is
+	// believed, or else that of the socket. Parse leaves it out.
+	Addr netip.Addr
+	// Certificate is what the client has shown with TLS and has been verified, nil where that is nothing. Parse leaves it
+	// out.
+	Certificate *x509.Certificate
 
 	raw     string
 	headers []header
