@@ -234,6 +234,9 @@ func (c *control) meet(m *nats.Msg) (beat, bool) {
 	if b.server != "" && len(c.peers) < maxPeers {
 		c.peers[b.server] = struct{}{}
 	}
+	if b.node != "" && b.node != c.o.node && c.known.heardOf(b.node, time.Now(), c.forgetNodes()) && c.phase == phaseReady && c.o.joined != nil {
+		c.o.joined(b.node)
+	}
 	return b, true
 }
 

@@ -42,6 +42,8 @@ type controlOptions struct {
 	shardOf func(subject string) chan *nats.Msg
 	// base subscribes what the connection needs besides the control's own.
 	base func(nc *nats.Conn) error
+	// joined is [NodeOptions.Joined], nil for none.
+	joined func(node string)
 	// state is called when the node becomes ready and when it stops being so;
 	// nc is nil then.
 	state func(nc *nats.Conn)
@@ -79,6 +81,7 @@ type control struct {
 	quit  chan struct{}
 	done  chan struct{}
 	slow  slowSubs
+	known known // nodes; written by run
 
 	// Read by any goroutine.
 	stats     controlStats
@@ -283,6 +286,7 @@ func (c *control) refuseAll() {
 // barriers first, then the question who else is there.
 func (c *control) up(nc *nats.Conn) {
 	c.nc = nc
+	c.known.clear()
 	c.connected.Store(true)
 	c.serverID = nc.ConnectedServerId()
 	server := c.serverID

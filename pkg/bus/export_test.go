@@ -34,3 +34,9 @@ func ReadEvents(contentType string, bodies ...[]byte) ([]*Event, error) {
 	}
 	return events, nil
 }
+
+// AppendRevocation writes what a client sends.
+func AppendRevocation(r *Revocation) []byte { return r.append(nil) }
+
+// AppendKick writes what a client sends.
+func AppendKick(k *Kick) []byte { return k.append(nil) }

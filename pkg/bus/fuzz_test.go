@@ -46,7 +46,7 @@ func FuzzMessage(f *testing.F) {
 			t.Errorf("kind %v token %q", msg.Kind, msg.Token)
 		}
 		switch msg.Kind {
-		case bus.KindUser, bus.KindConn, bus.KindClient, bus.KindChan, bus.KindAll:
+		case bus.KindUser, bus.KindConn, bus.KindClient, bus.KindChan, bus.KindAll, bus.KindAPI:
 		case bus.KindNone, bus.KindEvent, bus.KindNode:
 			t.Errorf("kind %v", msg.Kind)
 		}

@@ -21,9 +21,10 @@ const (
 	KindAll
 	KindEvent
 	KindNode // between nodes, about a connection
+	KindAPI  // an administrator's, to all nodes
 )
 
-var kindLevels = [...]string{KindNone: "", KindUser: "user", KindConn: "conn", KindClient: "client", KindChan: "chan", KindAll: "all", KindEvent: "event", KindNode: "node"}
+var kindLevels = [...]string{KindNone: "", KindUser: "user", KindConn: "conn", KindClient: "client", KindChan: "chan", KindAll: "all", KindEvent: "event", KindNode: "node", KindAPI: "api"}
 
 // String is the kind's level in a subject, as in hoshi.chan.x.
 func (k Kind) String() string {

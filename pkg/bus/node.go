@@ -62,6 +62,7 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 		heartbeat: o.Heartbeat,
 		shardOf:   n.shardOf,
 		base:      n.subscribeBase,
+		joined:    o.Joined,
 		state: func(nc *nats.Conn) {
 			n.state(nc)
 			if nc != nil {
@@ -109,6 +110,9 @@ func (n *Node) subscribeBase(nc *nats.Conn) error {
 	// On the shard of the connections: what is said of them keeps its order with
 	// what is pushed to them.
 	if _, err := nc.ChanSubscribe(n.subjects.nodeDot+n.o.ID.String()+".*", n.shardOf(conns)); err != nil {
+		return err
+	}
+	if err := n.subscribeAPI(nc, n.shardOf(conns)); err != nil {
 		return err
 	}
 	_, err := nc.ChanSubscribe(n.subjects.all, n.shardOf(n.subjects.all))

@@ -97,6 +97,11 @@ type NodeOptions struct {
 	Linger time.Duration
 	// Heartbeat is the period of heartbeats. Default 1 s.
 	Heartbeat time.Duration
+	// Joined, if it is not nil, is called on the control goroutine when, while this
+	// node is ready, another one is heard of that was not known, or silent for three
+	// heartbeats: what was said meanwhile one of the two may have missed. It must not
+	// block.
+	Joined func(node string)
 }
 
 func orDefault[T int | time.Duration](v *T, d T) {

@@ -182,7 +182,7 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (
 		return dropHeader, false
 	}
 	var ok bool
-	if msg.Format, ok = formatOf(contentType, msg.Kind != KindChan, m.Data); !ok {
+	if msg.Format, ok = formatOf(contentType, msg.Kind != KindChan && msg.Kind != KindAPI, m.Data); !ok {
 		return dropFormat, false
 	}
 	var err error

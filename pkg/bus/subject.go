@@ -15,8 +15,8 @@ const MaxSubject = 1024
 // concurrent use. Tokens come from [AppendToken] or [StringToken].
 type Subjects struct {
 	// Fixed.
-	chanDot, userDot, clientDot, connDot, nodeDot, eventDot, all string
-	prefix                                                       string
+	chanDot, userDot, clientDot, connDot, nodeDot, eventDot, apiDot, all string
+	prefix                                                               string
 }
 
 // NewSubjects returns the subjects below prefix, which is one token.
@@ -29,6 +29,7 @@ func NewSubjects(prefix string) Subjects {
 		connDot:   prefix + ".conn.",
 		nodeDot:   prefix + ".node.",
 		eventDot:  prefix + ".event.",
+		apiDot:    prefix + ".api.",
 		all:       prefix + ".all",
 	}
 }
@@ -78,7 +79,7 @@ func (s *Subjects) want(k Kind, token string) string {
 		return s.userDot + token
 	case KindClient:
 		return s.clientDot + token
-	case KindNone, KindConn, KindAll, KindEvent, KindNode:
+	case KindNone, KindConn, KindAll, KindEvent, KindNode, KindAPI:
 	}
 	return ""
 }
@@ -99,6 +100,8 @@ func parseSubject(prefix, subject string) (Kind, string) {
 		k = KindUser
 	case "client":
 		k = KindClient
+	case "api":
+		k = KindAPI
 	case "all":
 		if !dotted {
 			return KindAll, ""
