@@ -10,7 +10,7 @@ import (
 // a user was given before a time (UID and IssuedBefore), or from what everybody
 // was (IssuedBefore alone). A token without iat was issued before any time.
 type Revocation struct {
-	UID          string
+	UID          string // as in the Identity that is compared
 	ID           string // jti, of any issuer
 	IssuedBefore time.Time
 	// Until is when the entry may be forgotten: when all tokens that it means
@@ -179,6 +179,33 @@ func (s *Revocations) Revoked(i *Identity, now time.Time) bool {
 		return true
 	}
 	return i.ID != "" && len(s.mu.ids) > 0 && now.Before(s.mu.ids[i.ID])
+}
+
+// All returns what has not run out, in no order: what a set that is given all of it
+// revokes, this one does, and the other way round. It holds up Add meanwhile.
+func (s *Revocations) All(now time.Time) []Revocation {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	all := make([]Revocation, 0, s.lenLocked()+1)
+	put := func(uid string, c cutoff) {
+		if now.Before(c.until) {
+			r := Revocation{UID: uid, Until: c.until}
+			if !c.all {
+				r.IssuedBefore = c.before
+			}
+			all = append(all, r)
+		}
+	}
+	for id, until := range s.mu.ids {
+		if now.Before(until) {
+			all = append(all, Revocation{ID: id, Until: until})
+		}
+	}
+	for uid, c := range s.mu.users {
+		put(uid, c)
+	}
+	put("", s.mu.global)
+	return all
 }
 
 // Len is how many entries there are, with those that could be forgotten.

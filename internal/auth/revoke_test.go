@@ -155,3 +155,46 @@ func TestRefusals(t *testing.T) {
 		t.Error("refusals are not one for each reason")
 	}
 }
+
+// TestAllRevocations: a set that is given all of another one's revokes the same,
+// and being given it again changes nothing.
+func TestAllRevocations(t *testing.T) {
+	until := now.Add(time.Hour)
+	s := auth.NewRevocations(0)
+	for _, r := range []auth.Revocation{
+		{ID: "t1", Until: until},
+		{ID: "over", Until: now.Add(time.Second)},
+		{UID: "alice", IssuedBefore: now, Until: until},
+		{UID: "bob", Until: until},
+		{UID: "bob", IssuedBefore: now, Until: until},
+		{IssuedBefore: now.Add(-time.Hour), Until: until},
+	} {
+		if err := s.Add(r, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at := now.Add(time.Minute)
+	copied := auth.NewRevocations(0)
+	for range 2 {
+		for _, r := range s.All(at) {
+			if err := copied.Add(r, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, want := len(copied.All(at)), 4; got != want {
+			t.Errorf("%d entries, want %d", got, want)
+		}
+	}
+	for _, id := range []auth.Identity{
+		{UID: "x", ID: "t1", IssuedAt: now},
+		{UID: "x", ID: "over", IssuedAt: now},
+		{UID: "alice", IssuedAt: now},
+		{UID: "alice", IssuedAt: now.Add(-time.Second)},
+		{UID: "bob", IssuedAt: now.Add(time.Hour)},
+		{UID: "x", IssuedAt: now.Add(-2 * time.Hour)},
+	} {
+		if got, want := copied.Revoked(&id, at), s.Revoked(&id, at); got != want {
+			t.Errorf("%+v: revoked %v, want %v", id, got, want)
+		}
+	}
+}
