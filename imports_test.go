@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 	"internal/auth":              {"internal/auth/keys"},
 	"internal/auth/keys":         {},
 	"internal/auth/rules":        {},
+	"internal/certs":             {},
 	"internal/config":            {},
 	"internal/hub":               {},
 	"internal/id":                {},
@@ -67,7 +68,7 @@ var arrows = map[string][]string{
 
 // testOnly are packages that tests alone import; what they import is their own
 // matter.
-var testOnly = []string{"internal/testkit/..."}
+var testOnly = []string{"internal/certs/certtest", "internal/testkit/..."}
 
 // foreign says which packages import a module (or a part of it) that is not
 // ours. "..." is everybody.
