@@ -34,7 +34,7 @@ type Node struct {
 	Echo             bool   `name:"echo" help:"Answer clients' events, as a demo backend." more:"Not beside a real one." group:"Development"`
 	InsecureUIDParam string `name:"insecure-uid-param" placeholder:"NAME" help:"Believe the user id in this query parameter: anybody is anybody." more:"Never in production: beyond loopback only with --insecure-anywhere." group:"Development"`
 	InsecureAnywhere bool   `name:"insecure-anywhere" help:"Believe it on a --listen that others reach too." group:"Development" tune:""`
-	WSEcho           string `name:"ws-echo" placeholder:"PATH" help:"Send WebSocket messages on this path, like /echo, back as they come." more:"For measurements and conformance suites: no dialect, no NATS, and anybody may connect. Messages of up to --max-message, which may then be more than NATS carries." group:"Development" tune:""`
+	WSEcho           string `name:"ws-echo" placeholder:"PATH" help:"Send WebSocket messages on this path, like /echo, back as they come." more:"For measurements and conformance suites: no dialect and no NATS; origins and tokens count as elsewhere. Messages of up to --max-message, which may then be more than NATS carries." group:"Development" tune:""`
 
 	Listen      Addr `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"WebSocket clients." group:"Listeners"`
 	AdminListen Addr `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"ADDR" help:"/stats, /channels, profiling." more:"Keep it private." group:"Listeners"`

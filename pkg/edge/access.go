@@ -73,6 +73,7 @@ const (
 // access is AccessOptions, ready for use. Fixed after Start.
 type access struct {
 	verifier *auth.Verifier // nil without issuers
+	slow     *verifiers     // of tokens that take a loop too long; nil without issuers
 	sources  auth.Sources
 	required bool
 	origins  *auth.Origins
@@ -98,6 +99,7 @@ func newAccess(o *AccessOptions) (*access, error) {
 	if len(o.Issuers) > 0 {
 		a.verifier, err = auth.New(auth.Options{Issuers: o.Issuers, Leeway: o.Leeway, Required: o.RequiredClaims})
 		note("tokens", err)
+		a.slow = newVerifiers()
 	} else if o.TokenRequired {
 		note("tokens", errors.New("a token is required, and there is no issuer whose tokens are believed"))
 	}
@@ -115,12 +117,14 @@ func newAccess(o *AccessOptions) (*access, error) {
 func (a *access) start() {
 	if a.verifier != nil {
 		a.verifier.Start()
+		a.slow.start()
 	}
 }
 
 func (a *access) stop() {
 	if a.verifier != nil {
 		a.verifier.Stop()
+		a.slow.stop()
 	}
 }
 
@@ -145,6 +149,11 @@ var (
 		body:   "The keys of the token's issuer are being fetched. Try again.\n",
 		header: []string{"Retry-After", "1"},
 	}
+	refuseVerifiers = &refusal{
+		status: http.StatusServiceUnavailable, reason: "token-verifiers-busy",
+		body:   "Too many tokens wait to be verified at the moment. Try again.\n",
+		header: []string{"Retry-After", "1"},
+	}
 )
 
 // refuseToken is the answer to a token that is not believed.
@@ -167,31 +176,24 @@ type caller struct {
 	query url.Values
 }
 
-// admit decides whether a request may come, and who says that he sends it: nil
-// where nobody vouches for anybody. Loops call it, so it waits for nothing.
-func (a *access) admit(r *caller, isSente bool) (*auth.Identity, *refusal) {
+// judge decides whether a request may come from where it comes, and finds its
+// token: empty where there is none, and none is needed. It waits for nothing.
+func (a *access) judge(r *caller, isSente bool) (token string, refused *refusal) {
 	if isSente && a.csrf != nil && a.csrf.Check(r, r.csrf) != nil {
-		return nil, refuseCSRF
+		return "", refuseCSRF
 	}
 	if a.origins.Check(r, r.host) != nil {
-		return nil, refuseOrigin
+		return "", refuseOrigin
 	}
 	if a.verifier == nil {
-		return nil, nil
+		return "", nil
 	}
 	token, _, err := a.sources.Find(r)
-	if err == nil && token == "" {
-		if a.required {
-			return nil, refuseNoToken
-		}
-		return nil, nil
+	switch fault, bad := errors.AsType[*auth.Error](err); {
+	case bad:
+		return "", refuseToken(fault)
+	case token == "" && a.required:
+		return "", refuseNoToken
 	}
-	var who auth.Identity
-	if err == nil {
-		who, err = a.verifier.Verify(token)
-	}
-	if fault, bad := errors.AsType[*auth.Error](err); bad {
-		return nil, refuseToken(fault)
-	}
-	return &who, nil
+	return token, nil
 }

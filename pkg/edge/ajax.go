@@ -39,7 +39,7 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		from.csrf = form.Get("csrf-token")
 	}
-	who, refused := n.identify(r.URL.Path, from, func(func(string) bool) {})
+	who, refused := n.admitHTTP(r, from)
 	switch {
 	case refused != nil:
 		n.refuseAjax(w, refused)
@@ -78,6 +78,29 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 // answerTimeout is how long the answer of another node may take beyond what the
 // request itself waits for.
 const answerTimeout = 2 * time.Second
+
+// admitHTTP admits a request of net/http, on its goroutine.
+func (n *Node) admitHTTP(r *http.Request, from *caller) (identity, *refusal) {
+	type end struct {
+		who     *identity
+		refused *refusal
+	}
+	ch := make(chan end, 1)
+	n.admit(&admission{
+		path: r.URL.Path, from: from, protocols: func(func(string) bool) {},
+		post: func(fn func()) { fn() },
+		done: func(who *identity, refused *refusal) { ch <- end{who, refused} },
+	})
+	select {
+	case e := <-ch:
+		if e.refused != nil {
+			return identity{}, e.refused
+		}
+		return *e.who, nil
+	case <-r.Context().Done(): // its client has gone, or the node stops
+		return identity{}, refuseUnavailable
+	}
+}
 
 // takeBody makes room for the body of a request, whose length is known.
 func (n *Node) takeBody(r *http.Request) (release func(), refused *refusal) {
@@ -260,7 +283,7 @@ func (n *Node) openPolls(ctx context.Context, who identity) response {
 
 // newPolls makes a session without a socket.
 func (n *Node) newPolls(who identity) *session {
-	s := &session{node: n, id: n.ids.Next(n.now().UnixMilli())}
+	s := &session{node: n, id: who.conn}
 	s.SetGroup(who.voice)
 	t := &tab{session: s, id: who.client, client: who.clientToken, uid: who.uidOrNil(), polls: &polls{}}
 	s.extra = &extra{tab: t}

@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"runtime"
+
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
@@ -39,3 +41,25 @@ func Waiting(n *Node) (count int) {
 	}
 	return count
 }
+
+// HoldVerifiers has all workers of a node's slow tokens do nothing until release,
+// and leaves room for so many tokens more.
+func HoldVerifiers(n *Node, room int) (release func()) {
+	gate := make(chan struct{})
+	p := n.access.slow
+	begun := make(chan struct{}, maxVerifiers)
+	for range min(max(runtime.GOMAXPROCS(0)/2, 1), maxVerifiers) {
+		p.jobs <- func() { begun <- struct{}{}; <-gate }
+		<-begun
+	}
+	for range slowQueue - room {
+		p.jobs <- func() {}
+	}
+	return func() { close(gate) }
+}
+
+// SlowQueue is how many slow tokens may wait.
+const SlowQueue = slowQueue
+
+// Verifying returns how many wait.
+func Verifying(n *Node) int { return len(n.access.slow.jobs) }

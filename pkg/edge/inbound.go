@@ -53,7 +53,7 @@ func (n *Node) route(s *session, cmd *dialect.Command) wsconn.Verdict {
 	case dialect.Answer:
 		return n.takeAnswer(s, cmd)
 	case dialect.Refresh:
-		n.refresh(s, cmd)
+		return n.refresh(s, cmd)
 	case dialect.Event, dialect.BadEvent:
 		return n.event(s, cmd)
 	}

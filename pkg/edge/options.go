@@ -75,7 +75,8 @@ type Options struct {
 
 	// WSEcho is a path, such as /echo, where WebSocket messages of up to MaxMessage
 	// bytes, whatever NATS carries, are sent back as they came: for measurements and
-	// conformance suites. Anybody may connect there. Empty, the default, is none.
+	// conformance suites. Origins and tokens count as for all others, and nothing
+	// else of Access does. Empty, the default, is none.
 	WSEcho string
 
 	// Overflow is the policy for what does not fit that queue, of channels

@@ -1,7 +1,7 @@
 package edge
 
 import (
-	"errors"
+	"net/http"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/auth"
@@ -36,13 +36,10 @@ func (s *session) believe(who *auth.Identity) {
 	if who == nil {
 		return
 	}
-	if s.extra == nil {
-		s.extra = &extra{}
-	}
 	p := &person{Identity: *who}
 	p.grant = s.node.access.policy.Grant(who.UID, who.Claims)
 	p.Claims = nil // the grant has what matters of them
-	s.extra.person = p
+	s.more().person = p
 }
 
 // watchExpiry closes the session when its token expires, from when it is accepted
@@ -96,33 +93,46 @@ func (s *session) mayChannel(op rules.Op, token string) bool {
 }
 
 // refresh takes a new token of the same user in place of the old one, so that
-// the connection lives on. It runs on the loop.
-func (n *Node) refresh(s *session, cmd *dialect.Command) {
-	keyword := n.renew(s, string(cmd.Text))
+// the connection lives on. What comes behind waits, if that takes long. It runs on
+// the loop.
+func (n *Node) refresh(s *session, cmd *dialect.Command) wsconn.Verdict {
+	keyword := dialect.BadRequest
+	if p := s.person(); p != nil && n.access.verifier != nil {
+		q := s.takeAnswer()
+		if q == nil {
+			q = &question{}
+			s.ask(q)
+			n.verify(string(cmd.Text), s.post, func(who auth.Identity, refused *refusal) {
+				q.who, q.refused = who, refused
+				s.answered(q)
+			})
+			if !q.answered {
+				q.held = true
+				return wsconn.Hold
+			}
+			s.forgetQuestion()
+		}
+		keyword = s.renew(p, q)
+	}
 	if keyword != "" {
 		n.counts.refused(refusedRefresh)
 	}
 	n.answerResult(s, cmd.Callback, keyword)
+	return wsconn.Done
 }
 
-// renew returns the keyword that refuses the token, empty where it is taken.
-func (n *Node) renew(s *session, token string) string {
-	p := s.person()
-	if p == nil || n.access.verifier == nil {
-		return dialect.BadRequest
-	}
-	who, err := n.access.verifier.Verify(token)
-	switch {
-	case err != nil:
-		if fault, ok := errors.AsType[*auth.Error](err); ok && fault.Temporary() {
-			return dialect.Unavailable
-		}
+// renew returns the keyword that refuses a new token, empty where it is taken.
+func (s *session) renew(p *person, q *question) string {
+	switch r := q.refused; {
+	case r != nil && r.status == http.StatusServiceUnavailable:
+		return dialect.Unavailable
+	case r != nil:
 		return dialect.InvalidToken
-	case who.UID != p.UID:
+	case q.who.UID != p.UID:
 		return dialect.Forbidden
 	}
 	s.unknow()
-	s.believe(&who)
+	s.believe(&q.who)
 	s.watchExpiry()
 	return ""
 }

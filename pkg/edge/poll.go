@@ -17,6 +17,9 @@ import (
 type polls struct {
 	serial serial
 
+	// Requests with messages that wait behind a question. Owned by serial.
+	behind []func()
+
 	// Callbacks of requests that wait for their answer. Any goroutine.
 	mu struct {
 		sync.Mutex
@@ -278,6 +281,10 @@ func (n *Node) say(s *session, w *waiter, msg []byte) {
 		w.answer(response{status: statusUnknown})
 		return
 	}
+	if s.asking() {
+		t.polls.behind = append(t.polls.behind, func() { n.say(s, w, msg) })
+		return
+	}
 	v := s.voice()
 	r, err := v.read(msg, n.maxMessage.Load())
 	defer v.done(r)
@@ -300,6 +307,13 @@ func (n *Node) say(s *session, w *waiter, msg []byte) {
 		cmd.Callback = t.polls.wait(w)
 	}
 	if n.route(s, cmd) == wsconn.Hold {
+		if s.asking() { // it comes first when there is an answer
+			if asked {
+				t.polls.take(cmd.Callback)
+			}
+			t.polls.behind = slices.Insert(t.polls.behind, 0, func() { n.say(s, w, msg) })
+			return
+		}
 		if !asked || t.polls.take(cmd.Callback) != nil {
 			w.answer(response{http.StatusServiceUnavailable, []byte("This node has too much to do at the moment. Try again.\n")})
 		}

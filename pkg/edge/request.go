@@ -3,13 +3,10 @@ package edge
 import (
 	"iter"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/hoshi-ws/hoshi/internal/auth"
-	"github.com/hoshi-ws/hoshi/internal/dialect/sente"
 	"github.com/hoshi-ws/hoshi/internal/id"
-	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
 
@@ -19,6 +16,7 @@ type identity struct {
 	protocol bool           // a subprotocol is agreed on: that of the voice
 	uid      string         // token; empty where nobody vouches for a uid
 	who      *auth.Identity // what a token says; nil where there is none
+	conn     id.Conn        // of the session that the request makes, if it makes one
 
 	// Of Sente, whose clients always have an id.
 	client      string // as it was given
@@ -84,58 +82,6 @@ var (
 		body: "This cannot be a uid: it is empty, given twice, longer than a name may be, or has the shape of a conn-id.\n",
 	}
 )
-
-// judge reads an upgrade request.
-func (n *Node) judge(r *handshake.Request) (identity, *refusal) {
-	var query url.Values
-	if raw := r.RawQuery(); raw != "" {
-		var err error
-		if query, err = url.ParseQuery(raw); err != nil {
-			return identity{}, refuseQuery
-		}
-	}
-	return n.identify(r.Path(), &caller{Request: r, host: r.Host, query: query}, r.Protocols)
-}
-
-// identify says who comes: which dialect and format, and whose session.
-func (n *Node) identify(path string, from *caller, protocols iter.Seq[string]) (identity, *refusal) {
-	var who identity
-	query := from.query
-	isSente := path == "/chsk" || query.Has("client-id")
-	switch {
-	case path != "/" && path != "/ws" && path != "/chsk":
-		return who, refusePath
-	case n.opts.Dialect != "":
-		isSente = n.opts.Dialect == sente.Name
-	}
-	if !n.Ready() {
-		return who, refuseUnavailable
-	}
-	if isSente {
-		var ok bool
-		if who.client, who.clientToken, ok = clientToken(query["client-id"]); !ok {
-			return who, refuseClient
-		}
-	}
-	var refused *refusal
-	if who.who, refused = n.access.admit(from, isSente); refused != nil {
-		return who, refused
-	}
-	var ok bool
-	if who.voice, who.protocol, ok = n.chooseVoice(isSente, protocols, query["format"]); !ok {
-		return who, refuseFormat
-	}
-	if who.who != nil {
-		if who.uid, ok = uidToken([]string{who.who.UID}); !ok {
-			return who, refuseUID
-		}
-	} else if p := n.opts.InsecureUIDParam; p != "" && query.Has(p) {
-		if who.uid, ok = uidToken(query[p]); !ok {
-			return who, refuseUID
-		}
-	}
-	return who, nil
-}
 
 // clientToken returns the client-id in a query, and its token.
 func clientToken(values []string) (id, token string, ok bool) {

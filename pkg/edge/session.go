@@ -41,6 +41,24 @@ type extra struct {
 	tab    *tab     // of a Sente client; fixed before others know of the session
 	wait   *waiting // while subscribes wait for their interest
 	person *person  // who a token says the client is
+
+	question *question // while a message is held back for want of an answer
+}
+
+// more returns what few sessions have, for a session that comes to have some of
+// it. Loop only.
+func (s *session) more() *extra {
+	if s.extra == nil {
+		s.extra = &extra{}
+	}
+	return s.extra
+}
+
+// tidy forgets it where nothing is left. Loop only.
+func (s *session) tidy() {
+	if *s.extra == (extra{}) {
+		s.extra = nil
+	}
 }
 
 type subscription = hub.Sub[*session]
@@ -55,16 +73,26 @@ func (s *session) OnRequest(r *handshake.Request) {
 		n.detach(s)
 		return
 	}
-	if n.isWSEcho(r) {
-		s.echo()
-		return
-	}
-	req, refused := n.judge(r)
+	from, refused := callerOf(r)
 	if refused != nil {
 		n.refuse(s, refused)
 		return
 	}
-	s.id = n.ids.Next(n.now().UnixMilli())
+	a := &admission{path: r.Path(), from: from, protocols: r.Protocols, post: s.post, done: s.admitted}
+	if n.isWSEcho(r) {
+		a.echo, a.done = true, s.echo
+	}
+	n.admit(a)
+}
+
+// admitted goes on with an upgrade that may come, or else is refused. Loop only.
+func (s *session) admitted(req *identity, refused *refusal) {
+	n := s.node
+	if refused != nil {
+		n.refuse(s, refused)
+		return
+	}
+	s.id = req.conn
 	s.SetGroup(req.voice)
 	s.protocol = req.protocol
 	if req.client != "" {
@@ -166,7 +194,7 @@ func (s *session) leaveChannels() {
 // OnMessage takes one message of the client, or asks the connection to hold it
 // back: behind subscribes that wait, or because the bus is full.
 func (s *session) OnMessage(op wsconn.OpCode, payload []byte) wsconn.Verdict {
-	if s.blocked {
+	if s.blocked || s.asking() {
 		return wsconn.Hold
 	}
 	if v := s.voice(); v.binary != (op == wsconn.OpBinary) {

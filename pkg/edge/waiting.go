@@ -49,15 +49,11 @@ func (s *session) waiting() *waiting {
 
 // setWaiting changes it, nil where the wait is over. Loop only.
 func (s *session) setWaiting(w *waiting) {
-	switch {
-	case s.extra == nil && w == nil:
-	case s.extra == nil:
-		s.extra = &extra{wait: w}
-	case w == nil && s.extra.tab == nil && s.extra.person == nil:
-		s.extra = nil
-	default:
-		s.extra.wait = w
+	if s.extra == nil && w == nil {
+		return
 	}
+	s.more().wait = w
+	s.tidy()
 }
 
 // full reports whether so many answers are owed that reading should stop: max

@@ -14,7 +14,8 @@ const groupWSEcho = 255
 
 // wsEcho is a session whose messages are sent back as they came. It is on the
 // same loops, parser and queue as all others, and known to nobody: no dialect,
-// no conn-id, nothing on NATS.
+// no conn-id, nothing on NATS. Who may come is asked as for all others, by origin
+// and token.
 type wsEcho session
 
 var _ wsconn.Handler = (*wsEcho)(nil)
@@ -34,8 +35,12 @@ func (n *Node) isWSEcho(r *handshake.Request) bool {
 	return n.opts.WSEcho != "" && r.Path() == n.opts.WSEcho
 }
 
-// echo makes an echo connection of a request that isWSEcho.
-func (s *session) echo() {
+// echo makes an echo connection of a request that isWSEcho, and that may come.
+func (s *session) echo(_ *identity, refused *refusal) {
+	if refused != nil {
+		s.node.refuse(s, refused)
+		return
+	}
 	s.SetGroup(groupWSEcho)
 	s.SetHandler((*wsEcho)(s))
 	s.Accept(wsconn.AcceptOptions{FullSize: true})
