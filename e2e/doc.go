@@ -14,11 +14,13 @@
 //	sente/           its clients by hand, of every version and format, and what the JVM prints
 //	browser_test.go  a browser, behind a proxy to three nodes
 //	browser/         its pages, in which Scittle runs clients; run.mjs opens them
+//	haproxy_test.go  HAProxy in front of one node and of three: whose answer goes to whom
+//	haproxy/         its configuration
 //	transit_test.go  Transit, held to the npm package transit-js in both directions
 //	formats/         programs around other authors' readers and writers
 //
 // The test starts every process itself, on free ports of the loopback
 // interface, and ends only those. It needs node, the packages of
-// package-lock.json, clojure and Chromium (scripts/setup.sh installs all) and fails
-// without them.
+// package-lock.json, clojure, HAProxy and Chromium (scripts/setup.sh installs all)
+// and fails without them.
 package e2e
