@@ -27,8 +27,10 @@ var arrows = map[string][]string{
 		"cmd/loadgen/...", "internal/poller", "pkg/client", "pkg/codec", "pkg/codec/edn",
 	},
 
+	"e2e/chaos/...": {"e2e/chaos/...", "pkg/bus"},
+
 	"pkg/edge": {
-		"internal/auth", "internal/auth/keys", "internal/auth/rules",
+		"internal/auth", "internal/auth/keys", "internal/auth/rules", "internal/certs",
 		"internal/dialect", "internal/dialect/sente", "internal/dialect/sentelite", "internal/hub", "internal/id", "internal/limit",
 		"internal/wsconn", "internal/wsconn/handshake", "pkg/bus", "pkg/codec", "pkg/codec/edn", "pkg/codec/gzip",
 	},

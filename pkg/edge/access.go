@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/auth"
 	"github.com/hoshi-ws/hoshi/internal/auth/rules"
+	"github.com/hoshi-ws/hoshi/internal/certs"
 )
 
 // AccessOptions say who may come, and what for. The zero value lets everybody
@@ -80,6 +82,7 @@ type access struct {
 	anywhere bool // every origin may come
 	csrf     *auth.CSRF
 	policy   *rules.Policy
+	certUID  certs.Field // where in clients' certificates the uid is
 }
 
 // newAccess reports every fault, joined.
@@ -171,9 +174,10 @@ func refuseToken(err *auth.Error) *refusal {
 // caller is who sends a request, as far as access is concerned.
 type caller struct {
 	auth.Request
-	host  string
-	csrf  string // the token in a form that was read, empty where there was none
-	query url.Values
+	host        string
+	csrf        string // the token in a form that was read, empty where there was none
+	query       url.Values
+	certificate *x509.Certificate // shown and verified; nil where there is none
 }
 
 // judge decides whether a request may come from where it comes, and finds its

@@ -43,6 +43,10 @@ func (n *Node) admit(a *admission) {
 		return
 	}
 	token, refused := n.access.judge(a.from, a.isSente)
+	if refused == nil {
+		a.who.until = until(a.from.certificate)
+		a.who.who, refused = n.access.shown(a.from.certificate)
+	}
 	switch {
 	case refused != nil:
 		a.refuse(refused)
@@ -86,6 +90,10 @@ func (a *admission) verified(who auth.Identity, refused *refusal) {
 		a.refuse(refused)
 		return
 	}
+	if shown := a.who.who; shown != nil && shown.UID != who.UID {
+		a.refuse(refuseConflict)
+		return
+	}
 	a.who.who = &who
 	a.identify()
 }
@@ -127,5 +135,5 @@ func callerOf(r *handshake.Request) (*caller, *refusal) {
 			return nil, refuseQuery
 		}
 	}
-	return &caller{Request: r, host: r.Host, query: query}, nil
+	return &caller{Request: r, host: r.Host, query: query, certificate: r.Certificate}, nil
 }

@@ -35,7 +35,7 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	from := &caller{Request: auth.HTTP(r), host: r.Host, query: form}
+	from := &caller{Request: auth.HTTP(r), host: r.Host, query: form, certificate: certificateOf(r)}
 	if r.Method == http.MethodPost {
 		from.csrf = form.Get("csrf-token")
 	}
@@ -287,7 +287,7 @@ func (n *Node) newPolls(who identity) *session {
 	s.SetGroup(who.voice)
 	t := &tab{session: s, id: who.client, client: who.clientToken, uid: who.uidOrNil(), polls: &polls{}}
 	s.extra = &extra{tab: t}
-	s.believe(who.who)
+	s.believe(who.who, who.until)
 	return s
 }
 

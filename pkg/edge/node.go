@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/hoshi-ws/hoshi/internal/certs"
 	"github.com/hoshi-ws/hoshi/internal/hub"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -91,6 +92,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	access.certUID = certs.Field(o.TLS.ClientUID)
 	n := &Node{
 		opts:    o,
 		log:     o.Logger.With().Str("component", "edge").Logger(),
@@ -135,11 +137,18 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 // listen opens both addresses, and reports both where both fail.
 func (n *Node) listen() error {
 	o := &n.opts
+	secure, err := n.loadTLS()
+	if err != nil {
+		return err
+	}
 	var mainErr, adminErr error
 	n.ws, mainErr = wsconn.New(wsconn.Options{
 		Addr:             o.Listen,
 		Loops:            o.Loops,
 		Portable:         o.Portable,
+		TLS:              secure,
+		ProxyFrom:        o.ProxyFrom,
+		ForwardedFrom:    o.ForwardedFrom,
 		NewConn:          n.newSession,
 		MaxMessage:       o.MaxMessage,
 		QueueMessages:    o.QueueMessages,
@@ -173,6 +182,7 @@ func (n *Node) listen() error {
 	}
 	n.joiners = make([]joiner, n.ws.Loops())
 	n.setUpHTTP(admin)
+	n.mainHTTP.ConnContext = withCertificate
 	return nil
 }
 

@@ -3,6 +3,7 @@ package edge
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -46,6 +47,14 @@ type Options struct {
 	// Listen and AdminListen are the addresses, host:port; port 0 lets the
 	// system choose. Defaults [DefaultListen] and [DefaultAdminListen].
 	Listen, AdminListen string
+
+	// TLS has Listen speak TLS.
+	TLS TLSOptions
+
+	// ProxyFrom are the proxies that begin each connection with a header of the
+	// PROXY protocol, version 1 or 2: it is required of them, and looked for from
+	// nobody else. ForwardedFrom are those whose X-Forwarded-For is believed.
+	ProxyFrom, ForwardedFrom []netip.Prefix
 
 	// Bus says how to reach NATS; its Logger and Name are set by Start.
 	Bus bus.Options
@@ -269,6 +278,10 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Dialect != "" && o.Dialect != sente.Name && o.Dialect != sentelite.Name {
 		errs = append(errs, fmt.Errorf("the Dialect must be %q, %q or empty, not %q", sente.Name, sentelite.Name, o.Dialect))
+	}
+	var tlsErr error
+	if o.TLS, tlsErr = o.TLS.withDefaults(); tlsErr != nil {
+		errs = append(errs, tlsErr)
 	}
 	errs = append(errs, o.checkOverflow()...)
 	if err := o.checkWSEcho(); err != nil {

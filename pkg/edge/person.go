@@ -21,6 +21,7 @@ const (
 type person struct {
 	auth.Identity
 	grant  rules.Grant
+	until  time.Time   // when the certificate expires that was shown, whatever tokens say; zero without one
 	expiry *time.Timer // closes the session; nil where the token does not expire
 }
 
@@ -31,12 +32,14 @@ const (
 	StatusTokenExpired = wsconn.StatusCode(4401)
 )
 
-// believe notes who the client is. Loop only.
-func (s *session) believe(who *auth.Identity) {
+// believe notes who the client is, and until when its certificate is good. Loop
+// only.
+func (s *session) believe(who *auth.Identity, until time.Time) {
 	if who == nil {
 		return
 	}
-	p := &person{Identity: *who}
+	p := &person{Identity: *who, until: until}
+	p.Expires = sooner(p.Expires, until)
 	p.grant = s.node.access.policy.Grant(who.UID, who.Claims)
 	p.Claims = nil // the grant has what matters of them
 	s.more().person = p
@@ -132,7 +135,7 @@ func (s *session) renew(p *person, q *question) string {
 		return dialect.Forbidden
 	}
 	s.unknow()
-	s.believe(&q.who)
+	s.believe(&q.who, p.until)
 	s.watchExpiry()
 	return ""
 }

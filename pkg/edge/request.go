@@ -4,6 +4,7 @@ import (
 	"iter"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/auth"
 	"github.com/hoshi-ws/hoshi/internal/id"
@@ -15,7 +16,8 @@ type identity struct {
 	voice    uint8
 	protocol bool           // a subprotocol is agreed on: that of the voice
 	uid      string         // token; empty where nobody vouches for a uid
-	who      *auth.Identity // what a token says; nil where there is none
+	who      *auth.Identity // what a token or a certificate says; nil where there is none
+	until    time.Time      // when the certificate expires; zero without one
 	conn     id.Conn        // of the session that the request makes, if it makes one
 
 	// Of Sente, whose clients always have an id.

@@ -98,7 +98,7 @@ func (s *session) admitted(req *identity, refused *refusal) {
 	if req.client != "" {
 		s.extra = &extra{tab: &tab{session: s, id: req.client, client: req.clientToken, uid: req.uidOrNil()}}
 	}
-	s.believe(req.who)
+	s.believe(req.who, req.until)
 	switch {
 	case req.client != "":
 		n.open(s, s.accept, func(r *refusal) { n.refuse(s, r) })
