@@ -68,7 +68,11 @@ func secretBytes(s string) []byte {
 func channelRules(list []config.ChannelRule) []edge.Rule {
 	var out []edge.Rule
 	for _, r := range list {
-		out = append(out, edge.Rule{Pattern: r.Pattern, Subscribe: people(r.Subscribe), Publish: people(r.Publish)})
+		rule := edge.Rule{Pattern: r.Pattern, Subscribe: people(r.Subscribe), Publish: people(r.Publish)}
+		if l := (edge.ChannelLimits{MaxSubscribers: r.MaxSubscribers, MaxMessage: int(r.MaxMessage), PublishRate: r.PublishRate}); l != (edge.ChannelLimits{}) {
+			rule.Limits = &l
+		}
+		out = append(out, rule)
 	}
 	return out
 }

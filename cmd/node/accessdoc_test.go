@@ -31,7 +31,7 @@ func accessDoc(t *testing.T) (text string, files []string) {
 		}
 		files = append(files, file)
 	}
-	if len(files) != 3 {
+	if len(files) != 4 {
 		t.Fatalf("%d configuration files in docs/access.md", len(files))
 	}
 	return string(b), files
@@ -144,6 +144,20 @@ func TestAccessDocumentOthers(t *testing.T) {
 			t.Errorf("csrf %q: %v", query, err)
 		}
 	}
+
+	bidder, err := testkit.TryDial(t, startWith(t, files[3]).Addr().String(), "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 11 {
+		bidder.Send(`[[:sente-lite/publish {:channel-id "auction/7" :data 100}] "cb"]`)
+	}
+	for range 10 {
+		bidder.Expect(`[{:success true} "cb"]`)
+	}
+	bidder.Expect(`[{:success false, :error :rate-limited} "cb"]`)
+	bidder.Send(`[[:sente-lite/publish {:channel-id "auction/7" :data "` + strings.Repeat("x", 4096) + `"}] "cb"]`)
+	bidder.Expect(`[{:success false, :error :bad-request} "cb"]`)
 }
 
 // TestTokenFaults holds what hoshi token does not make.

@@ -42,6 +42,12 @@ type TokenIssuer struct {
 type ChannelRule struct {
 	Pattern            string
 	Subscribe, Publish []Who
+
+	// Limits, where 0 is none: subscribers of a channel on the node, bytes of a
+	// client's message, and messages a second of one connection.
+	MaxSubscribers int
+	MaxMessage     Size
+	PublishRate    int
 }
 
 // EventRule says who may send the events that match a pattern.

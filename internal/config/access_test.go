@@ -15,7 +15,7 @@ import (
 func TestAccess(t *testing.T) {
 	const rules = `[{:channels "news" :subscribe :anyone :publish {:claim "role" :value "admin"}}
   {:channels "inbox/{uid}" :subscribe :user :publish [:authenticated {:claim "level" :value 3} {:claim "bot" :value true}]}
-  {:channels "closed/*" :subscribe :nobody}]`
+  {:channels "closed/*" :max-subscribers 3 :max-message "64KiB" :publish-rate 5 :subscribe :nobody}]`
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("from a file\r\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestAccess(t *testing.T) {
 			{Pattern: "inbox/{uid}", Subscribe: []config.Who{{Kind: "user"}}, Publish: []config.Who{
 				{Kind: "authenticated"}, {Kind: "claim", Name: "level", Value: "3"}, {Kind: "claim", Name: "bot", Value: "true"},
 			}},
-			{Pattern: "closed/*"},
+			{Pattern: "closed/*", MaxSubscribers: 3, MaxMessage: 64 << 10, PublishRate: 5},
 		},
 		EventRules: []config.EventRule{{Pattern: "public/*", Send: []config.Who{{Kind: "anyone"}}}},
 	}
@@ -91,11 +91,14 @@ func TestAccessFaults(t *testing.T) {
 		{name: "more than one value", args: []string{"--event-rules=[] []"}, want: `--event-rules: is not EDN that can be read: wants a vector of maps, like [{:events "public/*" :send :anyone}]`},
 		{name: "a pair", file: rule(`["a" :anyone]`), want: `hoshi.edn :channel-rules: rule 1: is no map: want one like {:channels "chat/*" :subscribe :anyone :publish :authenticated}`},
 		{name: "unknown key", file: rule(`{:channels "a"} {:channels "b" :subscrib :anyone}`), want: `hoshi.edn :channel-rules: rule 2 ("b"): unknown key :subscrib, did you mean :subscribe?`},
-		{name: "far from any key", file: rule(`{:channels "b" :send :anyone}`), want: `hoshi.edn :channel-rules: rule 1 ("b"): unknown key :send: want :channels, :subscribe or :publish`},
+		{name: "far from any key", file: rule(`{:channels "b" :send :anyone}`), want: `hoshi.edn :channel-rules: rule 1 ("b"): unknown key :send: want :channels, :subscribe, :publish, :max-subscribers, :max-message or :publish-rate`},
 		{name: "a key that is none", file: rule(`{:channels "b" "subscribe" :anyone}`), want: `hoshi.edn :channel-rules: rule 1 ("b"): wants keywords as keys, like {:channels "chat/*" :subscribe :anyone :publish :authenticated}`},
 		{name: "no pattern", file: rule(`{:subscribe :anyone}`), want: `hoshi.edn :channel-rules: rule 1: has no :channels: want the pattern of channels, in which * stands for any run of characters`},
 		{name: "no pattern of events", file: `{:event-rules [{:send :anyone}]}`, want: `hoshi.edn :event-rules: rule 1: has no :events: want the pattern of event ids, in which * stands for any run of characters`},
 		{name: "a keyword as a pattern", file: rule(`{:channels :a}`), want: `hoshi.edn :channel-rules: rule 1: :channels is no string, or an empty one`},
+		{name: "no limit at all", file: rule(`{:channels "a" :max-subscribers 0}`), want: `hoshi.edn :channel-rules: rule 1 ("a"): :max-subscribers wants a whole number from 1 to 2147483647; leave it out where there is to be no limit`},
+		{name: "a rate as a text", file: rule(`{:channels "a" :publish-rate "5"}`), want: `hoshi.edn :channel-rules: rule 1 ("a"): :publish-rate wants a whole number from 1 to 1000000; leave it out where there is to be no limit`},
+		{name: "no size", file: rule(`{:channels "a" :max-message "much"}`), want: `hoshi.edn :channel-rules: rule 1 ("a"): :max-message wants a size from 1, like 1024 or "64KiB"`},
 		{name: "misspelt people", file: rule(`{:channels "a" :subscribe :anyon}`), want: `hoshi.edn :channel-rules: rule 1 ("a"): :subscribe says :anyon, which is nobody known, did you mean :anyone?`},
 		{name: "unknown people", file: rule(`{:channels "a" :publish [:wombats]}`), want: `hoshi.edn :channel-rules: rule 1 ("a"): :publish says :wombats, which is nobody known: want :anyone, :authenticated, :user, :nobody or {:claim "role" :value "admin"}`},
 		{name: "a string as people", file: rule(`{:channels "a" :publish "anyone"}`), want: `hoshi.edn :channel-rules: rule 1 ("a"): :publish wants :anyone, :authenticated, :user, :nobody or {:claim "role" :value "admin"}, or a vector of those`},

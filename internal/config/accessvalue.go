@@ -29,7 +29,7 @@ type mapsOf[V any] struct {
 }
 
 var (
-	channelRules = mapsOf[ChannelRule]{"rule", likeChannelRule, []string{"channels", "subscribe", "publish"}, "channels", readChannelRule}
+	channelRules = mapsOf[ChannelRule]{"rule", likeChannelRule, []string{"channels", "subscribe", "publish", "max-subscribers", "max-message", "publish-rate"}, "channels", readChannelRule}
 	eventRules   = mapsOf[EventRule]{"rule", likeEventRule, []string{"events", "send"}, "events", readEventRule}
 	tokenIssuers = mapsOf[TokenIssuer]{
 		"issuer", likeIssuer,
@@ -128,11 +128,46 @@ func (m fields) pattern(key, of string) (string, error) {
 }
 
 func readChannelRule(m fields) (r ChannelRule, err error) {
-	var errs [3]error
+	var errs [6]error
 	r.Pattern, errs[0] = m.pattern("channels", "channels")
 	r.Subscribe, errs[1] = m.people("subscribe")
 	r.Publish, errs[2] = m.people("publish")
+	r.MaxSubscribers, errs[3] = m.limit("max-subscribers", 1<<31-1)
+	r.MaxMessage, errs[4] = m.size("max-message")
+	r.PublishRate, errs[5] = m.limit("publish-rate", maxPublishRate)
 	return r, firstOf(errs[:])
+}
+
+// maxPublishRate is in messages a second.
+const maxPublishRate = 1_000_000
+
+// limit returns the number of a key, 0 where it is not there.
+func (m fields) limit(key string, most int64) (int, error) {
+	raw, there := m[key]
+	if v, ok := raw.(int64); ok && v >= 1 && v <= most {
+		return int(v), nil
+	}
+	if !there {
+		return 0, nil
+	}
+	return 0, problem(fmt.Sprintf(":%s wants a whole number from 1 to %d; leave it out where there is to be no limit", key, most))
+}
+
+// size returns the number of bytes of a key, 0 where it is not there.
+func (m fields) size(key string) (Size, error) {
+	switch v := m[key].(type) {
+	case nil:
+		return 0, nil
+	case int64:
+		if v >= 1 {
+			return Size(v), nil
+		}
+	case string:
+		if size, err := parseSize(v); err == nil && size >= 1 {
+			return size, nil
+		}
+	}
+	return 0, problem(":" + key + ` wants a size from 1, like 1024 or "64KiB"`)
 }
 
 func readEventRule(m fields) (r EventRule, err error) {

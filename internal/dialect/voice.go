@@ -107,6 +107,7 @@ const (
 	Unavailable             = ":unavailable"
 	Forbidden               = ":forbidden"
 	InvalidToken            = ":invalid-token"
+	RateLimited             = ":rate-limited"
 )
 
 // reserved are the namespaces in which clients and backends cannot speak

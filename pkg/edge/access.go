@@ -43,7 +43,8 @@ type AccessOptions struct {
 
 	// Channels and Events are rules for channels, by their names, and for events
 	// of clients, by their ids; the first that matches counts, and where there are
-	// rules and none matches, nothing is allowed.
+	// rules and none matches, nothing is allowed. Limits of a rule for channels is
+	// a *ChannelLimits, or nil.
 	Channels, Events []Rule
 }
 
@@ -114,6 +115,7 @@ func newAccess(o *AccessOptions) (*access, error) {
 	}
 	a.policy, err = rules.New(o.Channels, o.Events)
 	note("rules", err)
+	note("rules", checkLimits(o.Channels))
 	return a, errors.Join(errs...)
 }
 

@@ -16,6 +16,8 @@ const (
 	refusedBinary      = string(dialect.Binary)
 	refusedText        = "text-message"
 	refusedPublish     = "publish-refused"
+	refusedPublishSize = "publish-too-large"
+	refusedPublishRate = "publish-rate-limited"
 	refusedSubscribe   = "subscribe-refused"
 	refusedUnsubscribe = "unsubscribe-refused"
 	refusedEventID     = "event-subject"

@@ -78,11 +78,12 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 	if keyword == "" && !n.opts.Channels.exists(token) {
 		keyword = dialect.ChannelNotFound
 	}
-	if keyword == "" && !s.mayChannel(opPublish, token) {
-		keyword = dialect.Forbidden
+	limits, reason := noLimits, refusedPublish
+	if keyword == "" {
+		limits, keyword, reason = s.mayPublish(token, cmd)
 	}
 	if keyword != "" {
-		n.counts.refused(refusedPublish)
+		n.counts.refused(reason)
 		n.answerResult(s, cmd.Callback, keyword)
 		return wsconn.Done
 	}
@@ -100,12 +101,28 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 	case err == nil:
 		n.answerResult(s, cmd.Callback, "")
 	case errors.Is(err, bus.ErrFull):
+		s.giveBack(limits)
 		return wsconn.Hold
 	default:
 		n.counts.refused(reasonOf(err))
 		n.answerResult(s, cmd.Callback, keywordOf(err))
 	}
 	return wsconn.Done
+}
+
+// mayPublish asks the rules, and returns the keyword that refuses, empty for none,
+// with its label. Loop only.
+func (s *session) mayPublish(token string, cmd *dialect.Command) (limits *ChannelLimits, keyword, reason string) {
+	allowed, limits := s.decide(opPublish, token)
+	switch {
+	case !allowed:
+		return limits, dialect.Forbidden, refusedPublish
+	case limits.MaxMessage > 0 && len(cmd.Data) > limits.MaxMessage:
+		return limits, dialect.BadRequest, refusedPublishSize
+	case !s.spend(limits, s.node.now()):
+		return limits, dialect.RateLimited, refusedPublishRate
+	}
+	return limits, "", ""
 }
 
 // event hands an event to the backends; one with a callback is a request.

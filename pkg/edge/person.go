@@ -88,13 +88,6 @@ func (s *session) grant() rules.Grant {
 	return rules.Grant{}
 }
 
-// mayChannel reports whether the rules let the session subscribe to or publish
-// in the channel with that token. Loop only.
-func (s *session) mayChannel(op rules.Op, token string) bool {
-	policy := s.node.access.policy
-	return !policy.Restricts() || policy.Channel(s.grant(), op, displayName(token)).Allowed
-}
-
 // refresh takes a new token of the same user in place of the old one, so that
 // the connection lives on. What comes behind waits, if that takes long. It runs on
 // the loop.

@@ -42,6 +42,7 @@ type extra struct {
 	wait   *waiting // while subscribes wait for their interest
 	person *person  // who a token says the client is
 
+	rates    *rates    // of rules with a publish rate that it has published under
 	question *question // while a message is held back for want of an answer
 }
 

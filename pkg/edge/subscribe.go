@@ -46,15 +46,20 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 	if sub = s.find(token); sub != nil { // one membership
 		return sub, "", !s.waiting().has(sub)
 	}
+	allowed, limits := s.decide(opSubscribe, token)
 	switch {
 	case int(s.count) >= rules.MaxSubscriptionsPerConn:
 		return nil, dialect.MaxSubscriptionsPerConn, true
 	case !rules.exists(token):
 		return nil, dialect.ChannelNotFound, true
-	case !s.mayChannel(opSubscribe, token):
+	case !allowed:
 		return nil, dialect.Forbidden, true
 	}
-	sub, joined := n.channels.Join(token, s, rules.MaxSubscribers)
+	most := rules.MaxSubscribers
+	if limits.MaxSubscribers > 0 {
+		most = limits.MaxSubscribers
+	}
+	sub, joined := n.channels.Join(token, s, most)
 	if joined == hub.Full {
 		return nil, dialect.MaxSubscribersReached, true
 	}
