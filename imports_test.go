@@ -20,7 +20,7 @@ const module = "github.com/hoshi-ws/hoshi"
 var arrows = map[string][]string{
 	// Commands: everything they start, and packages of their own.
 	"cmd/node/...": {
-		"cmd/node/...", "internal/auth", "internal/auth/keys", "internal/auth/rules", "internal/config", "internal/id", "internal/natsd", "internal/obs",
+		"cmd/node/...", "internal/auth", "internal/auth/keys", "internal/auth/rules", "internal/certs", "internal/config", "internal/id", "internal/natsd", "internal/obs",
 		"pkg/bus", "pkg/codec", "pkg/codec/edn", "pkg/edge",
 	},
 	"cmd/loadgen/...": {

@@ -1,0 +1,83 @@
+package book
+
+import (
+	"slices"
+	"time"
+)
+
+// Scope says whom a fault concerns, a bit for each node or server.
+type Scope struct {
+	// Nodes whose subscribers may miss something, and what is published through
+	// which may be lost; Servers, of NATS, the same for their publishers.
+	Nodes, Servers uint32
+	// Cut are nodes that may lose their clients, CutRelayed those whose clients
+	// may lose their connection where it leads through a relay.
+	Cut, CutRelayed uint32
+}
+
+// Slack is how far before a fault a message may have been published that it
+// caught under way.
+const Slack = time.Second
+
+// Window is a fault and what it may cost. Fields are guarded by the book.
+type Window struct {
+	Name   string
+	Scope  Scope
+	From   time.Duration
+	To     time.Duration // 0 while it lasts
+	Lost   int           // messages, each for one subscriber
+	Cuts   int           // connections that ended
+	Denied int           // connections that were not to be had
+}
+
+func (w *Window) covers(at time.Duration) bool {
+	return at >= w.From-Slack && (w.To == 0 || at <= w.To)
+}
+
+// Begin opens a window at this moment.
+func (b *Book) Begin(name string, s Scope) *Window {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := &Window{Name: name, Scope: s, From: b.Now()}
+	b.mu.windows = append(b.mu.windows, w)
+	return w
+}
+
+// End closes a window at this moment.
+func (b *Book) End(w *Window) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w.To = b.Now()
+}
+
+// Windows returns copies of all windows so far.
+func (b *Book) Windows() []Window {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]Window, 0, len(b.mu.windows))
+	for _, w := range b.mu.windows {
+		list = append(list, *w)
+	}
+	return list
+}
+
+// findLocked returns the newest window that covers a moment and is of use, or nil. The
+// caller holds the lock.
+func (b *Book) findLocked(at time.Duration, of func(*Window) bool) *Window {
+	for _, w := range slices.Backward(b.mu.windows) {
+		if w.covers(at) && of(w) {
+			return w
+		}
+	}
+	return nil
+}
+
+// overlapsLocked says whether there was any fault in a span of time.
+func (b *Book) overlapsLocked(from, to time.Duration) bool {
+	for _, w := range slices.Backward(b.mu.windows) {
+		if w.From-Slack <= to && (w.To == 0 || w.To >= from) {
+			return true
+		}
+	}
+	return false
+}
