@@ -130,5 +130,6 @@ func (c *cli) Check(command string, report config.Report) {
 	if command == "" {
 		c.Run.Check(&c.Shared, report)
 		checkAccess(&c.Run.Access, report)
+		checkTLS(&c.Run.Transport, report)
 	}
 }

@@ -29,6 +29,9 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		WSEcho:           o.WSEcho,
 		Overflow:         edge.Overflow(o.Overflow),
 		Access:           accessOptions(&o.Access),
+		TLS:              tlsOptions(&o.Transport),
+		ProxyFrom:        config.Proxies(o.ProxyFrom),
+		ForwardedFrom:    config.Proxies(o.ForwardedFrom),
 		Channels: edge.ChannelOptions{
 			MustExist:               !o.ChannelAutoCreate,
 			Patterns:                o.ChannelPatterns,

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/tls"
 	"io"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/hoshi-ws/hoshi/internal/certs/certtest"
 	"github.com/hoshi-ws/hoshi/internal/config"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -30,6 +33,10 @@ func optionsOf(t *testing.T, args ...string) edge.Options {
 
 // TestEdgeOptions holds that each option arrives where it belongs.
 func TestEdgeOptions(t *testing.T) {
+	ca := certtest.New(t, "ca")
+	dir := t.TempDir()
+	cert, key := ca.Issue(t, "node", nil).Write(t, dir, "node")
+	authorities := certtest.Write(t, dir, "ca.pem", ca.PEM)
 	got := optionsOf(t, "--listen=:1", "--admin-listen=:2", "--echo", "--insecure-uid-param=who",
 		"--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
 		"--channel-auto-create=false", "--channel-patterns=a,b*", "--channel-overflow=a=latest-only", "--channel-batch=a=50ms,b=0",
@@ -43,8 +50,14 @@ func TestEdgeOptions(t *testing.T) {
 		"--sente-ws-kalive=7s", "--sente-ws-ping-timeout=8s", "--sente-send-buf-ws=9ms", "--sente-send-buf-ajax=10ms",
 		"--sente-lp-timeout=11s", "--sente-reconnect-ws=12s", "--sente-reconnect-ajax=13s", "--sente-max-polls=14",
 		"--ping-interval=15s", "--idle-timeout=16s", "--stall-timeout=17s", "--handshake-timeout=18s", "--close-timeout=19s",
-		"--request-timeout=20s", "--barrier-timeout=21s", "--linger=22s", "--ready-grace=27s", "--max-asks=23", "--max-asked=24", "--loops=25", "--poller=portable")
+		"--request-timeout=20s", "--barrier-timeout=21s", "--linger=22s", "--ready-grace=27s", "--max-asks=23", "--max-asked=24", "--loops=25", "--poller=portable",
+		"--tls-cert="+cert, "--tls-key="+key, "--tls-min=1.3", "--tls-client-ca="+authorities, "--tls-client-uid=email",
+		"--proxy-from=10.0.0.7", "--forwarded-from=10.1.0.0/16")
 	want := edge.Options{
+		TLS: edge.TLSOptions{
+			CertFile: cert, KeyFile: key, MinVersion: tls.VersionTLS13, ClientCAFile: authorities, RequireClient: true, ClientUID: "email",
+		},
+		ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32")}, ForwardedFrom: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
 		Listen: ":1", AdminListen: ":2", Echo: true, InsecureUIDParam: "who",
 		MaxMessage: 2048, QueueMessages: 3, QueueBytes: 4096, Overflow: edge.DropNewest,
 		Deflate: true, DeflateMin: 2048, WSEcho: "/e",
@@ -90,7 +103,7 @@ func TestEdgeOptions(t *testing.T) {
 			t.Errorf("no option sets %s", name)
 		}
 	}
-	for _, part := range []any{got.Sente, got.Access} {
+	for _, part := range []any{got.Sente, got.Access, got.TLS} {
 		s := reflect.ValueOf(part)
 		for i := range s.NumField() {
 			if s.Field(i).IsZero() {

@@ -21,6 +21,9 @@ func (n *node) greet(w io.Writer) error {
 	o := &n.cli.Run.Node
 	at := local(n.edge.Addr().String())
 	client, sente := "ws://"+at+"/", "http://"+at+"/chsk"
+	if o.TLSCert != "" {
+		client, sente = "wss://"+at+"/", "https://"+at+"/chsk"
+	}
 	var query []string
 	if o.Dialect == onlySente {
 		client += "chsk"

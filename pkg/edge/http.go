@@ -201,6 +201,9 @@ func (n *Node) serveHint(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "This is Hoshi %s, a WebSocket pub/sub node.\n", n.opts.Version)
 	if n.opts.Dialect != sente.Name {
 		url := "ws://" + host + "/"
+		if n.opts.TLS.CertFile != "" {
+			url = "wss://" + host + "/"
+		}
 		if len(query) > 0 {
 			url += "?" + strings.Join(query, "&")
 		}
