@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -180,6 +181,7 @@ type caller struct {
 	csrf        string // the token in a form that was read, empty where there was none
 	query       url.Values
 	certificate *x509.Certificate // shown and verified; nil where there is none
+	addr        netip.Addr
 }
 
 // judge decides whether a request may come from where it comes, and finds its

@@ -38,6 +38,7 @@ type admission struct {
 // admit begins.
 func (n *Node) admit(a *admission) {
 	a.node = n
+	n.guard(a)
 	if refused := a.judge(); refused != nil {
 		a.refuse(refused)
 		return
@@ -135,5 +136,5 @@ func callerOf(r *handshake.Request) (*caller, *refusal) {
 			return nil, refuseQuery
 		}
 	}
-	return &caller{Request: r, host: r.Host, query: query, certificate: r.Certificate}, nil
+	return &caller{Request: r, host: r.Host, query: query, certificate: r.Certificate, addr: r.Addr}, nil
 }

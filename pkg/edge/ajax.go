@@ -20,6 +20,7 @@ const maxBodies = 64 << 20
 // sends. A request costs a goroutine for as long as it waits.
 func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 	n.allowOrigin(w, r)
+	w = ajaxWriter{w, r}
 	form := r.URL.Query()
 	var body []byte
 	if r.Method == http.MethodPost {
@@ -35,7 +36,7 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	from := &caller{Request: auth.HTTP(r), host: r.Host, query: form, certificate: certificateOf(r)}
+	from := &caller{Request: auth.HTTP(r), host: r.Host, query: form, certificate: certificateOf(r), addr: addrOf(r)}
 	if r.Method == http.MethodPost {
 		from.csrf = form.Get("csrf-token")
 	}
@@ -269,6 +270,7 @@ func (n *Node) openPolls(ctx context.Context, who identity) response {
 		n.open(s, func() {
 			n.tabs.sessions.Add(1)
 			s.open = true
+			n.revoker.watch(s)
 			n.publishOpen(s)
 			ch <- response{http.StatusOK, s.handshakeText()}
 		}, func(r *refusal) { ch <- response{r.status, []byte(r.body)} })
@@ -373,6 +375,7 @@ func (n *Node) writeAjax(w http.ResponseWriter, v *voice, r response) bool {
 
 func (n *Node) refuseAjax(w http.ResponseWriter, r *refusal) {
 	n.counts.refusedRequest(r.reason)
+	n.limitedAjax(w, r)
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	for i := 0; i+1 < len(r.header); i += 2 {

@@ -116,6 +116,7 @@ func (s *session) mayPublish(token string, cmd *dialect.Command) (limits *Channe
 	allowed, limits := s.decide(opPublish, token)
 	switch {
 	case !allowed:
+		s.node.forbidden(s, secPublish, "rule")
 		return limits, dialect.Forbidden, refusedPublish
 	case limits.MaxMessage > 0 && len(cmd.Data) > limits.MaxMessage:
 		return limits, dialect.BadRequest, refusedPublishSize
@@ -129,6 +130,7 @@ func (s *session) mayPublish(token string, cmd *dialect.Command) (limits *Channe
 func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
 	if policy := n.access.policy; policy.Restricts() && !policy.Event(s.grant(), string(cmd.ID)).Allowed {
 		n.counts.refused(refusedForbidden)
+		n.forbidden(s, secEvent, "rule")
 		n.answerResult(s, cmd.Callback, dialect.Forbidden)
 		return wsconn.Done
 	}

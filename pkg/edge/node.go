@@ -53,6 +53,8 @@ type Node struct {
 	held       heldBack
 	tabs       tabs
 	asks       *asks
+	revoker    *revoker
+	security   securityLog
 	slots      atomic.Uint32 // the last number given to a latest-only channel
 	maxMessage atomic.Int64  // bytes; lowered by a NATS server with a smaller limit
 	connected  atomic.Bool   // bus is set: its goroutines may use it
@@ -105,6 +107,8 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		counts:  newCounts(),
 	}
 	n.asks = newAsks(n)
+	n.revoker = newRevoker(n)
+	n.security.setUp(o.Logger, n.started)
 	n.tabs.away, n.tabs.relays = hub.NewTable[*session](), hub.NewTable[*relay]()
 	n.setUpVoices()
 	n.channels = hub.New[*session](n.setUpOverflow())
@@ -206,6 +210,7 @@ func (n *Node) connect(ctx context.Context) error {
 		Options:        o,
 		ID:             n.opts.ID,
 		Handler:        (*fromBus)(n),
+		Joined:         n.joined,
 		Shards:         shards,
 		RequestTimeout: n.opts.RequestTimeout,
 		Linger:         n.opts.Linger,
@@ -216,7 +221,8 @@ func (n *Node) connect(ctx context.Context) error {
 	n.bus = b
 	n.connected.Store(true)
 	n.fitToPayload()
-	return nil
+	n.revoker.start()
+	return n.learnFirst(ctx)
 }
 
 // Addr returns the address that clients connect to, AdminAddr the one for
@@ -241,7 +247,7 @@ func (n *Node) Connections() int { return n.conns.Len() + int(n.tabs.sessions.Lo
 // state follows the bus. It runs on its control goroutine.
 func (n *Node) state(up bool) {
 	n.readiness.follow(up, time.Since(n.started))
-	n.ready.Store(up)
+	n.revoker.state(up)
 	if !up {
 		n.log.Warn().Msg("nats is away, clients stay connected")
 		return
@@ -249,7 +255,6 @@ func (n *Node) state(up bool) {
 	if n.connected.Load() {
 		n.fitToPayload()
 	}
-	n.log.Info().Msg("nats is connected, node is ready")
 }
 
 // headerRoom is kept free below NATS's limit for headers.
@@ -291,6 +296,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		echo.Wait()
 		errs = append(errs, echoErr)
 		n.asks.stop()
+		n.revoker.stop()
 		n.access.stop()
 		if n.bus != nil {
 			errs = append(errs, n.bus.Stop(ctx))

@@ -26,6 +26,7 @@ const (
 	DefaultMaxSubscriptionsPerConn = 100
 	DefaultMaxAsks                 = 1024
 	DefaultMaxAsked                = 1 << 18
+	DefaultMaxRevocations          = 100_000
 	DefaultPingInterval            = 30 * time.Second
 	DefaultIdleTimeout             = 60 * time.Second
 	DefaultStallTimeout            = 30 * time.Second
@@ -140,6 +141,10 @@ type Options struct {
 	// Negative means none, the default is [DefaultReadyGrace].
 	ReadyGrace time.Duration
 
+	// MaxRevocations bounds the revocations that are remembered; more are refused
+	// with :too-many-revocations. Default [DefaultMaxRevocations].
+	MaxRevocations int
+
 	// MaxAsks bounds the asks of backends that wait for answers of this node's
 	// clients, MaxAsked the connections that all of them have asked. More are
 	// refused with :too-many-asks.
@@ -252,6 +257,7 @@ func (o Options) withDefaults() (Options, error) {
 	set("DeflateMin", &o.DeflateMin, DefaultDeflateMin, 1, 1<<30)
 	set("MaxSubscriptionsPerConn", &o.Channels.MaxSubscriptionsPerConn, DefaultMaxSubscriptionsPerConn, 1, 1<<15)
 	set("MaxAsks", &o.MaxAsks, DefaultMaxAsks, 1, 1<<16)
+	set("MaxRevocations", &o.MaxRevocations, DefaultMaxRevocations, 1, 10_000_000)
 	set("MaxAsked", &o.MaxAsked, DefaultMaxAsked, 1, 1<<24)
 	if o.Channels.MaxSubscribers < 0 {
 		errs = append(errs, fmt.Errorf("MaxSubscribers must not be negative, not %d", o.Channels.MaxSubscribers))

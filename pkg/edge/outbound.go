@@ -27,6 +27,14 @@ type outbound struct {
 // runs on the goroutine of the shard. The loops are woken for it when the shard
 // flushes the batch.
 func (n *Node) deliver(shard int, m *bus.Message) {
+	switch {
+	case m.Kind == bus.KindAPI:
+		n.administer(m)
+		return
+	case m.Kind == bus.KindNode && m.Token == bus.TokenRevoked:
+		n.revocationMessage(m)
+		return
+	}
 	if !n.connected.Load() {
 		return // nobody is here yet
 	}

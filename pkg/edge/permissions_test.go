@@ -62,6 +62,7 @@ func documented(t *testing.T) (c *testkit.Cluster, servers []*server.Server, ref
 	must(t, os.WriteFile(file, []byte(block), 0o600))
 	t.Setenv("HOSHI_NODE_PASSWORD", "of-nodes")
 	t.Setenv("HOSHI_BACKEND_PASSWORD", "of-backends")
+	t.Setenv("HOSHI_ADMIN_PASSWORD", "of-administrators")
 	refused = &violations{}
 	c = &testkit.Cluster{}
 	for i := range 2 {
@@ -203,6 +204,24 @@ func TestPermissions(t *testing.T) {
 
 	must(t, near.PublishUser(bus.String("bob"), []byte("[:chsk/close]")))
 	other.ExpectClose(1000)
+
+	// What an administrator asks of all nodes, and one node of another that joins.
+	admin, err := bus.Connect(ctx, bus.Options{URLs: []string{servers[1].ClientURL()}, Username: "admin", Password: "of-administrators"})
+	must(t, err)
+	t.Cleanup(admin.Stop)
+	done, err := admin.Kick(ctx, bus.Kick{UID: bus.String("alice"), Code: 4000})
+	if err != nil || len(done.Nodes) != 2 || done.Closed() != 2 {
+		t.Errorf("kicked %+v, %v", done, err)
+	}
+	lite.ExpectClose(4000)
+	tab.ExpectClose(4000)
+	if done, err = admin.Revoke(ctx, bus.Revocation{TokenID: "t1"}); err != nil || len(done.Nodes) != 2 {
+		t.Errorf("revoked %+v, %v", done, err)
+	}
+	third := testkit.StartNode(t, edge.Options{Bus: bus.Options{URLs: []string{servers[1].ClientURL()}, Username: "node", Password: "of-nodes"}})
+	if got := third.Stats().Admin; got.Remembered != 1 || got.Unanswered != 0 {
+		t.Errorf("a third node has learned %+v", got)
+	}
 	must(t, far.Barrier(ctx))
 	for i, n := range c.Nodes {
 		if s := n.Stats().Bus; s.ServersPassedOver != 0 || s.Servers != 2 {
@@ -225,6 +244,7 @@ func TestForbiddenByPermissions(t *testing.T) {
 		{
 			user: "backend", password: "of-backends",
 			publish: []string{
+				"hoshi.api.revoke", "hoshi.api.kick", "hoshi.node.010203040506.revoked",
 				"hoshi.node.010203040506.conn-1", "hoshi.nodes", "hoshi.sync.ID", "hoshi.event.a.b", "hoshi.event.chsk.conn-open", "$SYS.REQ.SERVER.PING",
 			},
 			subscribe: []string{
@@ -233,8 +253,13 @@ func TestForbiddenByPermissions(t *testing.T) {
 			},
 		},
 		{
+			user: "admin", password: "of-administrators",
+			publish:   []string{"hoshi.user.alice", "hoshi.node.010203040506.revoked", "hoshi.event.a.b", "hoshi.chan.lobby", "hoshi.nodes"},
+			subscribe: []string{"hoshi.>", "hoshi.api.revoke", "hoshi.event.>", "hoshi.node.>"},
+		},
+		{
 			user: "node", password: "of-nodes",
-			publish:   []string{"hoshi.user.alice", "hoshi.conn.010203040506.conn-1", "hoshi.all", "hoshi.api.nodes", "other"},
+			publish:   []string{"hoshi.user.alice", "hoshi.conn.010203040506.conn-1", "hoshi.all", "hoshi.api.nodes", "hoshi.api.revoke", "other"},
 			subscribe: []string{"hoshi.event.>", ">"},
 		},
 	} {

@@ -20,7 +20,11 @@ const (
 // loop.
 type person struct {
 	auth.Identity
-	grant  rules.Grant
+	grant rules.Grant
+	// Fixed before revocations can find it.
+	session *session
+	token   string // of the uid
+
 	until  time.Time   // when the certificate expires that was shown, whatever tokens say; zero without one
 	expiry *time.Timer // closes the session; nil where the token does not expire
 }
@@ -126,9 +130,12 @@ func (s *session) renew(p *person, q *question) string {
 		return dialect.InvalidToken
 	case q.who.UID != p.UID:
 		return dialect.Forbidden
+	case s.node.revoker.revoked(&q.who, p.token):
+		return dialect.InvalidToken
 	}
 	s.unknow()
 	s.believe(&q.who, p.until)
 	s.watchExpiry()
+	s.node.revoker.watch(s)
 	return ""
 }

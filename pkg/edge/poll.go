@@ -101,8 +101,14 @@ func (p *pollState) endLocked(status int) {
 	p.stopLocked()
 	p.sent = nil
 	if w != nil {
-		w.answer(response{status: status})
+		w.answer(response{status, endTexts[status]})
 	}
+}
+
+// endTexts are what polls that wait hear at the end, where it is no node's fault.
+var endTexts = map[int][]byte{
+	http.StatusUnauthorized: []byte(refuseRevoked.body),
+	http.StatusForbidden:    []byte("The application has closed this connection.\n"),
 }
 
 func (p *pollState) stopLocked() {

@@ -124,6 +124,7 @@ func (s *session) accept() {
 		accept.Subprotocol = protocolPrefix + v.suffix
 	}
 	s.Accept(accept)
+	n.revoker.watch(s)
 	n.conns.Put(s.id.Key(), s)
 	s.open = true
 	switch {
@@ -158,6 +159,7 @@ func (s *session) OnClosed(info wsconn.CloseInfo) {
 	n := s.node
 	s.closed = true
 	s.unknow()
+	n.revoker.forget(s)
 	n.asks.leave(s)
 	s.leaveChannels()
 	t := s.tab()
@@ -245,6 +247,7 @@ func (n *Node) userAnswered(s *session, sub *subscription, err error) {
 // refuse answers a request with an HTTP error and closes.
 func (n *Node) refuse(s *session, r *refusal) {
 	n.counts.refusedRequest(r.reason)
+	n.limited(s, r)
 	s.Refuse(r.status, "text/plain; charset=utf-8", r.body, r.header...)
 }
 

@@ -38,6 +38,7 @@ type Stats struct {
 
 	Sente   SenteStats   `json:"sente"`
 	Asks    AskStats     `json:"asks"`
+	Admin   AdminStats   `json:"admin"`
 	Sockets wsconn.Stats `json:"sockets"`
 	Bus     bus.Stats    `json:"bus"`
 	Process ProcessStats `json:"process"`
@@ -84,6 +85,7 @@ func (n *Node) Stats() Stats {
 		Users:       n.users.Len(),
 		MaxMessage:  n.maxMessage.Load(),
 		Asks:        n.asks.stats(),
+		Admin:       n.revoker.stats(),
 		Sockets:     n.ws.Stats(),
 		Bus:         n.bus.Stats(),
 		Process:     processStats(),

@@ -53,6 +53,7 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 	case !rules.exists(token):
 		return nil, dialect.ChannelNotFound, true
 	case !allowed:
+		n.forbidden(s, secSubscribe, "rule")
 		return nil, dialect.Forbidden, true
 	}
 	most := rules.MaxSubscribers

@@ -461,6 +461,7 @@ func (s *session) endPolls() {
 	s.closed = true
 	s.leaveChannels()
 	n.asks.leave(s)
+	n.revoker.forget(s)
 	if s.open {
 		s.open = false
 		n.tabs.sessions.Add(-1)
