@@ -51,6 +51,9 @@ const (
 // Attached reports whether the socket is on a loop. Loop only.
 func (s *Socket) Attached() bool { return s.bits&bitAttached != 0 }
 
+// Slot is the socket's number on its loop: a small one, that no other attached socket of the loop has. Loop only.
+func (s *Socket) Slot() uint32 { return s.slot }
+
 // Endpoint is a connected socket that no loop owns yet: what Listen accepted or Adopt took over. It may be
 // given to another goroutine, and must end in exactly one Attach or Close.
 type Endpoint struct {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/hoshi-ws/hoshi/internal/poller"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
@@ -12,18 +13,42 @@ import (
 
 // attach makes a connection of an accepted socket.
 func (l *loop) attach(ep poller.Endpoint) {
+	attached := false
+	defer func() {
+		if !attached { // NewConn has panicked, too
+			l.srv.turnAway()
+		}
+	}()
 	if l.stopping {
 		ep.Close()
 		return
 	}
-	h, c := l.srv.opt.NewConn()
-	c.loop, c.h, c.state = l, h, stateHead
+	c := l.newConn(ep)
 	if err := l.p.Attach(ep, (*sockEvents)(c)); err != nil {
 		c.state = stateClosed
 		l.n.acceptErrors++
 		return
 	}
+	attached = true
+	if !l.enter(c) {
+		c.end(CloseServer, false)
+		return
+	}
 	l.p.SetTimer(&c.sock, l.srv.opt.HandshakeTimeout) // for the whole head: bytes do not renew it
+}
+
+// newConn asks the owner for a connection. If that panics the socket is closed.
+func (l *loop) newConn(ep poller.Endpoint) *Conn {
+	made := false
+	defer func() {
+		if !made {
+			ep.Close()
+		}
+	}()
+	h, c := l.srv.opt.NewConn()
+	c.loop, c.h, c.state = l, h, stateHead
+	made = true
+	return c
 }
 
 // readHead collects the request head. Bytes behind it are kept for after the answer.
@@ -63,6 +88,9 @@ func (c *Conn) readHead(p []byte) {
 	in = c.inbound()
 	in.msg, in.seen, in.rest = nil, 0, rest
 	c.introduce(r)
+	if !c.admit(r) {
+		return
+	}
 	c.state = stateRequest
 	in.request = r
 	// Most answers come during the call, and then epoll need not hear of the pause.
@@ -130,6 +158,7 @@ func (c *Conn) Refuse(status int, contentType, body string, headers ...string) {
 		return
 	}
 	c.loop.n.refused[refusedHandler]++
+	c.loop.demote(c)
 	c.respond(handshake.AppendRefusal(nil, status, contentType, body, r.Method != "HEAD", headers...))
 }
 
@@ -159,17 +188,21 @@ func (c *Conn) Detach() (net.Conn, error) {
 	}
 	c.state = stateClosed
 	c.pause = 0
+	c.loop.left(c)
 	conn, err := c.loop.p.Detach(&c.sock)
 	if err != nil {
+		c.loop.srv.totals.sockets.Add(-1)
 		return nil, err
 	}
 	c.loop.n.detached++
-	return &detached{Conn: conn, read: read, peer: r.Addr, certificate: r.Certificate}, nil
+	return &detached{Conn: conn, srv: c.loop.srv, read: read, peer: r.Addr, certificate: r.Certificate}, nil
 }
 
 // detached is a connection whose first bytes have been read already.
 type detached struct {
 	net.Conn
+	srv         *Server
+	closed      atomic.Bool
 	read        []byte
 	peer        netip.Addr // the client's
 	certificate *x509.Certificate
@@ -185,6 +218,14 @@ func (d *detached) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	return d.Conn.Read(p)
+}
+
+// Close closes the connection, which counts as a socket of the server until then.
+func (d *detached) Close() error {
+	if d.closed.CompareAndSwap(false, true) {
+		d.srv.totals.sockets.Add(-1)
+	}
+	return d.Conn.Close()
 }
 
 // CloseWrite ends the sending direction, which net/http does before it closes.

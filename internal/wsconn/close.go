@@ -20,12 +20,13 @@ const (
 	ClosePanic                              // a panic in a Handler (1011)
 	CloseTrickle                            // a message that was begun and hardly went on (1008)
 	CloseDeflate                            // compressed data that is none (1007)
+	CloseFragments                          // a message in too many frames (1009)
 	closeReasons                            // keep last
 )
 
 var closeNames = [closeReasons]string{
 	"", "peer", "server", "eof", "error", "idle", "overflow", "stalled", "protocol", "too-big", "utf8", "panic",
-	"trickle", "deflate",
+	"trickle", "deflate", "fragments",
 }
 
 // String returns the name that metrics use.
@@ -67,6 +68,7 @@ var (
 	errContinuation = &violation{ws.StatusProtocolError, CloseProtocol, "continuation out of order"}
 	errCloseBody    = &violation{ws.StatusProtocolError, CloseProtocol, "invalid close frame"}
 	errTooBig       = &violation{ws.StatusMessageTooBig, CloseTooBig, "message too big"}
+	errFragments    = &violation{ws.StatusMessageTooBig, CloseFragments, "message in too many frames"}
 	errUTF8         = &violation{ws.StatusInvalidFramePayloadData, CloseInvalidUTF8, "invalid utf-8"}
 	errDeflate      = &violation{ws.StatusInvalidFramePayloadData, CloseDeflate, "invalid compressed data"}
 	errTrickle      = &violation{ws.StatusPolicyViolation, CloseTrickle, "message is too slow"}
@@ -240,6 +242,8 @@ func (c *Conn) end(why CloseReason, reset bool) {
 	c.mu.Unlock()
 	delete(l.stalls, c)
 	delete(l.told, c)
+	l.settle(c)
+	l.ended(c)
 	if reset {
 		info.Unsent = l.p.Unsent(&c.sock)
 		l.p.Reset(&c.sock)

@@ -93,6 +93,7 @@ const (
 	pauseRequest uint8 = 1 << iota // the handler has not answered
 	pauseHold                      // a message is held
 	pauseHigh                      // the peer does not take what is queued for it
+	pauseRate                      // the peer has sent more than it may
 )
 
 const (

@@ -38,6 +38,18 @@
 // MaxMessage. UTF-8 is checked then, and not within a frame. A byte can become a thousand, and 1 KiB so cost a loop what
 // 1 MiB does otherwise, a few milliseconds: that is what MaxMessage bounds.
 //
+// # Limits
+//
+// A socket counts, from its acceptance to its end, and among those that are not upgraded until it is: there are only so
+// many of these, altogether and of an address, and what is beyond is closed at once. An upgrade is then counted as a
+// connection, before a Handler hears of it, or refused with a status that says whether to come back. Plain requests are
+// not: a full server still says that it is well. One that the Handler refuses is among those that are not upgraded again
+// until its peer has gone. What a connection counts for is kept by the loop: in a map for those that are not upgraded,
+// and of the others in four bytes by slot, if addresses are limited at all.
+//
+// Who sends more than it may is not read for a while (throttle.go): TCP tells it. Who has sent something lately is in a
+// table of the loop, until its buckets are full again.
+//
 // # Delays
 //
 // A delivery may wait for others (Class.Within). A queue in which all may wait is put into a lane of its loop: one lane
@@ -64,5 +76,5 @@
 //
 // Start reading at conn.go, then parse.go for what comes in, queue.go and flush.go for what goes out, join.go and
 // lane.go for parts and delays, deflate.go and inflate.go for compression, policy.go and room.go for what becomes of it
-// when there is no room, keepalive.go for silence, trickle.go for what is begun and not ended, close.go for the end.
+// when there is no room, admit.go and throttle.go for limits, keepalive.go for silence, trickle.go for what is begun and not ended, close.go for the end.
 package wsconn

@@ -51,7 +51,7 @@ func (o *parserOwner) OnClosed(CloseInfo) {}
 // NewParser returns a parser of an open connection.
 func NewParser(message func(ws.OpCode, []byte)) *Parser {
 	opt, _ := Options{NewConn: func() (Handler, *Conn) { return nil, nil }}.withDefaults()
-	l := &loop{srv: &Server{opt: opt, epoch: time.Now()}, maxFrames: 1000, maxBytes: 2 << 20}
+	l := &loop{srv: &Server{opt: opt, gate: newGate(&opt), epoch: time.Now()}, maxFrames: 1000, maxBytes: 2 << 20}
 	l.srv.maxMessage.Store(int64(opt.MaxMessage))
 	l.p, _ = poller.New(poller.Options{Portable: true})
 	p := &Parser{}
@@ -243,7 +243,7 @@ func (q *Queue) Reopen() {
 
 // Dropped returns what was dropped, by reason, and how much of it is to be told.
 func (q *Queue) Dropped() (reasons map[string]uint64, owed int) {
-	s := &Server{}
+	s := &Server{gate: newGate(&Options{})}
 	for i := range q.c.loop.srv.totals.dropped {
 		s.totals.dropped[i].Store(q.c.loop.srv.totals.dropped[i].Load())
 	}
@@ -313,3 +313,13 @@ func ReadOn(c *Conn) { c.unpause(pauseHigh) }
 
 // BreakOff ends a connection at once, before what is queued is flushed. Loop only.
 func BreakOff(c *Conn) { c.end(CloseError, true) }
+
+// Spends returns of how many connections the loops know that they have sent something.
+func (s *Server) Spends() (n int) {
+	for _, l := range s.loops {
+		got := make(chan int)
+		l.post(job{kind: jobFunc, fn: func() { got <- len(l.spends) }})
+		n += <-got
+	}
+	return n
+}

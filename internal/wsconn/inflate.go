@@ -47,6 +47,7 @@ func (c *Conn) unpack(op ws.OpCode, payload []byte, in *inbound) {
 		payload = u.in
 	}
 	bad := u.inflate(payload, int(c.maxMessage()))
+	l.took = max(l.took, int64(len(u.out))) // what it costs
 	if in != nil {
 		in.forget()
 	}

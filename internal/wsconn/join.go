@@ -46,7 +46,7 @@ func (l *loop) callJoin(c *Conn, parts []*Frame) (f *Frame) {
 	defer func() {
 		if v := recover(); v != nil {
 			l.n.panics++
-			l.srv.logPanic(v)
+			l.srv.logPanic(c, v)
 			f = nil
 		}
 	}()

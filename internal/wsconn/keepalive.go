@@ -81,7 +81,7 @@ func (c *Conn) keepAlive() {
 	l := c.loop
 	k := c.terms()
 	next, silent := k.Interval, c.silence()
-	if c.pause&pauseHold == 0 {
+	if c.pause&(pauseHold|pauseRate) == 0 { // else it is us who do not listen
 		if silent >= k.Idle {
 			c.end(CloseIdle, c.flags&flagBlocked != 0)
 			return

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/internal/limit"
 	"github.com/hoshi-ws/hoshi/internal/poller"
 )
 
@@ -55,12 +56,21 @@ type loop struct {
 	minding  bool             // checkBegun is ordered
 	packer   packer
 	unpacker unpacker
-	told     map[*Conn]time.Time // whose drops were told of in the last second
-	telling  bool                // tellDue is ordered
-	stopping bool
-	stopCode closeWith
-	emptied  bool // srv.empty is told
-	n        counters
+	heads    map[*Conn]limit.Place // that are not upgraded
+	places   []limit.Place         // of the others, by slot; as far as addresses are limited
+	spends   map[*Conn]*spend      // who has sent something lately, where rates are limited
+	slowed   []*spend              // the throttled ones
+	slowing  bool                  // checkSlowed is ordered
+	sweeping bool                  // sweepSpends is ordered
+	took     int64                 // bytes of payload that have been parsed, for what they are charged to
+
+	restedSpends []*spend
+	told         map[*Conn]time.Time // whose drops were told of in the last second
+	telling      bool                // tellDue is ordered
+	stopping     bool
+	stopCode     closeWith
+	emptied      bool // srv.empty is told
+	n            counters
 
 	// Of the one queue with queueWriting: how many of its frames are being written. Set by the loop and read by others
 	// under that queue's lock.
@@ -329,7 +339,7 @@ func (l *loop) recovered() {
 
 func (l *loop) panicked(c *Conn, v any) {
 	l.n.panics++
-	l.srv.logPanic(v)
+	l.srv.logPanic(c, v)
 	if c != nil {
 		c.afterPanic()
 	}

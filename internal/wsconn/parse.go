@@ -136,12 +136,17 @@ func (c *Conn) judge(h *header) *violation {
 		return nil
 	}
 	// A frame without payload adds no length but takes time; nothing is kept for it, so a count is enough.
-	if h.length > limit-int64(len(in.msg)) || in.frags >= minFrags+int(limit>>4) {
+	switch {
+	case h.length > limit-int64(len(in.msg)):
 		return errTooBig
+	case in.frags >= minFrags+int(limit>>4):
+		return errFragments
 	}
 	return nil
 }
 
+// minFrags is how many frames a message may have, and one more for each 16 bytes of the largest. No setting: who needs
+// more sends less than a frame's header costs in each.
 const minFrags = 1024
 
 // maxMessage returns how large a message may be, in bytes.
@@ -171,12 +176,19 @@ func (c *Conn) onRead(p []byte) {
 // parse handles all frames in p, which it changes, and returns what is left when parsing must pause.
 func (c *Conn) parse(p []byte) []byte {
 	c.flags |= flagParsing
+	l := c.loop
+	budget := l.spender(c)
 	for len(p) > 0 && c.state == stateOpen && c.pause == 0 && c.flags&flagResume == 0 {
 		in := c.in
+		frames := l.n.framesIn
+		l.took = 0
 		if in == nil || in.hn == 0 && !in.inside {
 			p = c.parseFrame(p)
 		} else {
 			p = c.parseMore(in, p)
+		}
+		if budget != nil {
+			budget.charge(l.n.framesIn-frames, l.took)
 		}
 		if c.flags&flagHigh != 0 {
 			c.relieve()
@@ -223,6 +235,7 @@ func (c *Conn) parseFrame(p []byte) []byte {
 		return c.payload(in, p)
 	}
 	payload := p[:h.length]
+	c.loop.took = h.length
 	ws.Cipher(payload, h.mask, 0)
 	if h.op.IsControl() {
 		c.control(h.op, payload)
@@ -279,6 +292,7 @@ func (c *Conn) parseMore(in *inbound, p []byte) []byte {
 // message costs linear time however it arrives.
 func (c *Conn) payload(in *inbound, p []byte) []byte {
 	part := p[:min(int64(len(p)), in.cur.length-in.got)]
+	c.loop.took = int64(len(part))
 	ws.Cipher(part, in.cur.mask, int(in.got&3))
 	p = p[len(part):]
 	if !in.cur.op.IsControl() {

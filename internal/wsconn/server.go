@@ -16,6 +16,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/rs/zerolog"
 
+	"github.com/hoshi-ws/hoshi/internal/limit"
 	"github.com/hoshi-ws/hoshi/internal/poller"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
 )
@@ -82,6 +83,12 @@ type Options struct {
 	// for all connections that get the same parts. It may be asked for again if the system did not take it. A panic in
 	// it closes c with 1011. Required if there are parts.
 	Join func(c *Conn, parts []*Frame) *Frame
+	// Limits are what clients may have and may do.
+	Limits Limits
+	// Refused hears of each socket that is shed, each handshake that a limit refuses, and of each connection when it is
+	// throttled, once until it has rested; addr is not valid where it is not known yet. It is called on a loop, and must
+	// not block. Default none.
+	Refused func(addr netip.Addr, reason string)
 	// Logger is used for what should not happen. The zero value logs nothing.
 	Logger zerolog.Logger
 }
@@ -125,6 +132,7 @@ type Server struct {
 	// fixed after New
 	opt    Options
 	limits handshake.Limits
+	gate   *gate
 	log    zerolog.Logger
 	addr   net.Addr
 	ln     net.Listener // taken by the first loop in Start
@@ -175,10 +183,11 @@ func New(o Options) (*Server, error) {
 		epoch: time.Now(),
 		keep:  o.keepalive(),
 		done:  make(chan struct{}),
+		gate:  newGate(&o),
 	}
 	s.maxMessage.Store(int64(o.MaxMessage))
 	for i := range o.Loops {
-		l := &loop{srv: s, index: i, maxFrames: uint32(o.QueueMessages), maxBytes: uint32(o.QueueBytes)}
+		l := &loop{srv: s, index: i, heads: map[*Conn]limit.Place{}, maxFrames: uint32(o.QueueMessages), maxBytes: uint32(o.QueueBytes)}
 		l.p, err = poller.New(poller.Options{
 			Portable: o.Portable,
 			OnTurn:   l.onTurn,
@@ -238,6 +247,10 @@ func (s *Server) Start() {
 
 // spread gives an accepted connection to the loop whose turn it is.
 func (s *Server) spread(first *loop, ep poller.Endpoint) {
+	if !s.enter(first) {
+		ep.Close()
+		return
+	}
 	l := s.loops[int(s.turn.Add(1)-1)%len(s.loops)]
 	if l == first {
 		l.attach(ep)
@@ -327,12 +340,37 @@ func (l *loop) rest() {
 	for _, j := range l.inbox.jobs {
 		if j.kind == jobAttach {
 			j.ep.Close()
+			l.srv.turnAway()
 		}
 	}
 	l.inbox.jobs = nil
 	l.n.publish(&l.srv.totals)
 }
 
-func (s *Server) logPanic(v any) {
-	s.log.Error().Type("value", v).Bytes("stack", debug.Stack()).Msg("panic in a connection's handler")
+// Named is a Handler that logs can name.
+type Named interface {
+	// Name says which connection it is: a conn-id. It is called on the loop.
+	Name() string
+}
+
+// logPanic says which connection a panic has cost. c is nil where it was none's. The value may hold what a client has
+// sent, so only its type is told.
+func (s *Server) logPanic(c *Conn, v any) {
+	e := s.log.Error().Type("value", v).Bytes("stack", debug.Stack())
+	if c != nil {
+		if h, ok := c.h.(Named); ok {
+			e = e.Str("conn", nameOf(h))
+		}
+	}
+	e.Msg("panic in a connection's handler")
+}
+
+// nameOf asks a handler that has just panicked for its name.
+func nameOf(h Named) (name string) {
+	defer func() {
+		if recover() != nil {
+			name = "unknown"
+		}
+	}()
+	return h.Name()
 }

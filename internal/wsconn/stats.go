@@ -13,7 +13,11 @@ const (
 	refusedTimeout = 16 + iota // the head was not complete in time
 	refusedEOF                 // the peer ended within the head
 	refusedHandler             // Refuse was called
-	refusedOwn                 // keep last
+	refusedFull                // by Limits, as the following
+	refusedRate
+	refusedAddrFull
+	refusedAddrRate
+	refusedOwn // keep last
 )
 
 // Behind them those of what comes before a request, each with its reason on top.
@@ -25,11 +29,19 @@ const (
 
 // Stats are counters since the start, and Open, which is a gauge.
 type Stats struct {
-	Accepted     uint64            `json:"accepted"` // upgrades
-	Detached     uint64            `json:"detached"` // plain requests handed over
-	Refused      map[string]uint64 `json:"refused"`  // requests, by reason
-	Open         int64             `json:"open"`     // accepted and not closed
-	Closed       map[string]uint64 `json:"closed"`   // accepted connections, by CloseReason
+	Accepted     uint64            `json:"accepted"`     // upgrades
+	Detached     uint64            `json:"detached"`     // plain requests handed over
+	Refused      map[string]uint64 `json:"refused"`      // requests, by reason
+	Open         int64             `json:"open"`         // accepted and not closed
+	Sockets      int64             `json:"sockets"`      // all there are, those handed over included
+	Heads        int64             `json:"heads"`        // of these, not upgraded
+	Conns        int64             `json:"conns"`        // what Limits.Conns bounds
+	Addresses    int               `json:"addresses"`    // that limits know something of
+	Shed         map[string]uint64 `json:"shed"`         // sockets that were closed at once, by reason
+	Throttled    int64             `json:"throttled"`    // connections that are not read at the moment
+	Throttles    uint64            `json:"throttles"`    // how often one was stopped
+	ThrottledMS  uint64            `json:"throttled_ms"` // for how long, all together
+	Closed       map[string]uint64 `json:"closed"`       // accepted connections, by CloseReason
 	FramesIn     uint64            `json:"frames_in"`
 	BytesIn      uint64            `json:"bytes_in"`   // as read, requests included
 	FramesOut    uint64            `json:"frames_out"` // given to the system whole, HTTP responses included
@@ -49,21 +61,24 @@ type Stats struct {
 // counters are a loop's own, and published once each turn.
 type counters struct {
 	accepted, detached, framesIn, bytesIn, framesOut, bytesOut, writeCalls, deflated, inflated, overflows, discarded, unsent,
-	acceptErrors, acceptShed, panics uint64
-	open    int64
-	joined  uint64 // parts beyond one for each frame made of them; for gather alone
-	refused [refusedCount]uint64
-	closed  [closeReasons]uint64
+	acceptErrors, acceptShed, panics, throttles, throttledMS uint64
+	open, throttled int64
+	shed            [shedCount]uint64
+	joined          uint64 // parts beyond one for each frame made of them; for gather alone
+	refused         [refusedCount]uint64
+	closed          [closeReasons]uint64
 }
 
 // totals are the sums of all loops.
 type totals struct {
 	accepted, detached, framesIn, bytesIn, framesOut, bytesOut, writeCalls, deflated, inflated, overflows, discarded, unsent,
-	acceptErrors, acceptShed, panics atomic.Uint64
-	open    atomic.Int64
-	refused [refusedCount]atomic.Uint64
-	closed  [closeReasons]atomic.Uint64
-	dropped [droppedCount]atomic.Uint64 // counted at once: whoever drops may be on any goroutine
+	acceptErrors, acceptShed, panics, throttles, throttledMS atomic.Uint64
+	open, throttled       atomic.Int64
+	sockets, heads, conns atomic.Int64 // counted at once, since limits are asked of them
+	shed                  [shedCount]atomic.Uint64
+	refused               [refusedCount]atomic.Uint64
+	closed                [closeReasons]atomic.Uint64
+	dropped               [droppedCount]atomic.Uint64 // counted at once: whoever drops may be on any goroutine
 }
 
 // publish moves what has been counted to t.
@@ -87,6 +102,8 @@ func (n *counters) publish(t *totals) {
 		{&n.acceptErrors, &t.acceptErrors},
 		{&n.acceptShed, &t.acceptShed},
 		{&n.panics, &t.panics},
+		{&n.throttles, &t.throttles},
+		{&n.throttledMS, &t.throttledMS},
 	} {
 		if *m.from != 0 {
 			m.to.Add(*m.from)
@@ -96,6 +113,16 @@ func (n *counters) publish(t *totals) {
 	if n.open != 0 {
 		t.open.Add(n.open)
 		n.open = 0
+	}
+	if n.throttled != 0 {
+		t.throttled.Add(n.throttled)
+		n.throttled = 0
+	}
+	for i, v := range n.shed {
+		if v != 0 {
+			t.shed[i].Add(v)
+			n.shed[i] = 0
+		}
 	}
 	for i, v := range n.refused {
 		if v != 0 {
@@ -125,6 +152,14 @@ func refusedName(i int) string {
 		return "eof"
 	case refusedHandler:
 		return "handler"
+	case refusedFull:
+		return refuseFull.Reason
+	case refusedRate:
+		return refuseRate.Reason
+	case refusedAddrFull:
+		return refuseAddrFull.Reason
+	case refusedAddrRate:
+		return refuseAddrRate.Reason
 	}
 	return handshake.Reason(i).String()
 }
@@ -137,6 +172,14 @@ func (s *Server) Stats() Stats {
 		Detached:     t.detached.Load(),
 		Refused:      make(map[string]uint64),
 		Open:         t.open.Load(),
+		Sockets:      t.sockets.Load(),
+		Heads:        t.heads.Load(),
+		Conns:        t.conns.Load(),
+		Addresses:    s.gate.places.Len(s.now()),
+		Shed:         make(map[string]uint64),
+		Throttled:    t.throttled.Load(),
+		Throttles:    t.throttles.Load(),
+		ThrottledMS:  t.throttledMS.Load(),
 		Closed:       make(map[string]uint64),
 		FramesIn:     t.framesIn.Load(),
 		BytesIn:      t.bytesIn.Load(),
@@ -152,6 +195,11 @@ func (s *Server) Stats() Stats {
 		AcceptErrors: t.acceptErrors.Load(),
 		AcceptShed:   t.acceptShed.Load(),
 		Panics:       t.panics.Load(),
+	}
+	for i := range t.shed {
+		if v := t.shed[i].Load(); v != 0 {
+			st.Shed[shed(i).String()] = v
+		}
 	}
 	for i := range t.refused {
 		if v := t.refused[i].Load(); v != 0 {
