@@ -49,6 +49,7 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 		n.refuseAjax(w, refusePath)
 		return
 	}
+	who.addr = from.addr
 	v := n.voices[who.voice]
 	if r.Method == http.MethodPost {
 		n.serveSay(w, r, who, body)
@@ -157,7 +158,11 @@ func (n *Node) servePoll(ctx context.Context, w http.ResponseWriter, v *voice, w
 		case home != "":
 			r, end = n.pollThere(ctx, home, who, handshake)
 		default:
-			r = n.openPolls(ctx, who)
+			var refused *refusal
+			if r, refused = n.openPolls(ctx, who); refused != nil {
+				n.refuseAjax(w, refused)
+				return
+			}
 		}
 		if r.status == statusUnknown {
 			pause(ctx, unknownPause)
@@ -263,8 +268,11 @@ func (n *Node) awaitRelay(ctx context.Context, r *relay, every time.Duration) re
 
 // openPolls makes a session for a client that is not known, and returns its
 // handshake.
-func (n *Node) openPolls(ctx context.Context, who identity) response {
+func (n *Node) openPolls(ctx context.Context, who identity) (response, *refusal) {
 	s := n.newPolls(who)
+	if refused := n.countPolls(s, &who); refused != nil {
+		return response{}, refused
+	}
 	ch := make(chan response, 1)
 	s.post(func() {
 		n.open(s, func() {
@@ -277,9 +285,9 @@ func (n *Node) openPolls(ctx context.Context, who identity) response {
 	})
 	select {
 	case r := <-ch:
-		return r
+		return r, nil
 	case <-ctx.Done():
-		return response{} // it expires like any other
+		return response{}, nil // it expires like any other
 	}
 }
 
@@ -324,6 +332,10 @@ func (n *Node) serveSay(w http.ResponseWriter, r *http.Request, who identity, ms
 	if answer.status == statusUnknown {
 		// It has not polled yet, or its node is gone. What it says counts all the
 		// same, as in the reference; there is no connection that it comes from.
+		if over := n.ws.Knock(who.addr); over != nil {
+			n.refuseAjax(w, asRefusal(over))
+			return
+		}
 		s = n.newPolls(who)
 		s.open = true
 		answer = n.sayHere(ctx, s, msg)
@@ -366,6 +378,7 @@ func (n *Node) writeAjax(w http.ResponseWriter, v *voice, r response) bool {
 		h.Set("Content-Type", "text/plain; charset=utf-8")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
+	retryAfter(h, r.status)
 	w.WriteHeader(r.status)
 	if _, err := w.Write(r.body); err != nil {
 		return false

@@ -145,7 +145,7 @@ func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
 	if cmd.Callback == nil {
 		err = n.handOver(s, func() error { return n.bus.Publish(out) })
 	} else {
-		if !s.mayCall(n.maxCalls) {
+		if !s.mayCall(int32(n.opts.Limits.MaxCallbacks)) {
 			return wsconn.Hold
 		}
 		call := &pendingCall{session: s, callback: bytes.Clone(cmd.Callback)}
@@ -177,6 +177,7 @@ func (s *session) mayCall(max int32) bool {
 	if s.calls.Load() < max {
 		return true
 	}
+	s.node.limits.callbacksHeld.Add(1)
 	s.starved.Store(true)
 	return s.calls.Load() < max // again: the last one may have ended in between
 }

@@ -23,8 +23,7 @@ import (
 type Node struct {
 	// Fixed after Start.
 	opts          Options
-	maxCalls      int32 // callbacks of one connection that wait for backends at once
-	maxOwed       int   // subscribes of one connection that wait for interests at once
+	maxOwed       int // subscribes of one connection that wait for interests at once
 	log           zerolog.Logger
 	started       time.Time
 	access        *access
@@ -53,6 +52,7 @@ type Node struct {
 	held       heldBack
 	tabs       tabs
 	asks       *asks
+	limits     limits
 	revoker    *revoker
 	security   securityLog
 	slots      atomic.Uint32 // the last number given to a latest-only channel
@@ -115,9 +115,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n.badPush = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	n.large = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	n.maxMessage.Store(int64(o.MaxMessage))
-	// All may be answered in one moment, when NATS goes away, and then they
-	// must fit the send queue.
-	n.maxCalls = int32(max(o.QueueMessages/2, 1))
+	n.limits.setUp(&o)
 	// A connection can have so many channels, and may ask for each twice.
 	n.maxOwed = max(min(o.QueueMessages/2, 2*o.Channels.MaxSubscriptionsPerConn), 1)
 	if err := n.listen(); err != nil {
@@ -164,6 +162,8 @@ func (n *Node) listen() error {
 		IdleTimeout:      o.IdleTimeout,
 		StallTimeout:     o.StallTimeout,
 		CloseTimeout:     o.CloseTimeout,
+		Limits:           o.Limits.ofSockets(),
+		Refused:          n.refusedByServer,
 		Notice:           n.notice,
 		Join:             n.joinParts,
 		Logger:           *o.Logger,

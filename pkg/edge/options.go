@@ -93,6 +93,9 @@ type Options struct {
 	// that Channels.Overflow says nothing of and of pushes.
 	Overflow Overflow
 
+	// Limits are what clients may have and may do.
+	Limits LimitOptions
+
 	// Access says who may come, and what for.
 	Access AccessOptions
 
@@ -259,6 +262,9 @@ func (o Options) withDefaults() (Options, error) {
 	set("MaxAsks", &o.MaxAsks, DefaultMaxAsks, 1, 1<<16)
 	set("MaxRevocations", &o.MaxRevocations, DefaultMaxRevocations, 1, 10_000_000)
 	set("MaxAsked", &o.MaxAsked, DefaultMaxAsked, 1, 1<<24)
+	if err := o.Limits.withDefaults(o.QueueMessages); err != nil {
+		errs = append(errs, err)
+	}
 	if o.Channels.MaxSubscribers < 0 {
 		errs = append(errs, fmt.Errorf("MaxSubscribers must not be negative, not %d", o.Channels.MaxSubscribers))
 	}

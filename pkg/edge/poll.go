@@ -17,6 +17,11 @@ import (
 type polls struct {
 	serial serial
 
+	// Owned by serial.
+	spend   spend        // what it has sent lately
+	place   wsconn.Place // if counted
+	counted bool         // as a connection
+
 	// Requests with messages that wait behind a question. Owned by serial.
 	behind []func()
 
@@ -289,6 +294,10 @@ func (n *Node) say(s *session, w *waiter, msg []byte) {
 	}
 	if s.asking() {
 		t.polls.behind = append(t.polls.behind, func() { n.say(s, w, msg) })
+		return
+	}
+	if !n.limits.maySay(&t.polls.spend, time.Since(n.started), len(msg)) {
+		w.answer(response{refuseAjaxRate.status, []byte(refuseAjaxRate.body)})
 		return
 	}
 	v := s.voice()

@@ -3,6 +3,7 @@ package edge
 import (
 	"iter"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type identity struct {
 	uid      string         // token; empty where nobody vouches for a uid
 	who      *auth.Identity // what a token or a certificate says; nil where there is none
 	until    time.Time      // when the certificate expires; zero without one
+	addr     netip.Addr     // of a request of net/http
 	conn     id.Conn        // of the session that the request makes, if it makes one
 
 	// Of Sente, whose clients always have an id.

@@ -94,6 +94,16 @@ func (s *session) admitted(req *identity, refused *refusal) {
 		return
 	}
 	s.id = req.conn
+	if refused := n.countUser(s, req); refused != nil {
+		n.refuse(s, refused)
+		return
+	}
+	begun := false
+	defer func() {
+		if !begun { // a panic, which nothing else follows
+			n.limits.leave(s)
+		}
+	}()
 	s.SetGroup(req.voice)
 	s.protocol = req.protocol
 	if req.client != "" {
@@ -108,7 +118,11 @@ func (s *session) admitted(req *identity, refused *refusal) {
 	default:
 		s.accept()
 	}
+	begun = true
 }
+
+// Name implements wsconn.Named. Loop only.
+func (s *session) Name() string { return s.id.String() }
 
 // accept answers the upgrade: the 101 and the handshake leave in one write,
 // then conn-open is handed over, then pushes flow.
@@ -158,6 +172,7 @@ func (s *session) uidText() []byte {
 func (s *session) OnClosed(info wsconn.CloseInfo) {
 	n := s.node
 	s.closed = true
+	n.limits.leave(s)
 	s.unknow()
 	n.revoker.forget(s)
 	n.asks.leave(s)
@@ -247,6 +262,7 @@ func (n *Node) userAnswered(s *session, sub *subscription, err error) {
 // refuse answers a request with an HTTP error and closes.
 func (n *Node) refuse(s *session, r *refusal) {
 	n.counts.refusedRequest(r.reason)
+	n.limits.leave(s)
 	n.limited(s, r)
 	s.Refuse(r.status, "text/plain; charset=utf-8", r.body, r.header...)
 }

@@ -39,6 +39,7 @@ type Stats struct {
 	Sente   SenteStats   `json:"sente"`
 	Asks    AskStats     `json:"asks"`
 	Admin   AdminStats   `json:"admin"`
+	Limits  LimitStats   `json:"limits"`
 	Sockets wsconn.Stats `json:"sockets"`
 	Bus     bus.Stats    `json:"bus"`
 	Process ProcessStats `json:"process"`
@@ -86,6 +87,7 @@ func (n *Node) Stats() Stats {
 		MaxMessage:  n.maxMessage.Load(),
 		Asks:        n.asks.stats(),
 		Admin:       n.revoker.stats(),
+		Limits:      n.limits.stats(),
 		Sockets:     n.ws.Stats(),
 		Bus:         n.bus.Stats(),
 		Process:     processStats(),

@@ -49,6 +49,7 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 	allowed, limits := s.decide(opSubscribe, token)
 	switch {
 	case int(s.count) >= rules.MaxSubscriptionsPerConn:
+		n.limits.maxSubscriptions.Add(1)
 		return nil, dialect.MaxSubscriptionsPerConn, true
 	case !rules.exists(token):
 		return nil, dialect.ChannelNotFound, true
@@ -62,6 +63,7 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 	}
 	sub, joined := n.channels.Join(token, s, most)
 	if joined == hub.Full {
+		n.limits.maxSubscribers.Add(1)
 		return nil, dialect.MaxSubscribersReached, true
 	}
 	sub.Next, s.subs = s.subs, sub

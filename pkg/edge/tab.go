@@ -459,6 +459,7 @@ func (s *session) leave() {
 func (s *session) endPolls() {
 	n := s.node
 	s.closed = true
+	n.uncountPolls(s)
 	s.leaveChannels()
 	n.asks.leave(s)
 	n.revoker.forget(s)
