@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"runtime"
 
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -63,3 +64,6 @@ const SlowQueue = slowQueue
 
 // Verifying returns how many wait.
 func Verifying(n *Node) int { return len(n.access.slow.jobs) }
+
+// Settle waits until a node has delivered what was published before.
+func Settle(ctx context.Context, n *Node) error { return n.bus.Settle(ctx) }

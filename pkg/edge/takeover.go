@@ -19,11 +19,14 @@ import (
 // first. On hoshi.client.<client-id>, which every node that holds the tab hears:
 //
 //	locate UID    a request: who holds this tab? Answered ["conn-.." :ws] or ["conn-.." :ajax]
-//	here UID      the connection in Hoshi-From has the tab now
+//	here UID      the connection in Hoshi-From has the tab now, it says: backends can
+//	              publish there too, so it is asked
 //
 // and on hoshi.node.<node>.<conn-id>, where backends may not publish, to the session, or to the request, with
 // that id; Hoshi-From says where the answer goes:
 //
+//	really CLIENT UID   do you have this tab? Answered, if so, by
+//	mine UID      I have
 //	take UID      keep what comes for the tab: somebody newer wants it. Answered by
 //	quiet FORM    that is done; the client writes in that form
 //	give UID      hand the tab over: part, part, .., end
@@ -142,6 +145,11 @@ func (n *Node) tabMessage(m *bus.Message) {
 		return
 	}
 	switch verb {
+	case "really":
+		client, uid, _ := strings.Cut(arg, " ")
+		n.answerReally(m.Token, client, uid, m.From)
+	case "mine":
+		n.heardMine(m.Token, arg, m.From)
 	case "take":
 		n.holdStill(m.Token, arg, m.From)
 	case "quiet":
@@ -171,29 +179,46 @@ func (n *Node) answerLocate(m *bus.Message, uid string) {
 	n.sendTab(&bus.Outgoing{Subject: m.ReplyTo, Body: body})
 }
 
-// heardHere yields to a newer session of the same tab, which has not found this
-// one when it came, and insists on being the newer one where it is.
+// heardHere asks a session that says to have a tab of this node whether it really
+// has it: on that subject anybody could say so.
 func (n *Node) heardHere(m *bus.Message, uid string) {
 	for _, sub := range n.clients.Snapshot(m.Token) {
-		s := sub.Conn
-		t := s.tab()
-		if t.uid != uid || m.From == "" || s.id.String() == m.From {
-			continue
+		if s := sub.Conn; s.tab().uid == uid && s.id.String() != m.From {
+			n.publishTab(m.From, s.id.String(), "really "+m.Token+" "+uid)
 		}
-		switch t.standing() {
-		case tabOpen:
-			if s.id.String() > m.From {
-				n.publishTabHere(s)
-				continue
-			}
-		case tabParked:
-		case tabOpening, tabGone:
-			continue // it will say so by itself, or has said so
-		}
-		t.yield()
-		to := m.From
-		n.afterBarrier(func() { n.handTab(s, successor{}, to) })
 	}
+}
+
+// answerReally tells a session of the same tab that this node's has it.
+func (n *Node) answerReally(connID, client, uid, to string) {
+	s := n.tabSession(connID)
+	if s == nil || s.tab().client != client || s.tab().uid != uid {
+		return
+	}
+	if now := s.tab().standing(); now == tabOpen || now == tabParked {
+		n.publishTab(to, connID, "mine "+uid)
+	}
+}
+
+// heardMine yields to a newer session of the same tab, which has not found this
+// one when it came, and insists on being the newer one where it is.
+func (n *Node) heardMine(connID, uid, from string) {
+	s := n.tabSession(connID)
+	if s == nil || from == "" || s.tab().uid != uid {
+		return
+	}
+	switch s.tab().standing() {
+	case tabOpen:
+		if connID > from {
+			n.publishTabHere(s)
+			return
+		}
+	case tabParked:
+	case tabOpening, tabGone:
+		return // it will say so by itself, or has said so
+	}
+	s.tab().yield()
+	n.afterBarrier(func() { n.handTab(s, successor{}, from) })
 }
 
 // standing is the state of the tab, in which a client that polls has it open.
