@@ -65,7 +65,25 @@ func (c *CSRF) Valid(session, token string) bool {
 // before all of these. The error is an *Error, ReasonCSRF.
 func (c *CSRF) Check(r Request, form string) error {
 	session := cookie(r, c.cookie)
-	token, ok := param(r, csrfParam)
+	token, ok := csrfToken(r, form)
+	if !ok || session.many || token.many || !c.Valid(session.value, token.value) {
+		return Refusal(ReasonCSRF)
+	}
+	return nil
+}
+
+// CSRFToken returns the token that Check would look at, empty where there is none
+// or several. form is as of Check.
+func CSRFToken(r Request, form string) string {
+	token, ok := csrfToken(r, form)
+	if !ok || token.many {
+		return ""
+	}
+	return token.value
+}
+
+func csrfToken(r Request, form string) (token single, ok bool) {
+	token, ok = param(r, csrfParam)
 	if form != "" {
 		token = single{value: form}
 	}
@@ -74,8 +92,5 @@ func (c *CSRF) Check(r Request, form string) error {
 			token = header(r, name)
 		}
 	}
-	if !ok || session.many || token.many || !c.Valid(session.value, token.value) {
-		return Refusal(ReasonCSRF)
-	}
-	return nil
+	return token, ok
 }

@@ -15,6 +15,7 @@ import (
 //	judge     what the request itself tells: the dialect, who may come from where
 //	verify    the token, if there is one; elsewhere if that takes long
 //	identify  the format, and the uid
+//	callOut   what a backend says, where one is asked
 //
 // A step that has to wait, on a loop that must not, gives what follows away and
 // returns. An upgrade's reading is paused meanwhile, so nothing of the client
@@ -26,6 +27,7 @@ type admission struct {
 	path      string
 	from      *caller
 	protocols iter.Seq[string]
+	repeats   bool                      // a poll or a send: the same comes again and again
 	echo      bool                      // for Options.WSEcho: only origin and token count
 	post      func(fn func())           // brings fn to who admits
 	done      func(*identity, *refusal) // hears the end, once
@@ -101,20 +103,16 @@ func (a *admission) verified(who auth.Identity, refused *refusal) {
 
 // identify chooses the voice, and the uid.
 func (a *admission) identify() {
-	if a.echo {
-		a.done(&a.who, nil)
-		return
-	}
 	n, who, query := a.node, &a.who, a.from.query
 	var ok bool
-	if who.voice, who.protocol, ok = n.chooseVoice(a.isSente, a.protocols, query["format"]); !ok {
+	if who.voice, who.protocol, ok = n.chooseVoice(a.isSente, a.protocols, query["format"]); !ok && !a.echo {
 		a.refuse(refuseFormat)
 		return
 	}
 	given := []string(nil)
 	if who.who != nil {
 		given = []string{who.who.UID}
-	} else if p := n.opts.InsecureUIDParam; p != "" && query.Has(p) {
+	} else if p := n.opts.InsecureUIDParam; p != "" && query.Has(p) && !a.echo {
 		given = query[p]
 	}
 	if given != nil {
@@ -123,8 +121,12 @@ func (a *admission) identify() {
 			return
 		}
 	}
+	if a.echo {
+		a.done(who, nil)
+		return
+	}
 	who.conn = n.ids.Next(n.now().UnixMilli())
-	a.done(who, nil)
+	a.callOut()
 }
 
 // callerOf returns who sends an upgrade.

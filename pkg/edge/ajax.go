@@ -40,6 +40,9 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		from.csrf = form.Get("csrf-token")
 	}
+	if n.callouts.opts.Connect && !awaitLonger(w, n.callouts.opts.Timeout) {
+		return
+	}
 	who, refused := n.admitHTTP(r, from)
 	switch {
 	case refused != nil:
@@ -64,12 +67,8 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 	// It waits elsewhere than the plain requests, and longer.
 	n.handoff.open.Add(-1)
 	defer n.handoff.open.Add(1)
-	rc := http.NewResponseController(w)
 	wait := n.opts.Sente.LPTimeout + answerTimeout
-	if err := rc.SetReadDeadline(time.Time{}); err != nil {
-		return
-	}
-	if err := rc.SetWriteDeadline(time.Now().Add(wait + answerTimeout)); err != nil {
+	if !awaitLonger(w, wait) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
@@ -81,6 +80,13 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 // request itself waits for.
 const answerTimeout = 2 * time.Second
 
+// awaitLonger lets a request be answered after some time: those of plain requests
+// are short. It is false where the connection has ended.
+func awaitLonger(w http.ResponseWriter, wait time.Duration) bool {
+	rc := http.NewResponseController(w)
+	return rc.SetReadDeadline(time.Time{}) == nil && rc.SetWriteDeadline(time.Now().Add(wait+answerTimeout)) == nil
+}
+
 // admitHTTP admits a request of net/http, on its goroutine.
 func (n *Node) admitHTTP(r *http.Request, from *caller) (identity, *refusal) {
 	type end struct {
@@ -89,7 +95,7 @@ func (n *Node) admitHTTP(r *http.Request, from *caller) (identity, *refusal) {
 	}
 	ch := make(chan end, 1)
 	n.admit(&admission{
-		path: r.URL.Path, from: from, protocols: func(func(string) bool) {},
+		path: r.URL.Path, from: from, repeats: true, protocols: func(func(string) bool) {},
 		post: func(fn func()) { fn() },
 		done: func(who *identity, refused *refusal) { ch <- end{who, refused} },
 	})
@@ -280,6 +286,7 @@ func (n *Node) openPolls(ctx context.Context, who identity) (response, *refusal)
 			s.open = true
 			n.revoker.watch(s)
 			n.publishOpen(s)
+			n.greet(s)
 			ch <- response{http.StatusOK, s.handshakeText()}
 		}, func(r *refusal) { ch <- response{r.status, []byte(r.body)} })
 	})
@@ -297,19 +304,16 @@ func (n *Node) newPolls(who identity) *session {
 	s.SetGroup(who.voice)
 	t := &tab{session: s, id: who.client, client: who.clientToken, uid: who.uidOrNil(), polls: &polls{}}
 	s.extra = &extra{tab: t}
-	s.believe(who.who, who.until)
+	s.extra.welcome = who.welcome
+	s.believe(who.who, who.until, who.as)
 	return s
 }
 
 // serveSay answers a POST.
 func (n *Node) serveSay(w http.ResponseWriter, r *http.Request, who identity, msg []byte) {
 	v := n.voices[who.voice]
-	rc := http.NewResponseController(w)
 	wait := max(n.opts.RequestTimeout, bus.DefaultRequestTimeout) + answerTimeout
-	if err := rc.SetReadDeadline(time.Time{}); err != nil {
-		return
-	}
-	if err := rc.SetWriteDeadline(time.Now().Add(wait + answerTimeout)); err != nil {
+	if !awaitLonger(w, wait) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), wait)

@@ -79,8 +79,22 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 		keyword = dialect.ChannelNotFound
 	}
 	limits, reason := noLimits, refusedPublish
-	if keyword == "" {
+	asked := s.takeAnswer() // where this message was held back for it
+	switch {
+	case keyword != "":
+	case asked != nil && asked.channel == token:
+		keyword = asked.keyword
+	default:
 		limits, keyword, reason = s.mayPublish(token, cmd)
+		if keyword == "" {
+			var hold bool
+			if keyword, hold = n.askPublish(s, token); hold {
+				if s.blocked {
+					s.giveBack(limits)
+				}
+				return wsconn.Hold
+			}
+		}
 	}
 	if keyword != "" {
 		n.counts.refused(reason)
@@ -102,6 +116,9 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 		n.answerResult(s, cmd.Callback, "")
 	case errors.Is(err, bus.ErrFull):
 		s.giveBack(limits)
+		if asked != nil {
+			s.ask(asked)
+		}
 		return wsconn.Hold
 	default:
 		n.counts.refused(reasonOf(err))
@@ -198,6 +215,8 @@ func (n *Node) reply(r bus.Reply) {
 		s := key.session
 		s.replyAsync(key.callback, func(dst, callback []byte) []byte { return n.appendReply(dst, s, r, callback) })
 		s.called()
+	case *callout:
+		n.callouts.replied(key, r)
 	case *locating:
 		n.located(key, r)
 	case *still:

@@ -53,6 +53,7 @@ type Node struct {
 	tabs       tabs
 	asks       *asks
 	limits     limits
+	callouts   *callouts
 	revoker    *revoker
 	security   securityLog
 	slots      atomic.Uint32 // the last number given to a latest-only channel
@@ -111,6 +112,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n.security.setUp(o.Logger, n.started)
 	n.tabs.away, n.tabs.relays = hub.NewTable[*session](), hub.NewTable[*relay]()
 	n.setUpVoices()
+	n.callouts = newCallouts(n)
 	n.channels = hub.New[*session](n.setUpOverflow())
 	n.badPush = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	n.large = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})

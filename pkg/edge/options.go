@@ -102,6 +102,9 @@ type Options struct {
 	// Channels are the rules for channels.
 	Channels ChannelOptions
 
+	// Callouts say what backends are asked before clients may do it.
+	Callouts CalloutOptions
+
 	// WrapRecv wraps every event but those of namespace chsk in
 	// [:chsk/recv ..], for clients set to wrap-recv-evs?.
 	WrapRecv bool
@@ -296,6 +299,7 @@ func (o Options) withDefaults() (Options, error) {
 		errs = append(errs, tlsErr)
 	}
 	errs = append(errs, o.checkOverflow()...)
+	errs = append(errs, o.Callouts.check()...)
 	if err := o.checkWSEcho(); err != nil {
 		errs = append(errs, err)
 	}

@@ -25,7 +25,9 @@ type person struct {
 	session *session
 	token   string // of the uid
 
-	until  time.Time   // when the certificate expires that was shown, whatever tokens say; zero without one
+	as string // the uid that a backend has said in place of the token's; empty where it has not
+
+	until  time.Time   // when the certificate expires that was shown, or a backend's word, whatever tokens say; zero without one
 	expiry *time.Timer // closes the session; nil where the token does not expire
 }
 
@@ -36,15 +38,18 @@ const (
 	StatusTokenExpired = wsconn.StatusCode(4401)
 )
 
-// believe notes who the client is, and until when its certificate is good. Loop
-// only.
-func (s *session) believe(who *auth.Identity, until time.Time) {
+// believe notes who the client is, until when that is good whatever tokens say,
+// and as whom it goes by a backend's word, empty without one. Loop only.
+func (s *session) believe(who *auth.Identity, until time.Time, as string) {
 	if who == nil {
 		return
 	}
-	p := &person{Identity: *who, until: until}
+	p := &person{Identity: *who, until: until, as: as}
 	p.Expires = sooner(p.Expires, until)
-	p.grant = s.node.access.policy.Grant(who.UID, who.Claims)
+	if as == "" {
+		as = who.UID
+	}
+	p.grant = s.node.access.policy.Grant(as, who.Claims)
 	p.Claims = nil // the grant has what matters of them
 	s.more().person = p
 }
@@ -134,7 +139,7 @@ func (s *session) renew(p *person, q *question) string {
 		return dialect.InvalidToken
 	}
 	s.unknow()
-	s.believe(&q.who, p.until)
+	s.believe(&q.who, p.until, p.as)
 	s.watchExpiry()
 	s.node.revoker.watch(s)
 	return ""

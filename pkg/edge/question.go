@@ -10,7 +10,10 @@ type question struct {
 	held     bool // the message is held back
 	answered bool
 
+	channel string // token of the one that is published in; empty of a refresh
+
 	// The answer.
+	keyword string        // refuses the publish; empty lets it through
 	who     auth.Identity // of a refresh
 	refused *refusal      // of a refresh: the token is not believed
 }

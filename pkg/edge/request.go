@@ -18,7 +18,9 @@ type identity struct {
 	protocol bool           // a subprotocol is agreed on: that of the voice
 	uid      string         // token; empty where nobody vouches for a uid
 	who      *auth.Identity // what a token or a certificate says; nil where there is none
-	until    time.Time      // when the certificate expires; zero without one
+	until    time.Time      // when the certificate expires, or a backend's word; zero for never
+	as       string         // the uid by a backend's word, as rules see it; empty without one
+	welcome  *welcome       // what a backend has said beside; nil for nothing
 	addr     netip.Addr     // of a request of net/http
 	conn     id.Conn        // of the session that the request makes, if it makes one
 

@@ -42,6 +42,7 @@ type extra struct {
 	wait   *waiting // while subscribes wait for their interest
 	person *person  // who a token says the client is
 
+	welcome  *welcome  // what a backend has said of it; of a session with a socket until it is accepted
 	rates    *rates    // of rules with a publish rate that it has published under
 	question *question // while a message is held back for want of an answer
 }
@@ -109,7 +110,10 @@ func (s *session) admitted(req *identity, refused *refusal) {
 	if req.client != "" {
 		s.extra = &extra{tab: &tab{session: s, id: req.client, client: req.clientToken, uid: req.uidOrNil()}}
 	}
-	s.believe(req.who, req.until)
+	s.believe(req.who, req.until, req.as)
+	if req.welcome != nil {
+		s.more().welcome = req.welcome
+	}
 	switch {
 	case req.client != "":
 		n.open(s, s.accept, func(r *refusal) { n.refuse(s, r) })
@@ -132,7 +136,7 @@ func (s *session) accept() {
 	if !v.sente {
 		n.speakers[v.number].Add(1) // before anybody can know that s is here
 	}
-	first := v.wrapped(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version, nil))
+	first := v.wrapped(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version, s.handshakeData()))
 	accept := wsconn.AcceptOptions{Keepalive: v.unheard, First: first, Uncompressed: v.zipped}
 	if s.protocol {
 		accept.Subprotocol = protocolPrefix + v.suffix
@@ -151,6 +155,11 @@ func (s *session) accept() {
 	}
 	s.watchExpiry()
 	n.publishOpen(s)
+	if s.extra != nil && s.extra.welcome != nil {
+		n.greet(s)
+		s.extra.welcome = nil
+		s.tidy()
+	}
 }
 
 // uidText returns the uid as EDN text; it is the conn-id where nobody has

@@ -36,8 +36,11 @@ type Stats struct {
 	RefusedPushes   map[string]uint64 `json:"refused_pushes"`   // of backends, by reason
 	LostEvents      map[string]uint64 `json:"lost_events"`      // conn-open and conn-close that NATS did not take
 
-	Sente   SenteStats   `json:"sente"`
-	Asks    AskStats     `json:"asks"`
+	Sente SenteStats `json:"sente"`
+	Asks  AskStats   `json:"asks"`
+
+	Callouts CalloutStats `json:"callouts"`
+
 	Admin   AdminStats   `json:"admin"`
 	Limits  LimitStats   `json:"limits"`
 	Sockets wsconn.Stats `json:"sockets"`
@@ -86,6 +89,7 @@ func (n *Node) Stats() Stats {
 		Users:       n.users.Len(),
 		MaxMessage:  n.maxMessage.Load(),
 		Asks:        n.asks.stats(),
+		Callouts:    n.callouts.stats(),
 		Admin:       n.revoker.stats(),
 		Limits:      n.limits.stats(),
 		Sockets:     n.ws.Stats(),

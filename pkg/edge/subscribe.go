@@ -20,11 +20,30 @@ func (n *Node) channelToken(cmd *dialect.Command) (token, keyword string) {
 	return string(t), ""
 }
 
-// subscribe puts s into a channel; the answer follows when the channel's
-// interest is in force on every server.
+// subscribe puts s into a channel; the answer follows when whoever has to be asked
+// has allowed it, and the channel's interest is in force on every server.
 func (n *Node) subscribe(s *session, cmd *dialect.Command) {
 	a := answer{channel: cmd.Sent, callback: cmd.Callback, ready: true}
-	a.sub, a.keyword, a.ready = n.join(s, cmd)
+	token, keyword := n.channelToken(cmd)
+	if keyword == "" {
+		keyword = n.mayJoin(s, token, false)
+	}
+	if keyword == "" && s.find(token) == nil {
+		a.wait, keyword = n.askSubscribe(s, token)
+	}
+	switch {
+	case a.wait != nil:
+		a.ready = false
+	case keyword != "":
+		a.keyword = keyword
+	default:
+		a.sub, a.keyword, a.ready = n.join(s, token)
+	}
+	n.giveOrOwe(s, a)
+}
+
+// giveOrOwe gives an answer, or has it wait for its own turn.
+func (n *Node) giveOrOwe(s *session, a answer) {
 	if a.ready && s.waiting() == nil {
 		n.tell(s, a)
 		return
@@ -32,33 +51,37 @@ func (n *Node) subscribe(s *session, cmd *dialect.Command) {
 	s.owe(a)
 }
 
-// join makes s a subscriber, or says with a keyword why not. An answer that is
-// not ready waits for the channel's interest.
-func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keyword string, ready bool) {
-	token, keyword := n.channelToken(cmd)
-	rules := &n.opts.Channels
+// mayJoin returns the keyword that keeps s out of a channel, empty where nothing
+// does. Rules are not asked about what has been granted.
+func (n *Node) mayJoin(s *session, token string, granted bool) string {
+	o := &n.opts.Channels
 	switch {
-	case keyword != "":
-		return nil, keyword, true
 	case !n.Ready() || s.passing():
-		return nil, dialect.Unavailable, true
+		return dialect.Unavailable
+	case s.find(token) != nil:
+		return ""
+	case int(s.count) >= o.MaxSubscriptionsPerConn:
+		n.limits.maxSubscriptions.Add(1)
+		return dialect.MaxSubscriptionsPerConn
+	case !o.exists(token):
+		return dialect.ChannelNotFound
 	}
+	if allowed, _ := s.decide(opSubscribe, token); !allowed && !granted {
+		n.forbidden(s, secSubscribe, "rule")
+		return dialect.Forbidden
+	}
+	return ""
+}
+
+// join makes s a subscriber, where mayJoin has found nothing against it, or says
+// with a keyword why not. An answer that is not ready waits for the channel's
+// interest.
+func (n *Node) join(s *session, token string) (sub *subscription, keyword string, ready bool) {
 	if sub = s.find(token); sub != nil { // one membership
 		return sub, "", !s.waiting().has(sub)
 	}
-	allowed, limits := s.decide(opSubscribe, token)
-	switch {
-	case int(s.count) >= rules.MaxSubscriptionsPerConn:
-		n.limits.maxSubscriptions.Add(1)
-		return nil, dialect.MaxSubscriptionsPerConn, true
-	case !rules.exists(token):
-		return nil, dialect.ChannelNotFound, true
-	case !allowed:
-		n.forbidden(s, secSubscribe, "rule")
-		return nil, dialect.Forbidden, true
-	}
-	most := rules.MaxSubscribers
-	if limits.MaxSubscribers > 0 {
+	most := n.opts.Channels.MaxSubscribers
+	if _, limits := s.decide(opSubscribe, token); limits.MaxSubscribers > 0 {
 		most = limits.MaxSubscribers
 	}
 	sub, joined := n.channels.Join(token, s, most)
@@ -72,6 +95,14 @@ func (n *Node) join(s *session, cmd *dialect.Command) (sub *subscription, keywor
 		n.bus.Want(bus.KindChan, token, func(err error) { n.channelAnswered(sub.Topic(), err) })
 	}
 	return sub, "", joined == hub.Confirmed
+}
+
+// joinLate is join for who was let in by somebody else than the rules.
+func (n *Node) joinLate(s *session, token string, granted bool) (sub *subscription, keyword string, ready bool) {
+	if keyword = n.mayJoin(s, token, granted); keyword != "" {
+		return nil, keyword, true
+	}
+	return n.join(s, token)
 }
 
 // tell answers a subscribe, and opens the gate with the answer.
@@ -100,8 +131,7 @@ func (n *Node) channelAnswered(topic *hub.Topic[*session], err error) {
 	}
 }
 
-// subscribeAnswered settles a subscription that has waited, gives the answers
-// that are due, and goes on with what the connection held back meanwhile.
+// subscribeAnswered settles a subscription that has waited.
 func (n *Node) subscribeAnswered(sub *subscription, err error) {
 	s := sub.Conn
 	if s.closed || !s.waiting().has(sub) {
@@ -114,6 +144,12 @@ func (n *Node) subscribeAnswered(sub *subscription, err error) {
 	} else {
 		s.waiting().settle(sub, "")
 	}
+	n.tellDue(s)
+}
+
+// tellDue gives the answers that are due, and goes on with what the connection
+// held back meanwhile. Loop only.
+func (n *Node) tellDue(s *session) {
 	for {
 		a, ok := s.waiting().next()
 		if !ok {

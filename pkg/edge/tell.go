@@ -64,7 +64,7 @@ func (s *session) keywordText(keyword string) []byte {
 // one form.
 func (s *session) handshakeText() []byte {
 	v := s.voice()
-	return v.wire(v.AppendHandshake(nil, s.uidText(), s.id.String(), s.node.opts.Version, nil))
+	return v.wire(v.AppendHandshake(nil, s.uidText(), s.id.String(), s.node.opts.Version, s.handshakeData()))
 }
 
 // openGate tells a subscription's client that it is subscribed, by a reply to

@@ -2,8 +2,8 @@ package edge
 
 import "bytes"
 
-// waiting exists while subscribes of a connection wait for their interest: the
-// answers that are owed, in the order of the frames. Owned by the loop. A nil
+// waiting exists while subscribes of a connection wait for a backend or for their
+// interest: the answers that are owed, in the order of the frames. Owned by the loop. A nil
 // *waiting is one that waits for nothing.
 type waiting struct {
 	owed  []answer
@@ -20,8 +20,12 @@ type answer struct {
 	channel  []byte        // as it was sent, of a refused one
 	callback []byte        // as it was sent; nil where the answer is an event
 	keyword  string        // why it is refused; empty where it is not
+	wait     *awaited      // a backend is asked first; nil where none is
 	ready    bool          // nothing more to wait for
 }
+
+// awaited is a backend's answer about a subscribe.
+type awaited struct{ token string }
 
 // owe notes an answer behind those that are owed already. Its slices are
 // borrowed.
@@ -73,6 +77,19 @@ func (w *waiting) has(sub *subscription) bool {
 		}
 	}
 	return false
+}
+
+// of returns the answer that waits for a backend's, nil where none does.
+func (w *waiting) of(backend *awaited) *answer {
+	if w == nil {
+		return nil
+	}
+	for i := range w.owed {
+		if w.owed[i].wait == backend {
+			return &w.owed[i]
+		}
+	}
+	return nil
 }
 
 // settle makes the answers about sub ready; a keyword refuses them.
