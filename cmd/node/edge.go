@@ -28,6 +28,7 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		DeflateMin:       int(o.DeflateMin),
 		WSEcho:           o.WSEcho,
 		Overflow:         edge.Overflow(o.Overflow),
+		Limits:           limitOptions(&o.Limits),
 		Access:           accessOptions(&o.Access),
 		TLS:              tlsOptions(&o.Transport),
 		ProxyFrom:        config.Proxies(o.ProxyFrom),

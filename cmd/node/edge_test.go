@@ -38,7 +38,9 @@ func TestEdgeOptions(t *testing.T) {
 	cert, key := ca.Issue(t, "node", nil).Write(t, dir, "node")
 	authorities := certtest.Write(t, dir, "ca.pem", ca.PEM)
 	got := optionsOf(t, "--listen=:1", "--admin-listen=:2", "--echo", "--insecure-uid-param=who",
-		"--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
+		"--max-connections=101", "--max-connections-per-address=92", "--max-connections-per-user=93", "--max-handshake-rate=104",
+		"--max-handshake-rate-per-address=95", "--max-heads=106", "--max-heads-per-address=97", "--max-event-rate=108", "--max-byte-rate=109",
+		"--max-callbacks=1", "--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
 		"--channel-auto-create=false", "--channel-patterns=a,b*", "--channel-overflow=a=latest-only", "--channel-batch=a=50ms,b=0",
 		"--max-subscriptions=5", "--max-subscribers=6", "--wrap-recv", "--dialect=sente", "--format=transit-verbose-gzip",
 		"--insecure-anywhere", "--token-secret="+secretOf('a'), "--token-issuer=one", "--token-audience=x,y", "--token-algorithm=HS384",
@@ -56,6 +58,10 @@ func TestEdgeOptions(t *testing.T) {
 	want := edge.Options{
 		TLS: edge.TLSOptions{
 			CertFile: cert, KeyFile: key, MinVersion: tls.VersionTLS13, ClientCAFile: authorities, RequireClient: true, ClientUID: "email",
+		},
+		Limits: edge.LimitOptions{
+			MaxConnections: 101, MaxConnectionsPerAddress: 92, MaxConnectionsPerUser: 93, MaxHandshakeRate: 104,
+			MaxHandshakeRatePerAddress: 95, MaxHeads: 106, MaxHeadsPerAddress: 97, MaxEventRate: 108, MaxByteRate: 109, MaxCallbacks: 1,
 		},
 		ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32")}, ForwardedFrom: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
 		Listen: ":1", AdminListen: ":2", Echo: true, InsecureUIDParam: "who",
@@ -103,7 +109,7 @@ func TestEdgeOptions(t *testing.T) {
 			t.Errorf("no option sets %s", name)
 		}
 	}
-	for _, part := range []any{got.Sente, got.Access, got.TLS} {
+	for _, part := range []any{got.Sente, got.Limits, got.Access, got.TLS} {
 		s := reflect.ValueOf(part)
 		for i := range s.NumField() {
 			if s.Field(i).IsZero() {
@@ -125,6 +131,7 @@ func TestEdgeDefaults(t *testing.T) {
 		MaxMessage: edge.DefaultMaxMessage, QueueMessages: edge.DefaultQueueMessages, QueueBytes: edge.DefaultQueueBytes,
 		DeflateMin: edge.DefaultDeflateMin,
 		Overflow:   edge.Disconnect,
+		Limits:     edge.LimitOptions{MaxEventRate: edge.DefaultMaxEventRate, MaxByteRate: edge.DefaultMaxByteRate},
 		Access:     edge.AccessOptions{Leeway: 30 * time.Second},
 		Channels:   edge.ChannelOptions{MaxSubscriptionsPerConn: edge.DefaultMaxSubscriptionsPerConn},
 		Sente: edge.SenteOptions{
@@ -148,6 +155,9 @@ func TestEdgeDefaults(t *testing.T) {
 	}
 	if o := optionsOf(t, "--token-leeway=0s"); o.Access.Leeway >= 0 {
 		t.Errorf("no leeway becomes %v", o.Access.Leeway)
+	}
+	if o := optionsOf(t, "--max-event-rate=0", "--max-byte-rate=0"); o.Limits.MaxEventRate >= 0 || o.Limits.MaxByteRate >= 0 {
+		t.Errorf("no rates become %+v", o.Limits)
 	}
 	at := optionsOf(t, "--sente-send-buf-ws=0", "--sente-send-buf-ajax=0s").Sente
 	if at.SendBufWS >= 0 || at.SendBufAjax >= 0 {
