@@ -300,6 +300,9 @@ func (d dialer) InProcessConn() (net.Conn, error) {
 }
 
 func (d dialer) keep(c net.Conn, err error) (net.Conn, error) {
+	if err == nil {
+		c = leavable{c, d.l}
+	}
 	d.l.mu.Lock()
 	if err != nil {
 		d.l.mu.dialErr = err
@@ -313,6 +316,22 @@ func (d dialer) keep(c net.Conn, err error) (net.Conn, error) {
 		return nil, context.Cause(d.ctx)
 	}
 	return c, err
+}
+
+// leavable is the socket of a connection that may be given up. What the system has
+// not sent by then is dropped: after a partition it would arrive behind what has
+// been published elsewhere since, and out of order. A link that stops has said all,
+// and ends its connection properly.
+type leavable struct {
+	net.Conn
+	l *link
+}
+
+func (c leavable) Close() error {
+	if t, ok := c.Conn.(*net.TCPConn); ok && c.l.ctx.Err() == nil {
+		_ = t.SetLinger(0)
+	}
+	return c.Conn.Close()
 }
 
 // natsOptions are the name, credentials and TLS. The files are read anew for
