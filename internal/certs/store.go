@@ -37,9 +37,10 @@ type Options struct {
 
 // Store is what has been read last and can be used. Make it with Load. Its methods may be called from any goroutine.
 type Store struct {
-	opt   Options
-	log   zerolog.Logger
-	began time.Time
+	opt    Options
+	log    zerolog.Logger
+	began  time.Time
+	reread time.Duration // readEvery
 
 	next    atomic.Int64 // when the files are looked at again, since began
 	current atomic.Pointer[material]
@@ -68,7 +69,7 @@ func Load(o Options) (*Store, error) {
 	if o.Every <= 0 {
 		o.Every = DefaultEvery
 	}
-	s := &Store{opt: o, log: o.Logger.With().Str("component", "tls").Logger(), began: time.Now()}
+	s := &Store{opt: o, log: o.Logger.With().Str("component", "tls").Logger(), began: time.Now(), reread: readEvery}
 	stamp := s.stamp()
 	files, err := s.read()
 	if err != nil {
@@ -160,7 +161,7 @@ func (s *Store) refresh() {
 	}
 	defer s.look.Unlock()
 	stamp := s.stamp()
-	if stamp != s.look.stamp || s.look.broken != "" || time.Since(s.look.read) >= readEvery {
+	if stamp != s.look.stamp || time.Since(s.look.read) >= s.reread {
 		s.look.stamp, s.look.read = stamp, time.Now()
 		s.reload()
 	}

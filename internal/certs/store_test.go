@@ -20,8 +20,8 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/certs/certtest"
 )
 
-// shake makes one handshake with a store and returns what the client saw and what the server knows.
-func shake(t *testing.T, s *certs.Store, client *tls.Config) (seen tls.ConnectionState, known []*x509.Certificate, err error) {
+// shake makes one handshake and returns what the client saw and what the server knows.
+func shake(t *testing.T, config, client *tls.Config) (seen tls.ConnectionState, known []*x509.Certificate, err error) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -41,7 +41,7 @@ func shake(t *testing.T, s *certs.Store, client *tls.Config) (seen tls.Connectio
 	deadline := time.Now().Add(20 * time.Second)
 	_ = near.SetDeadline(deadline)
 	_ = far.SetDeadline(deadline)
-	server := tls.Server(near, s.Config())
+	server := tls.Server(near, config)
 	ended := make(chan error, 1)
 	go func() { // ends with the handshake, or with near
 		err := server.Handshake()
@@ -69,9 +69,10 @@ func shake(t *testing.T, s *certs.Store, client *tls.Config) (seen tls.Connectio
 // files is a store with its files, and what it has logged.
 type files struct {
 	*certs.Store
-	dir string
-	log *bytes.Buffer
-	ca  *certtest.Authority
+	config *tls.Config // what its listener has
+	dir    string
+	log    *bytes.Buffer
+	ca     *certtest.Authority
 }
 
 func load(t *testing.T, first certtest.Pair, ca *certtest.Authority, change func(*certs.Options)) files {
@@ -86,13 +87,13 @@ func load(t *testing.T, first certtest.Pair, ca *certtest.Authority, change func
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.Store = s
+	f.Store, f.config = s, s.Config()
 	return f
 }
 
 func (f files) served(t *testing.T) string {
 	t.Helper()
-	st, _, err := shake(t, f.Store, &tls.Config{RootCAs: f.ca.Pool, ServerName: "localhost"})
+	st, _, err := shake(t, f.config, &tls.Config{RootCAs: f.ca.Pool, ServerName: "localhost"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,6 +149,31 @@ func TestReload(t *testing.T) {
 	}
 	if strings.Contains(f.log.String(), "PRIVATE") {
 		t.Error("a key is in the log")
+	}
+}
+
+// TestReadsWhatLooksTheSame holds that a file is read in the end although size and time of it are the old ones.
+func TestReadsWhatLooksTheSame(t *testing.T) {
+	ca := certtest.New(t, "ca")
+	then := time.Now().Add(-time.Hour)
+	one, two := ca.Issue(t, "one", nil), ca.Issue(t, "two", nil)
+	put := func(f files, p certtest.Pair) {
+		for name, text := range map[string][]byte{"server.pem": p.Cert, "server-key.pem": p.Key} {
+			text = append(bytes.Clone(text), bytes.Repeat([]byte("\n"), 2000-len(text))...)
+			if err := os.Chtimes(certtest.Write(t, f.dir, name, text), then, then); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for reread, want := range map[time.Duration]string{time.Hour: "one", 1: "two"} {
+		f := load(t, one, ca, nil)
+		f.Reread(reread)
+		put(f, one)
+		f.served(t)
+		put(f, two)
+		if got := f.served(t); got != want {
+			t.Errorf("after %v: %q, want %q", reread, got, want)
+		}
 	}
 }
 
@@ -231,7 +257,7 @@ func TestExpiryIsTold(t *testing.T) {
 			})
 			f := load(t, pair, ca, nil)
 			for range 3 {
-				_, _, _ = shake(t, f.Store, &tls.Config{RootCAs: ca.Pool, ServerName: "localhost"})
+				_, _, _ = shake(t, f.config, &tls.Config{RootCAs: ca.Pool, ServerName: "localhost"})
 			}
 			if a, b := f.logged("expires soon"), f.logged("has expired"); a != tt.soon || b != tt.passed {
 				t.Errorf("told %d and %d times, want %d and %d: %s", a, b, tt.soon, tt.passed, f.log)
@@ -254,7 +280,7 @@ func TestClients(t *testing.T) {
 			if p != nil { // whatever authorities we name
 				c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &p.TLS, nil }
 			}
-			_, known, err := shake(t, f.Store, c)
+			_, known, err := shake(t, f.config, c)
 			if len(known) == 0 {
 				return "", err
 			}
@@ -296,12 +322,12 @@ func TestNoResumption(t *testing.T) {
 			Certificates: []tls.Certificate{alice.TLS}, ClientSessionCache: tls.NewLRUClientSessionCache(4),
 		}
 		for range 2 {
-			if st, known, err := shake(t, f.Store, c); err != nil || st.DidResume || len(known) == 0 {
+			if st, known, err := shake(t, f.config, c); err != nil || st.DidResume || len(known) == 0 {
 				t.Errorf("version %x: resumed %v, known %d, %v", version, st.DidResume, len(known), err)
 			}
 		}
 		certtest.Write(t, filepath.Dir(caFile), "ca.pem", certtest.New(t, "other").PEM)
-		if _, known, _ := shake(t, f.Store, c); len(known) != 0 {
+		if _, known, _ := shake(t, f.config, c); len(known) != 0 {
 			t.Errorf("version %x: she is known although her authority is gone", version)
 		}
 	}
@@ -323,7 +349,7 @@ func TestVersions(t *testing.T) {
 		{most: tls.VersionTLS13, protocols: []string{"h2"}, fails: true},
 	} {
 		f := load(t, ca.Issue(t, "server", nil), ca, func(o *certs.Options) { o.MinVersion = tt.least })
-		st, _, err := shake(t, f.Store, &tls.Config{
+		st, _, err := shake(t, f.config, &tls.Config{
 			RootCAs: ca.Pool, ServerName: "localhost", MinVersion: tls.VersionTLS10, MaxVersion: tt.most, NextProtos: tt.protocols,
 		})
 		if (err != nil) != tt.fails {
