@@ -351,8 +351,10 @@ func TestPortableReadsLargeAndSmall(t *testing.T) {
 		case p := <-s.read:
 			got.Write(p)
 			largest = max(largest, len(p))
-		case <-s.hangup:
-			done = true
+		case err := <-s.hangup:
+			if done = true; !errors.Is(err, io.EOF) {
+				t.Errorf("hangup: %v", err)
+			}
 		case <-time.After(patience):
 			t.Fatal("it ends nowhere")
 		}
