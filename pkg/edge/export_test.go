@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"net/netip"
 	"runtime"
 
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -67,3 +68,14 @@ func Verifying(n *Node) int { return len(n.access.slow.jobs) }
 
 // Settle waits until a node has delivered what was published before.
 func Settle(ctx context.Context, n *Node) error { return n.bus.Settle(ctx) }
+
+// SecurityEvents are the kinds of lines of the security log.
+func SecurityEvents() []string { return securityNames[:] }
+
+// SecurityLog writes so many lines of one kind about refused requests.
+func SecurityLog(n *Node, lines int) {
+	from := netip.MustParseAddr("192.0.2.1")
+	for range lines {
+		n.security.refusedRequest(refuseOrigin, from, "/chsk", "https://example.com")
+	}
+}

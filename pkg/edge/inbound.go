@@ -138,6 +138,7 @@ func (s *session) mayPublish(token string, cmd *dialect.Command) (limits *Channe
 	case limits.MaxMessage > 0 && len(cmd.Data) > limits.MaxMessage:
 		return limits, dialect.BadRequest, refusedPublishSize
 	case !s.spend(limits, s.node.now()):
+		s.node.forbidden(s, secLimit, refusedPublishRate)
 		return limits, dialect.RateLimited, refusedPublishRate
 	}
 	return limits, "", ""

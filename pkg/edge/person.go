@@ -121,6 +121,7 @@ func (n *Node) refresh(s *session, cmd *dialect.Command) wsconn.Verdict {
 	}
 	if keyword != "" {
 		n.counts.refused(refusedRefresh)
+		n.forbidden(s, secRefresh, keyword[1:])
 	}
 	n.answerResult(s, cmd.Callback, keyword)
 	return wsconn.Done

@@ -297,6 +297,7 @@ func (n *Node) say(s *session, w *waiter, msg []byte) {
 		return
 	}
 	if !n.limits.maySay(&t.polls.spend, time.Since(n.started), len(msg)) {
+		n.forbidden(s, secLimit, refuseAjaxRate.reason)
 		w.answer(response{refuseAjaxRate.status, []byte(refuseAjaxRate.body)})
 		return
 	}

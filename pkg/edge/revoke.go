@@ -256,11 +256,14 @@ func (r *revoker) revoke(jobs []job) {
 func (r *revoker) carryOut(entries []auth.Revocation) (closed []int) {
 	n := r.node
 	closed = make([]int, len(entries))
-	ids := map[string]int{}
+	ids, users := map[string]int{}, map[string]int{}
 	everybody := -1
 	for i := range entries {
 		switch e := &entries[i]; {
 		case e.UID != "":
+			if j, is := users[e.UID]; !is || wider(e, &entries[j]) {
+				users[e.UID] = i
+			}
 			for _, sub := range n.users.Snapshot(e.UID) {
 				if r.means(e, sub.Conn) && n.evict(sub.Conn, revoked) {
 					closed[i]++
@@ -268,13 +271,21 @@ func (r *revoker) carryOut(entries []auth.Revocation) (closed []int) {
 			}
 		case e.ID != "":
 			ids[e.ID] = i
-		case everybody < 0 || e.IssuedBefore.After(entries[everybody].IssuedBefore):
+		case everybody < 0 || wider(e, &entries[everybody]):
 			everybody = i
 		}
 	}
-	if len(ids) > 0 || everybody >= 0 {
+	// Who goes by another uid than the token's is not found by that.
+	aliases := n.opts.Callouts.Connect && len(users) > 0
+	if len(ids) > 0 || everybody >= 0 || aliases {
 		for p := range r.here.All() {
 			i, is := ids[p.ID]
+			if !is && aliases && p.as != "" {
+				if token, err := bus.StringToken(p.UID); err == nil {
+					i, is = users[token]
+					is = is && (entries[i].IssuedBefore.IsZero() || p.IssuedAt.Before(entries[i].IssuedBefore))
+				}
+			}
 			if !is && everybody >= 0 && entries[everybody].Covers(&p.Identity) {
 				i, is = everybody, true
 			}
@@ -287,6 +298,12 @@ func (r *revoker) carryOut(entries []auth.Revocation) (closed []int) {
 		r.counts.revoked.Add(uint64(k))
 	}
 	return closed
+}
+
+// wider reports whether one revocation means more than another, of the same user or
+// of everybody.
+func wider(a, b *auth.Revocation) bool {
+	return !b.IssuedBefore.IsZero() && (a.IssuedBefore.IsZero() || a.IssuedBefore.After(b.IssuedBefore))
 }
 
 // means reports whether the revocation of a user means one of his sessions. Of one
@@ -317,12 +334,21 @@ func (r *revoker) judge(who *identity) *refusal {
 	return nil
 }
 
-// revoked reports whether an identity, whose uid has that token, has been revoked.
-// Any goroutine.
+// revoked reports whether an identity has been revoked, under the uid that its
+// session goes by, of which this is the token, or under its own: a backend can have
+// said another one. Any goroutine.
 func (r *revoker) revoked(i *auth.Identity, token string) bool {
 	by := *i
 	by.UID = token
-	return r.set.Revoked(&by, r.node.now())
+	if r.set.Revoked(&by, r.node.now()) {
+		return true
+	}
+	if i.UID == "" || i.UID == token {
+		return false
+	}
+	var err error
+	by.UID, err = bus.StringToken(i.UID)
+	return err == nil && by.UID != token && r.set.Revoked(&by, r.node.now())
 }
 
 // watch lets revocations find a session that has been accepted, and ends it if one

@@ -254,8 +254,8 @@ func (n *Node) forbidden(s *session, kind securityEvent, reason string) {
 	if e == nil {
 		return
 	}
-	if s.socketless() == nil {
-		e = e.Stringer("address", s.RemoteAddr().Addr().Unmap())
+	if from := s.RemoteAddr().Addr().Unmap(); s.socketless() == nil && from.IsValid() {
+		e = e.Stringer("address", from)
 	}
 	n.who(e, s).Msg(msgRefused)
 }

@@ -62,6 +62,7 @@ func (n *Node) mayJoin(s *session, token string, granted bool) string {
 		return ""
 	case int(s.count) >= o.MaxSubscriptionsPerConn:
 		n.limits.maxSubscriptions.Add(1)
+		n.forbidden(s, secLimit, "max-subscriptions")
 		return dialect.MaxSubscriptionsPerConn
 	case !o.exists(token):
 		return dialect.ChannelNotFound
@@ -87,6 +88,7 @@ func (n *Node) join(s *session, token string) (sub *subscription, keyword string
 	sub, joined := n.channels.Join(token, s, most)
 	if joined == hub.Full {
 		n.limits.maxSubscribers.Add(1)
+		n.forbidden(s, secLimit, "max-subscribers")
 		return nil, dialect.MaxSubscribersReached, true
 	}
 	sub.Next, s.subs = s.subs, sub
