@@ -9,5 +9,6 @@ step setup scripts/setup.sh
 step format scripts/fmt.sh check
 step vet scripts/vet.sh
 step test scripts/go-test.sh
+step chaos scripts/chaos.sh
 step 'benchmarks, once' scripts/once.sh
 printf '\n== all passed: %d s\n' $((SECONDS - began))

@@ -81,8 +81,12 @@ func startCluster(ctx context.Context, dir, tag string, bin binaries, spaces boo
 	}
 	return c, await(ctx, "the nodes are ready", func() error {
 		for _, n := range c.nodes {
-			if s, err := n.stats(ctx); err != nil || !s.Ready {
-				return fmt.Errorf("%s: not ready, %w", n.Name, err)
+			s, err := n.stats(ctx)
+			if err != nil {
+				return fmt.Errorf("%s: %w", n.Name, err)
+			}
+			if !s.Ready {
+				return errors.New(n.Name + " is not ready")
 			}
 		}
 		return nil
@@ -180,9 +184,14 @@ func (c *cluster) startNodes(bin string) error {
 // cluster.
 func (c *cluster) stop() error {
 	var errs []error
-	for _, n := range c.nodes {
+	for _, n := range c.nodes { // all at once
 		if n.Process != nil {
 			_ = n.Signal(syscall.SIGCONT) // it may have ended
+			_ = n.Signal(syscall.SIGTERM)
+		}
+	}
+	for _, n := range c.nodes {
+		if n.Process != nil {
 			errs = append(errs, n.End(syscall.SIGTERM, 15*time.Second))
 		}
 		for _, r := range append(n.toNATS, n.clients) {

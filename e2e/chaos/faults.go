@@ -130,7 +130,19 @@ func stopNATS(c *cluster, rng *rand.Rand) fault {
 }
 
 func stopNATSLong(c *cluster, rng *rand.Rand) fault {
-	return stopNATSFor(c, rng.IntN(servers), long)
+	return keeps(stopNATSFor(c, rng.IntN(servers), long))
+}
+
+// keeps makes of a fault one in which a node leaves a NATS server that goes on
+// later, and then lets go what it was given before.
+func keeps(f fault) fault {
+	scope := f.scope
+	f.scope = func(ctx context.Context) book.Scope {
+		s := scope(ctx)
+		s.Late = true
+		return s
+	}
+	return f
 }
 
 func killAllNATS(c *cluster, rng *rand.Rand) fault {

@@ -107,8 +107,9 @@ func (r *run) all(ctx context.Context) (fine bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r.sayf("seed %d", r.o.seed)
-	r.cluster, err = startCluster(ctx, r.dir, hex.EncodeToString(tag), bin, r.o.netns)
+	name := hex.EncodeToString(tag)
+	r.sayf("run %s, seed %d", name, r.o.seed)
+	r.cluster, err = startCluster(ctx, r.dir, name, bin, r.o.netns)
 	defer func() { err = errors.Join(err, r.cluster.stop()) }()
 	if err != nil {
 		return false, err

@@ -16,25 +16,26 @@ func (r *run) sayf(format string, args ...any) {
 func (r *run) report(before, after []footprint) bool {
 	fmt.Fprintln(r.out)
 	w := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "fault\tfor\tworks again after\tlost\tcut\trefused\t")
+	fmt.Fprintln(w, "fault\tfor\tworks again after\tlost\tlate\tcut\trefused\t")
 	windows := r.book.Windows()
 	for i, h := range r.history {
 		win := windows[i]
-		fmt.Fprintf(w, "%s\t%.1f s\t%.1f s\t%d\t%d\t%d\t\n", h.fault.kind, h.fault.lasts.Seconds(), h.back.Seconds(), win.Lost, win.Cuts, win.Denied)
+		fmt.Fprintf(w, "%s\t%.1f s\t%.1f s\t%d\t%d\t%d\t%d\t\n", h.fault.kind, h.fault.lasts.Seconds(), h.back.Seconds(), win.Lost, win.Late, win.Cuts, win.Denied)
 	}
 	_ = w.Flush()
 
 	t := r.book.Totals()
-	lost := 0
+	lost, late := 0, 0
 	for _, win := range windows {
 		lost += win.Lost
+		late += win.Late
 	}
 	fmt.Fprintf(r.out, "\nseed %d, %d faults\n", r.o.seed, len(r.history))
 	fmt.Fprintf(r.out, "clients: %d came and went, %d open at once at most, %d were refused\n",
 		r.churn.came.Load(), r.churn.most.Load(), r.churn.denied.Load())
 	fmt.Fprintf(r.out, "messages: %d published, %d publishes refused, %d deliveries to %d subscriptions checked\n",
 		t.Published, t.Refused, t.Heard, t.Listeners)
-	fmt.Fprintf(r.out, "lost: %d in windows of faults that explain it, %d whose publisher got no answer\n", lost, t.Unsure)
+	fmt.Fprintf(r.out, "lost: %d in windows of faults that explain it, %d whose publisher got no answer; %d came late\n", lost, t.Unsure, late)
 	for i, n := range r.cluster.nodes {
 		if i < len(after) {
 			b, a := before[i], after[i]

@@ -184,19 +184,25 @@ func refusals(t *testing.T, a *absence) {
 	lite.Subscribe(`"old"`)
 	waits := ajax.background(t.Context(), node)
 
-	began := time.Now()
+	began, posted := time.Now(), make(chan string, 1)
 	a.away(t)
 	if a.silent { // what is under way is lost, and who waits for an answer is told
 		lite.Send(`[[:app/x 1] "c0"]`)
 		tab.Send(`[[:app/x 1] "c0"]`)
+		go func() { posted <- ajax.Post(`[[:app/x 1] :ajax]`) }()
+		lite.Subscribe(`"passed-over"`) // availability before the promise
 	}
 	testkit.Eventually(t, "away", func() bool { return !node.Ready() })
+	t.Logf("noticed after %v", time.Since(began))
 	if d := time.Since(began); d > 20*time.Second || a.silent && d < 5*time.Second {
 		t.Errorf("noticed after %v", d)
 	}
 	if a.silent {
 		lite.Expect(`[:chsk/error "c0"]`)
 		tab.Expect(`[:chsk/error "c0"]`)
+		if got := next(t, posted); got != "[:chsk/error nil]" {
+			t.Errorf("the send by Ajax that waited got %s", got)
+		}
 	}
 	lite.Send(
 		`[[:app/x 1] "c1"]`,
@@ -249,6 +255,10 @@ func refusals(t *testing.T, a *absence) {
 	testkit.Eventually(t, "ready again", node.Ready)
 	if s := status(t, "http://"+addr+"/health/ready"); s != 200 {
 		t.Errorf("ready answers %d when NATS is back", s)
+	}
+	if a.silent {
+		lite.Publish(`"passed-over"`, "6")
+		lite.Expect(testkit.Message(`"passed-over"`, "6", lite.ConnID))
 	}
 	lite.Subscribe(`"new"`)
 	lite.Publish(`"old"`, "7")

@@ -124,6 +124,47 @@ func TestBook(t *testing.T) {
 			p.heard(p.node, 0)
 			p.heard(p.nats, 0)
 		}, want: map[string]int{"lost": 2}},
+		{name: "late, of a fault that keeps messages", do: func(p *play) {
+			p.Begin("fault", book.Scope{Nodes: 1, Late: true})
+			p.heard(p.node, 0)
+			n := p.node.Say(0)
+			p.heard(p.node, 0)
+			p.l.Hear(p.node.Number, 0, n)
+			p.heard(p.node, 0)
+		}},
+		{name: "late, of before the subscribe", do: func(p *play) {
+			p.Begin("fault", book.Scope{Nodes: 1, Late: true})
+			p.heard(p.node, 0)
+			p.l.Hear(p.node.Number, 0, 0)
+			p.heard(p.node, 0)
+			p.l.End(0)
+		}},
+		{name: "late twice, of before the subscribe", do: func(p *play) {
+			p.Begin("fault", book.Scope{Nodes: 1, Late: true})
+			p.heard(p.node, 0)
+			p.l.Hear(p.node.Number, 0, 0)
+			p.l.Hear(p.node.Number, 0, 0)
+		}, want: map[string]int{"out of order": 1}},
+		{name: "late twice", do: func(p *play) {
+			p.Begin("fault", book.Scope{Nodes: 1, Late: true})
+			p.heard(p.node, 0)
+			n := p.node.Say(0)
+			p.heard(p.node, 0)
+			p.l.Hear(p.node.Number, 0, n)
+			p.l.Hear(p.node.Number, 0, n)
+		}, want: map[string]int{"out of order": 1}},
+		{name: "late, of a fault of the listener", do: func(p *play) {
+			p.Begin("fault", book.Scope{Nodes: 1 << 2, Late: true})
+			n := p.node.Say(0)
+			p.heard(p.node, 0)
+			p.l.Hear(p.node.Number, 0, n)
+		}, want: map[string]int{"out of order": 1}, lost: 1},
+		{name: "late, of a fault that keeps nothing", do: func(p *play) {
+			p.Begin("fault", book.Scope{Nodes: 1})
+			n := p.node.Say(0)
+			p.heard(p.node, 0)
+			p.l.Hear(p.node.Number, 0, n)
+		}, want: map[string]int{"out of order": 1}, lost: 1},
 		{name: "twice is never right", do: func(p *play) {
 			p.Begin("fault", book.Scope{Nodes: 7, Servers: 7, Cut: 7})
 			p.heard(p.node, 0)

@@ -17,11 +17,15 @@ type Listener struct {
 	topics  []int
 	since   time.Duration
 
-	mu    sync.Mutex  // guards what follows
-	place map[int]int // of a topic in topics
-	next  []int       // by place and speaker: the number that comes next; 0 before the first
-	heard int         // messages
+	mu    sync.Mutex    // guards what follows
+	place map[int]int   // of a topic in topics
+	next  []int         // by place and speaker: the number that comes next; 0 before the first
+	heard int           // messages
+	late  map[late]bool // lost, as a fault explains, and may come late, once; false: has come
 }
+
+// late is a message that has not come with those around it.
+type late struct{ speaker, topic, number int }
 
 // Listen begins a subscription, right after its answer was read.
 func (b *Book) Listen(name string, node int, relayed bool, topics ...int) *Listener {
@@ -61,15 +65,48 @@ func (l *Listener) Hear(speaker, topic, n int) {
 	case n == *next-1:
 		b.Failf("doubled", "%s heard number %d of %s in topic %d again", l.name, n, s.name, topic)
 		return
+	case n < *next && l.came(s, topic, n):
+		return
 	case n < *next:
 		b.Failf("out of order", "%s heard number %d of %s in topic %d after %d", l.name, n, s.name, topic, *next-1)
 		return
 	default:
 		for k := *next; k < n; k++ {
-			b.lost(l, s, topic, k)
+			if m, _ := s.message(topic, k); m.at > l.since {
+				b.lost(l, s, topic, k)
+			}
 		}
 	}
 	*next = n + 1
+}
+
+// came takes a message that was given up and has come after all, out of order. Only
+// some faults explain that, and each message once.
+func (l *Listener) came(s *Speaker, topic, n int) bool {
+	key := late{s.Number, topic, n}
+	m, _ := s.message(topic, n)
+	lost, known := l.late[key]
+	if !lost && (known || m.at > l.since) { // it has been heard
+		return false
+	}
+	b := l.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.findLocked(m.at, func(w *Window) bool {
+		return w.Scope.Late && (w.Scope.Nodes&s.node != 0 || w.Scope.Servers&s.server != 0)
+	})
+	if w == nil {
+		return false
+	}
+	if l.late == nil {
+		l.late = map[late]bool{}
+	}
+	l.late[key] = false
+	w.Late++
+	if lost {
+		w.Lost--
+	}
+	return true
 }
 
 // lost judges a message that a listener should have heard.
@@ -83,6 +120,12 @@ func (b *Book) lost(l *Listener, s *Speaker, topic, n int) {
 	switch {
 	case w != nil:
 		w.Lost++
+		if w.Scope.Late {
+			if l.late == nil {
+				l.late = map[late]bool{}
+			}
+			l.late[late{s.Number, topic, n}] = true
+		}
 		if b.Explained != nil {
 			b.Explained(fmt.Sprintf("%.3fs: %s, subscribed at %.3fs, missed number %d of %s in topic %d: %s since %.3fs",
 				m.at.Seconds(), l.name, l.since.Seconds(), n, s.name, topic, w.Name, w.From.Seconds()))

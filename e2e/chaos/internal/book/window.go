@@ -13,6 +13,9 @@ type Scope struct {
 	// Cut are nodes that may lose their clients, CutRelayed those whose clients
 	// may lose their connection where it leads through a relay.
 	Cut, CutRelayed uint32
+	// Late says that the fault may keep what is published through these nodes and
+	// servers, and let it go after what was published later.
+	Late bool
 }
 
 // Slack is how far before a fault a message may have been published that it
@@ -26,6 +29,7 @@ type Window struct {
 	From   time.Duration
 	To     time.Duration // 0 while it lasts
 	Lost   int           // messages, each for one subscriber
+	Late   int           // messages that came out of order, each for one subscriber
 	Cuts   int           // connections that ended
 	Denied int           // connections that were not to be had
 }

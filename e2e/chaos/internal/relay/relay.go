@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -159,6 +160,9 @@ func (r *Relay) carry(p *pair, to, from net.Conn) {
 	buf := make([]byte, 4<<10)
 	for {
 		n, err := from.Read(buf)
+		if errors.Is(err, syscall.ECONNRESET) { // and what has not been sent is dropped
+			p.close(true)
+		}
 		if err != nil || n == 0 {
 			return
 		}
