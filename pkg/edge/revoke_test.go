@@ -381,3 +381,45 @@ func TestRevokeStorm(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestRevokedUnderAnotherName: a backend that was asked says who somebody is, and
+// whom his token names can be revoked all the same.
+func TestRevokedUnderAnotherName(t *testing.T) {
+	c := revoking(t, 1, func(o *edge.Options) {
+		o.Callouts.Connect = true
+		o.Callouts.Cache = -1
+	})
+	backend := c.Backend(t, 0)
+	nc := rawBackend(t, c, 0)
+	_, err := nc.QueueSubscribe("hoshi.auth.connect", "q", func(m *nats.Msg) {
+		if err := m.Respond([]byte(`{:allow true :uid :member/alice}`)); err != nil {
+			t.Error(err)
+		}
+	})
+	must(t, err)
+	must(t, nc.Flush())
+	for _, uid := range []bus.Name{bus.String("alice"), bus.Keyword("member/alice")} {
+		ago := time.Minute
+		if uid == bus.Keyword("member/alice") {
+			ago = -time.Second // newer than the first revocation
+		}
+		t1 := issued(t, "alice", "t1", ago)
+		cl := c.Dial(t, 0, "/?token="+t1)
+		if cl.UID != ":member/alice" {
+			t.Fatalf("uid %s", cl.UID)
+		}
+		before := time.Now()
+		if ago < 0 {
+			before = before.Add(time.Minute)
+		}
+		done, err := backend.Revoke(t.Context(), bus.Revocation{UID: uid, IssuedBefore: before})
+		if err != nil || done.Closed() != 1 {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		cl.ExpectClose(4403)
+		unauthorized(t, c.Nodes[0], "/?", t1, "revoked")
+	}
+	// Nobody's token: the time of the connection counts.
+	cl := c.Dial(t, 0, "/?token="+issued(t, "bob", "b1", -100*time.Second))
+	cl.Nothing()
+}
