@@ -7,7 +7,8 @@ import "time"
 const batchPost = 256
 
 // What a batch waits for peers that take nothing at the moment: they may just be busy. It comes out of a credit that
-// grows by a tenth of the time, so that frozen peers, however many, cost a shard no more than that.
+// grows by a tenth of the time, so that slow peers, however many, cost a shard no more than that. It does not wait for
+// those that have taken nothing for longer (queueFrozen).
 const (
 	graceStep  = time.Millisecond
 	graceMax   = 20 * time.Millisecond
@@ -51,8 +52,8 @@ func (s *Server) NewBatch() *Batch {
 //
 // A queue that is half full although its peer takes what it is given means that the batch is faster than the loop:
 // then Enqueue waits for the loop's next turn, so that a burst does not overflow the queues of readers who are well.
-// For peers that take nothing it waits too, but for a tenth of its time at most, and not for frames that may be
-// dropped.
+// For peers that take nothing it waits too, but for a tenth of its time at most, not for frames that may be dropped, and
+// not for a peer that has taken nothing for a fifth of a second.
 func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 	c.mu.Lock()
 	if gate != nil && !*gate {
@@ -60,7 +61,7 @@ func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 		return Shut
 	}
 	r, tell := c.pushLocked(f)
-	crowded, blocked := c.crowdedLocked(), c.mu.bits&queueBlocked != 0
+	crowded, blocked, frozen := c.crowdedLocked(), c.mu.bits&queueBlocked != 0, c.mu.bits&queueFrozen != 0
 	c.mu.Unlock()
 	if tell != callNone {
 		i := c.loop.index
@@ -76,7 +77,7 @@ func (b *Batch) Enqueue(c *Conn, f *Frame, gate *bool) Result {
 	switch {
 	case !crowded:
 	case blocked:
-		if f.policy() == Disconnect {
+		if f.policy() == Disconnect && !frozen {
 			b.waitForPeer()
 		}
 	default:

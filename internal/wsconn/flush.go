@@ -93,7 +93,7 @@ func (l *loop) flush(c *Conn, writable bool) {
 			delete(l.stalls, c)
 		}
 		c.mu.Lock()
-		c.mu.bits ^= queueBlocked // Batch.Enqueue waits for a loop, never for a peer
+		c.mu.bits = (c.mu.bits ^ queueBlocked) &^ queueFrozen // Batch.Enqueue waits for a loop, hardly for a peer
 		c.mu.Unlock()
 		l.p.WantWrite(&c.sock, blocked)
 	}

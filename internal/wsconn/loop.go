@@ -51,6 +51,7 @@ type loop struct {
 	waits    []waiter         // are to go into their lanes
 	lanes    map[uint16]*lane // by milliseconds
 	stalls   map[*Conn]stall  // the blocked ones
+	young    []*Conn          // have become blocked of late
 	watching bool             // checkStalls is ordered
 	begins   []*Conn          // have begun what they have not ended, or had when they were last looked at
 	minding  bool             // checkBegun is ordered

@@ -20,6 +20,7 @@ const (
 	queueBlocked                     // the system takes nothing at the moment: the peer is slow
 	queueWriting                     // the loop is writing the oldest loop.writing frames
 	queueWaiting                     // all of it may wait, and the loop is told for how long
+	queueFrozen                      // blocked, and the peer has taken nothing for a while: it is not just busy
 )
 
 // queue is a connection's send queue, guarded by the connection's lock: any goroutine appends, only the loop takes.
