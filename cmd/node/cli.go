@@ -11,6 +11,8 @@ type cli struct {
 	Run     nodeCmd    `cmd:"" hidden:"" default:"withargs"`
 	Pub     pubCmd     `cmd:"" help:"push to clients"`
 	Ask     askCmd     `cmd:"" help:"ask clients, and print what they answer"`
+	Kick    kickCmd    `cmd:"" help:"close connections"`
+	Revoke  revokeCmd  `cmd:"" help:"take trust back from a user, a token, or everybody"`
 	Tap     tapCmd     `cmd:"" help:"print what passes on NATS, decoded"`
 	Token   tokenCmd   `cmd:"" help:"make a token for trying out"`
 	Version versionCmd `cmd:"" help:"say what was built"`

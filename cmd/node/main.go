@@ -59,6 +59,18 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		err = c.Ask.Client.run(ctx, &c.Shared, out)
 	case "ask chan":
 		err = c.Ask.Chan.run(ctx, &c.Shared, out)
+	case "kick user":
+		err = c.Kick.User.run(ctx, &c.Shared, out)
+	case "kick conn":
+		err = c.Kick.Conn.run(ctx, &c.Shared, out)
+	case "kick client":
+		err = c.Kick.Client.run(ctx, &c.Shared, out)
+	case "revoke user":
+		err = c.Revoke.User.run(ctx, &c.Shared, time.Now(), out)
+	case "revoke token":
+		err = c.Revoke.Token.run(ctx, &c.Shared, time.Now(), out)
+	case "revoke all":
+		err = c.Revoke.All.run(ctx, &c.Shared, time.Now(), out)
 	case "tap":
 		err = c.Tap.run(ctx, &c.Shared, out)
 	case "token":
