@@ -13,9 +13,9 @@
 //	options.go, main.go   what can be said, and the order of a run
 //	cluster.go            what runs: processes, their addresses, relays, namespaces
 //	probe.go              when everything works again
-//	steady.go, publish.go, churn.go
+//	steady.go, publish.go, churn.go, roam.go
 //	                      the clients: those who hear everything, those who speak,
-//	                      those who come and go
+//	                      those who come and go, tabs that go from node to node
 //	faults.go, deck.go    what is broken, and in which order
 //	leaks.go, report.go   what is left behind; what is printed
 //	internal/book/        what was published, what must have been heard: the checker

@@ -134,7 +134,8 @@ func stopNATSLong(c *cluster, rng *rand.Rand) fault {
 }
 
 // keeps makes of a fault one in which a node leaves a NATS server that goes on
-// later, and then lets go what it was given before.
+// later, and then lets go what it was given before; or the network does with what it
+// held: the packet that waits for an address to be resolved.
 func keeps(f fault) fault {
 	scope := f.scope
 	f.scope = func(ctx context.Context) book.Scope {
@@ -267,5 +268,5 @@ func partNode(c *cluster, rng *rand.Rand) fault {
 	return partNodeFor(c, between(rng, 2*time.Second, 6*time.Second))
 }
 
-func partNATSLong(c *cluster, _ *rand.Rand) fault { return partNATSFor(c, long) }
-func partNodeLong(c *cluster, _ *rand.Rand) fault { return partNodeFor(c, long) }
+func partNATSLong(c *cluster, _ *rand.Rand) fault { return keeps(partNATSFor(c, long)) }
+func partNodeLong(c *cluster, _ *rand.Rand) fault { return keeps(partNodeFor(c, long)) }

@@ -76,6 +76,7 @@ type run struct {
 	speakers   []*book.Speaker
 	prober     *prober
 	steadies   []*steady
+	roamers    []*roamer
 	churn      *churn
 	clients    sync.WaitGroup // goroutines of the steady clients
 	publishers sync.WaitGroup
@@ -137,6 +138,7 @@ func (r *run) tested(ctx context.Context) (fine bool, err error) {
 	r.prober = probe(life, r.cluster, r.backends)
 	r.addSpeakers()
 	r.startSteadies(life)
+	r.startRoamers(life)
 	r.churn = &churn{run: r, open: make(chan struct{}, r.o.open)}
 	speaking, silence := context.WithCancel(life)
 	defer func() { silence(); r.publishers.Wait() }()
@@ -240,6 +242,9 @@ func (r *run) settle(ctx context.Context) error {
 		} else {
 			r.book.Failf("away", "%s is not there at the end", s.name)
 		}
+	}
+	for _, tab := range r.roamers {
+		tab.listener.End(0)
 	}
 	return nil
 }

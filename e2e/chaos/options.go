@@ -32,7 +32,9 @@ const (
 	// steadies are the clients of a node that hear everything, every other one
 	// through the relay, each with a uid of its own.
 	steadies = 4
-	users    = nodes * steadies
+	// roamers are tabs of Sente that go from node to node, with a uid each too.
+	roamers = 6
+	users   = nodes*steadies + roamers
 )
 
 func parse(args []string, out io.Writer) (*options, error) {

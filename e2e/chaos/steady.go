@@ -157,5 +157,10 @@ func (r *run) complete() error {
 			return errors.New(s.name + " has not heard everything")
 		}
 	}
+	for _, tab := range r.roamers {
+		if tab.listener.Behind() {
+			return errors.New(tab.name + " has not heard everything")
+		}
+	}
 	return nil
 }

@@ -212,6 +212,35 @@ func TestBook(t *testing.T) {
 	}
 }
 
+// A tab that goes from node to node may lose something in a fault of any of them,
+// and hear something twice; without one it may not.
+func TestRoam(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		scope book.Scope
+		want  map[string]int
+	}{
+		{name: "no fault of a node", scope: book.Scope{Servers: 1, CutRelayed: 7}, want: map[string]int{"lost": 1, "doubled": 1}},
+		{name: "a node", scope: book.Scope{Nodes: 1 << 2}},
+		{name: "a node that ends", scope: book.Scope{Cut: 1 << 2}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := newPlay()
+			l := p.Roam("tab", 1)
+			p.Begin("fault", tt.scope)
+			l.Hear(p.nats.Number, 1, p.nats.Say(1))
+			p.nats.Say(1)
+			n := p.nats.Say(1)
+			l.Hear(p.nats.Number, 1, n)
+			l.Hear(p.nats.Number, 1, n)
+			l.End(0)
+			if got, words := p.Failures(); !maps.Equal(got, tt.want) {
+				t.Errorf("wrong: %v, want %v; %q", got, tt.want, words)
+			}
+		})
+	}
+}
+
 func TestBehind(t *testing.T) {
 	p := newPlay()
 	if p.l.Behind() {

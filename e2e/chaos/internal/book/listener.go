@@ -14,6 +14,7 @@ type Listener struct {
 	name    string
 	node    uint32
 	relayed bool
+	roams   bool // from node to node, keeping what it has heard
 	topics  []int
 	since   time.Duration
 
@@ -34,6 +35,15 @@ func (b *Book) Listen(name string, node int, relayed bool, topics ...int) *Liste
 		l.place[t] = i
 	}
 	l.next = make([]int, len(topics)*len(b.speakers))
+	return l
+}
+
+// Roam begins a subscription that outlives its connections, which are to one node
+// after the other: a tab of Sente, with what is pushed to its user. A fault of any
+// node may cost it something, and have it hear something twice.
+func (b *Book) Roam(name string, topics ...int) *Listener {
+	l := b.Listen(name, -1, false, topics...)
+	l.roams = true
 	return l
 }
 
@@ -62,10 +72,10 @@ func (l *Listener) Hear(speaker, topic, n int) {
 			}
 			b.lost(l, s, topic, k)
 		}
+	case n < *next && (l.came(s, topic, n) || l.mayRepeat(s, topic, n)):
+		return
 	case n == *next-1:
 		b.Failf("doubled", "%s heard number %d of %s in topic %d again", l.name, n, s.name, topic)
-		return
-	case n < *next && l.came(s, topic, n):
 		return
 	case n < *next:
 		b.Failf("out of order", "%s heard number %d of %s in topic %d after %d", l.name, n, s.name, topic, *next-1)
@@ -109,14 +119,41 @@ func (l *Listener) came(s *Speaker, topic, n int) bool {
 	return true
 }
 
+// mayRepeat says whether a tab may hear a message again, or late: in a fault, as its
+// nodes cannot ask each other what they have told it.
+func (l *Listener) mayRepeat(s *Speaker, topic, n int) bool {
+	if !l.roams {
+		return false
+	}
+	m, _ := s.message(topic, n)
+	b := l.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.findLocked(m.at+kept, (*Window).moves)
+	if w == nil {
+		w = b.findLocked(m.at, (*Window).moves)
+	}
+	if w != nil {
+		w.Late++
+	}
+	return w != nil
+}
+
+// kept is how long a message may wait for its tab to come back.
+const kept = 3 * time.Second
+
 // lost judges a message that a listener should have heard.
 func (b *Book) lost(l *Listener, s *Speaker, topic, n int) {
 	m, _ := s.message(topic, n)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	w := b.findLocked(m.at, func(w *Window) bool {
-		return w.Scope.Nodes&(l.node|s.node) != 0 || w.Scope.Servers&s.server != 0
-	})
+	of := func(w *Window) bool {
+		return w.Scope.Nodes&(l.node|s.node) != 0 || w.Scope.Servers&s.server != 0 || l.roams && w.moves()
+	}
+	w := b.findLocked(m.at, of)
+	if w == nil && l.roams {
+		w = b.findLocked(m.at+kept, of)
+	}
 	switch {
 	case w != nil:
 		w.Lost++

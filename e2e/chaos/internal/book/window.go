@@ -38,6 +38,9 @@ func (w *Window) covers(at time.Duration) bool {
 	return at >= w.From-Slack && (w.To == 0 || at <= w.To)
 }
 
+// moves says whether the fault may cost a tab that goes from node to node something.
+func (w *Window) moves() bool { return w.Scope.Nodes|w.Scope.Cut != 0 }
+
 // Begin opens a window at this moment.
 func (b *Book) Begin(name string, s Scope) *Window {
 	b.mu.Lock()

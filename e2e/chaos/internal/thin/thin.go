@@ -18,6 +18,7 @@ type Conn struct {
 	// Fixed after Dial.
 	tcp    *net.TCPConn
 	ConnID string
+	sente  bool
 
 	// Owned by the reader.
 	in      *bufio.Reader
@@ -45,23 +46,32 @@ const maxFrame = 1 << 20
 // Dial connects to a node, as uid where that is not empty, and returns when the
 // dialect's handshake has come. timeout bounds all of it.
 func Dial(addr, uid string, timeout time.Duration) (*Conn, error) {
+	path := "/ws"
+	if uid != "" {
+		path += "?uid=" + uid
+	}
+	return dial(addr, path, timeout)
+}
+
+// DialTab is Dial for a tab of Sente. Its events come in vectors, see [Conn.Read].
+func DialTab(addr, uid, client string, timeout time.Duration) (*Conn, error) {
+	return dial(addr, "/chsk?uid="+uid+"&client-id="+client, timeout)
+}
+
+func dial(addr, path string, timeout time.Duration) (*Conn, error) {
 	raw, err := net.DialTimeout("tcp", addr, timeout)
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{tcp: raw.(*net.TCPConn), in: bufio.NewReaderSize(raw, 1<<10)}
-	if err := c.open(addr, uid, time.Now().Add(timeout)); err != nil {
+	c := &Conn{tcp: raw.(*net.TCPConn), in: bufio.NewReaderSize(raw, 1<<10), sente: strings.HasPrefix(path, "/chsk")}
+	if err := c.open(addr, path, time.Now().Add(timeout)); err != nil {
 		_ = raw.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *Conn) open(addr, uid string, deadline time.Time) error {
-	path := "/ws"
-	if uid != "" {
-		path += "?uid=" + uid
-	}
+func (c *Conn) open(addr, path string, deadline time.Time) error {
 	if err := c.tcp.SetDeadline(deadline); err != nil {
 		return err
 	}
@@ -94,8 +104,12 @@ func (c *Conn) open(addr, uid string, deadline time.Time) error {
 	if err != nil {
 		return err
 	}
+	first := "[:chsk/handshake "
+	if c.sente {
+		first = "[[:chsk/handshake "
+	}
 	_, rest, ok := strings.Cut(string(hello), `:conn-id "`)
-	if !ok || !strings.HasPrefix(string(hello), "[:chsk/handshake ") {
+	if !ok || !strings.HasPrefix(string(hello), first) {
 		return fmt.Errorf("first event is %s", hello)
 	}
 	c.ConnID, _, _ = strings.Cut(rest, `"`)
@@ -118,10 +132,14 @@ func (c *Conn) Read(deadline time.Time) ([]byte, error) {
 		}
 		switch op {
 		case 1:
-			if string(c.payload) != "[:chsk/ws-ping]" {
+			switch string(c.payload) { // a connection that is gone is met by the next read
+			case "[:chsk/ws-ping]":
+				_ = c.Send("[:chsk/ws-pong]")
+			case "[:chsk/ws-ping nil]":
+				_ = c.Send("[[:chsk/ws-pong] nil]")
+			default:
 				return c.payload, nil
 			}
-			_ = c.Send("[:chsk/ws-pong]") // a connection that is gone is met by the next read
 		case 8:
 			code := 0
 			if len(c.payload) >= 2 {
@@ -204,9 +222,12 @@ func Subscribed(channel string) string {
 	return `[:sente-lite/subscribed {:channel-id "` + channel + `", :success true}]`
 }
 
+// Close sends a close frame; the reader goes on until it is answered.
+func (c *Conn) Close() error { return c.send(8, []byte{0x03, 0xe8}) }
+
 // Leave closes as a client does that closes properly; Abort as one that dies.
 func (c *Conn) Leave() {
-	_ = c.send(8, []byte{0x03, 0xe8})
+	_ = c.Close()
 	_ = c.tcp.Close()
 }
 
