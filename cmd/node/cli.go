@@ -132,6 +132,7 @@ func (c *cli) Check(command string, report config.Report) {
 	if command == "" {
 		c.Run.Check(&c.Shared, report)
 		checkAccess(&c.Run.Access, report)
+		checkCallouts(&c.Run.Callouts, report)
 		checkTLS(&c.Run.Transport, report)
 	}
 }

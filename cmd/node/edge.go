@@ -30,6 +30,7 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		Overflow:         edge.Overflow(o.Overflow),
 		Limits:           limitOptions(&o.Limits),
 		Access:           accessOptions(&o.Access),
+		Callouts:         calloutOptions(&o.Callouts),
 		TLS:              tlsOptions(&o.Transport),
 		ProxyFrom:        config.Proxies(o.ProxyFrom),
 		ForwardedFrom:    config.Proxies(o.ForwardedFrom),

@@ -53,9 +53,15 @@ func TestEdgeOptions(t *testing.T) {
 		"--sente-lp-timeout=11s", "--sente-reconnect-ws=12s", "--sente-reconnect-ajax=13s", "--sente-max-polls=14",
 		"--ping-interval=15s", "--idle-timeout=16s", "--stall-timeout=17s", "--handshake-timeout=18s", "--close-timeout=19s",
 		"--request-timeout=20s", "--barrier-timeout=21s", "--linger=22s", "--ready-grace=27s", "--max-asks=23", "--max-asked=24", "--loops=25", "--poller=portable",
+		"--callout-connect", "--callout-subscribe=c/*", "--callout-publish=d,:e", "--callout-timeout=28ms", "--callout-cache=29s", "--callout-headers=Cookie",
+		"--callout-format=json",
 		"--tls-cert="+cert, "--tls-key="+key, "--tls-min=1.3", "--tls-client-ca="+authorities, "--tls-client-uid=email",
 		"--proxy-from=10.0.0.7", "--forwarded-from=10.1.0.0/16")
 	want := edge.Options{
+		Callouts: edge.CalloutOptions{
+			Connect: true, Subscribe: []string{"c/*"}, Publish: []string{"d", ":e"}, Timeout: 28 * time.Millisecond, Cache: 29 * time.Second,
+			Headers: []string{"Cookie"}, Format: codec.JSON,
+		},
 		TLS: edge.TLSOptions{
 			CertFile: cert, KeyFile: key, MinVersion: tls.VersionTLS13, ClientCAFile: authorities, RequireClient: true, ClientUID: "email",
 		},
@@ -109,7 +115,7 @@ func TestEdgeOptions(t *testing.T) {
 			t.Errorf("no option sets %s", name)
 		}
 	}
-	for _, part := range []any{got.Sente, got.Limits, got.Access, got.TLS} {
+	for _, part := range []any{got.Sente, got.Limits, got.Access, got.Callouts, got.TLS} {
 		s := reflect.ValueOf(part)
 		for i := range s.NumField() {
 			if s.Field(i).IsZero() {

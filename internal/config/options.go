@@ -85,6 +85,7 @@ type Node struct {
 	SenteMaxPolls      int           `name:"sente-max-polls" default:"10000" min:"1" max:"1048576" placeholder:"N" help:"Polls that may wait on this node, each at some 20KiB; more are refused with 503." group:"Sente" tune:""`
 
 	Access
+	Callouts
 	Limits
 	Transport
 

@@ -82,6 +82,7 @@ func (n *Node) Check(s *Shared, report Report) {
 	}
 	n.checkRules(report)
 	n.Access.check(report)
+	n.Callouts.check(report)
 	n.Limits.check(n, report)
 	n.Transport.check(report)
 	n.checkInsecure(report)
