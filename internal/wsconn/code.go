@@ -20,6 +20,7 @@ const (
 // Close codes. The last two are of IANA's registry, and gobwas/ws does not name them.
 const (
 	StatusNormal         = ws.StatusNormalClosure
+	StatusInternalError  = ws.StatusInternalServerError
 	StatusServiceRestart = StatusCode(1012) // come back, to any server
 	StatusTryAgainLater  = StatusCode(1013) // the server is overloaded, or this peer too slow
 )

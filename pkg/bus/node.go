@@ -21,6 +21,7 @@ type Node struct {
 	requests *requests
 	shards   []*shard
 	answer   askSaid // what all answers of this node say
+	panics   panics
 
 	stop sync.Once
 	err  error // of Stop
@@ -39,6 +40,7 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 	// What others send can be wrong thousands of times a second.
 	sampled := o.Logger.With().Str("component", "bus").Logger().
 		Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
+	n.panics.log = sampled
 	quit := make(chan struct{})
 	for i := range o.Shards {
 		n.shards = append(n.shards, &shard{
@@ -50,6 +52,7 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 			done:    make(chan struct{}),
 			refuse:  n.ReplyError,
 			log:     sampled,
+			panics:  &n.panics,
 		})
 	}
 	started := make(chan struct{})
@@ -72,6 +75,7 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 	})
 	inbox := n.control.inbox + ".r."
 	n.requests = newRequests(&n.o, inbox, sampled)
+	n.requests.panics = &n.panics
 	n.pub = newPublisher(&n.o, inbox, n.requests)
 
 	if err := n.control.link.start(ctx); err != nil {
@@ -308,6 +312,7 @@ func (n *Node) Stats() Stats {
 		RequestsPending:    n.requests.pending(),
 		Replies:            n.requests.outcome.snapshot(outcomeNames),
 		RepliesIgnored:     n.requests.ignored.snapshot(ignoredNames),
+		Panics:             n.panics.count.Load(),
 	}
 	if id := cs.serverID.Load(); id != nil {
 		s.ServerID = *id

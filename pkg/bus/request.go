@@ -28,6 +28,7 @@ type requests struct {
 	quit    chan struct{}
 	done    chan struct{}
 	log     zerolog.Logger // sampled
+	panics  *panics
 
 	made    atomic.Uint64
 	outcome counts[outcome]
@@ -192,6 +193,12 @@ func (r *requests) complete(id uint64, rep Reply) {
 	}
 	r.outcome.add(outcomeOf(rep.Err))
 	rep.Key = key
+	r.hand(rep)
+}
+
+// hand gives the end of a request to the handler.
+func (r *requests) hand(rep Reply) {
+	defer r.panics.recovered("what takes a reply", "")
 	r.handler.Reply(rep)
 }
 
@@ -229,7 +236,7 @@ func (r *requests) failAll(err error, closed bool) {
 	r.mu.Unlock()
 	for _, key := range keys {
 		r.outcome.add(outcomeOther)
-		r.handler.Reply(Reply{Key: key, Err: err})
+		r.hand(Reply{Key: key, Err: err})
 	}
 }
 
@@ -279,6 +286,7 @@ func (r *requests) expire() time.Duration {
 // goes on. So the PubAck of a stream that captures the subject, which is JSON
 // and does not say so, never becomes an answer.
 func (r *requests) reply(m *nats.Msg) {
+	defer r.panics.recovered("the reading of a reply", m.Subject)
 	token := strings.TrimPrefix(m.Subject, r.inbox)
 	id, err := strconv.ParseUint(token, 36, 64)
 	if err != nil || !r.waits(id) {

@@ -43,6 +43,7 @@ type shard struct {
 	done    chan struct{}
 	refuse  func(replyTo, keyword string)
 	log     zerolog.Logger // sampled
+	panics  *panics
 
 	delivered atomic.Uint64
 	dropped   counts[drop]
@@ -78,15 +79,21 @@ func (s *shard) drain(m *nats.Msg) {
 	for {
 		s.deliver(m)
 		if n++; n%flushEvery == 0 {
-			s.handler.Flush(s.index)
+			s.flush()
 		}
 		select {
 		case m = <-s.ch:
 		default:
-			s.handler.Flush(s.index)
+			s.flush()
 			return
 		}
 	}
+}
+
+// flush tells the handler that what has been delivered should leave.
+func (s *shard) flush() {
+	defer s.panics.recovered("the flush of a shard", "")
+	s.handler.Flush(s.index)
 }
 
 // deliver hands one message to the handler. A panic there costs this message,
@@ -96,10 +103,11 @@ func (s *shard) deliver(m *nats.Msg) {
 		s.passed(m)
 		return
 	}
-	defer func() {
-		if r := recover(); r != nil {
+	s.msg = Message{}
+	defer func() { // the closure costs nothing unless something is wrong
+		if v := recover(); v != nil {
 			s.dropped.add(dropPanic)
-			s.log.Error().Str("subject", m.Subject).Interface("panic", r).Stack().Msg("deliver panicked")
+			s.panics.tell("a delivery", m.Subject, s.msg.From, v)
 		}
 	}()
 	why, ok := parseMessage(&s.msg, s.prefix, m, &s.scanner)

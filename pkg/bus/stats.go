@@ -31,4 +31,6 @@ type Stats struct {
 	RequestsPending int               `json:"requests_pending"`
 	Replies         map[string]uint64 `json:"replies"` // by outcome
 	RepliesIgnored  map[string]uint64 `json:"replies_ignored"`
+
+	Panics uint64 `json:"panics"` // recovered; each cost one message, or one reply
 }

@@ -5,8 +5,10 @@ import (
 	"net/netip"
 	"runtime"
 
+	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 )
 
 // PolicyOf returns the policy that a node with these options has for the
@@ -78,4 +80,32 @@ func SecurityLog(n *Node, lines int) {
 	for range lines {
 		n.security.refusedRequest(refuseOrigin, from, "/chsk", "https://example.com")
 	}
+}
+
+// Panic panics on the loop of a connection, or in its session if that polls.
+func Panic(n *Node, connID string) {
+	c, _ := id.ParseConn(connID)
+	s := n.conns.Get(c.Key())
+	if s == nil {
+		s = n.tabs.away.Get(c.Key())
+	}
+	s.post(func() { panic("in a test") })
+}
+
+// PanicInReply gives a callback of a connection an answer that panics.
+func PanicInReply(n *Node, connID string) {
+	c, _ := id.ParseConn(connID)
+	s := n.conns.Get(c.Key())
+	s.calls.Add(1)
+	defer func() { _ = recover() }() // as the bus does
+	n.reply(bus.Reply{Key: &pendingCall{session: s, callback: []byte(`"cb"`)}, Format: codec.Formats, Body: []byte("1")})
+}
+
+// Calls returns how many callbacks of a connection wait.
+func Calls(n *Node, connID string) int32 {
+	c, _ := id.ParseConn(connID)
+	if s := n.conns.Get(c.Key()); s != nil {
+		return s.calls.Load()
+	}
+	return 0
 }

@@ -214,8 +214,15 @@ func (n *Node) reply(r bus.Reply) {
 	switch key := r.Key.(type) {
 	case *pendingCall:
 		s := key.session
+		done := false
+		defer func() {
+			if !done { // a panic, which the bus counts
+				s.closeAsync(wsconn.StatusInternalError, "")
+			}
+			s.called()
+		}()
 		s.replyAsync(key.callback, func(dst, callback []byte) []byte { return n.appendReply(dst, s, r, callback) })
-		s.called()
+		done = true
 	case *callout:
 		n.callouts.replied(key, r)
 	case *locating:

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -203,6 +204,19 @@ func (n *Node) uncountPolls(s *session) {
 		p.counted = false
 		n.ws.Leave(p.place)
 	}
+}
+
+// recovered is to be deferred by what runs for a session without a socket, in the
+// place of its loop: a panic costs that session.
+func (s *session) recovered() {
+	v := recover()
+	if v == nil {
+		return
+	}
+	n := s.node
+	n.panics.Add(1)
+	n.badPush.Error().Stringer("conn", s.id).Type("value", v).Bytes("stack", debug.Stack()).Msg("panic in a session that polls")
+	n.endTab(s.tab(), statusUnknown)
 }
 
 // asRefusal is a refusal of the server of sockets, which has counted it.

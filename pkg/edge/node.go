@@ -53,6 +53,7 @@ type Node struct {
 	tabs       tabs
 	asks       *asks
 	limits     limits
+	panics     atomic.Uint64 // in sessions that poll
 	callouts   *callouts
 	revoker    *revoker
 	security   securityLog

@@ -36,8 +36,9 @@ type Stats struct {
 	RefusedPushes   map[string]uint64 `json:"refused_pushes"`   // of backends, by reason
 	LostEvents      map[string]uint64 `json:"lost_events"`      // conn-open and conn-close that NATS did not take
 
-	Sente SenteStats `json:"sente"`
-	Asks  AskStats   `json:"asks"`
+	Sente  SenteStats `json:"sente"`
+	Panics uint64     `json:"panics"` // in sessions that poll, each of which one has cost
+	Asks   AskStats   `json:"asks"`
 
 	Callouts CalloutStats `json:"callouts"`
 
@@ -91,6 +92,7 @@ func (n *Node) Stats() Stats {
 		Asks:        n.asks.stats(),
 		Callouts:    n.callouts.stats(),
 		Admin:       n.revoker.stats(),
+		Panics:      n.panics.Load(),
 		Limits:      n.limits.stats(),
 		Sockets:     n.ws.Stats(),
 		Bus:         n.bus.Stats(),

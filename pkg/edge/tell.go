@@ -121,7 +121,10 @@ func (s *session) subscribedAway(callback []byte, token string) {
 // post runs fn on the session's loop. Any goroutine.
 func (s *session) post(fn func()) {
 	if t := s.socketless(); t != nil {
-		t.polls.serial.do(fn)
+		t.polls.serial.do(func() {
+			defer s.recovered()
+			fn()
+		})
 		return
 	}
 	s.Post(fn)
