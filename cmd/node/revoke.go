@@ -53,7 +53,9 @@ alone, and believe the user as before, there is hoshi kick.`
 }
 
 // Help implements kong.HelpProvider.
-func (revokeTokenCmd) Help() string { return `  hoshi revoke token 4f1c-77 --until 2026-12-24T18:00:00Z` }
+func (revokeTokenCmd) Help() string {
+	return `  hoshi revoke token 4f1c-77 --until 2026-12-24T18:00:00Z`
+}
 
 // Help implements kong.HelpProvider.
 func (revokeAllCmd) Help() string {

@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestKick(t *testing.T) {
 	closed := func(cl *testkit.Client, code uint16, reason string) {
 		t.Helper()
 		_, err := cl.TryRead(testkit.Patience)
-		if end, ok := err.(*testkit.Closed); !ok || uint16(end.Code) != code || end.Reason != reason {
+		if end, ok := errors.AsType[*testkit.Closed](err); !ok || uint16(end.Code) != code || end.Reason != reason {
 			t.Errorf("ended with %v, want %d %s", err, code, reason)
 		}
 	}

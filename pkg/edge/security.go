@@ -95,18 +95,19 @@ func (l *securityLog) line(kind securityEvent, reason string) *zerolog.Event {
 			break
 		}
 	}
-	e := l.log.Warn()
+	return l.begin(kind).Str("event", securityNames[kind]).Str("reason", reason).Func(func(e *zerolog.Event) {
+		if left := k.suppressed.Swap(0); left > 0 {
+			e.Uint64("suppressed", left)
+		}
+	})
+}
+
+// begin is a line at the level of its kind, nil where that is not written.
+func (l *securityLog) begin(kind securityEvent) *zerolog.Event {
 	if kind == secRevoked || kind == secKicked {
-		e = l.log.Info()
+		return l.log.Info()
 	}
-	if e == nil {
-		return nil
-	}
-	e = e.Str("event", securityNames[kind]).Str("reason", reason)
-	if left := k.suppressed.Swap(0); left > 0 {
-		e = e.Uint64("suppressed", left)
-	}
-	return e
+	return l.log.Warn()
 }
 
 // Messages of the lines, by what they are about.
