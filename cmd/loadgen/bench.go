@@ -15,10 +15,11 @@ type benchCmd struct {
 	Node          string        `default:"./hoshi" env:"BENCH_NODE" help:"The server's program."`
 	NodeArg       []string      `placeholder:"ARG" sep:"none" help:"One more argument of the node, for example --node-arg=--log-level=warn."`
 	Rounds        int           `default:"3" env:"BENCH_ROUNDS" help:"Runs of each case; medians are reported."`
+	Pairs         int           `default:"5" env:"BENCH_PAIRS" help:"Pairs of runs with and without bad neighbours."`
 	Duration      time.Duration `short:"d" default:"5s" env:"BENCH_DURATION" help:"Counted time of a run."`
 	CountDuration time.Duration `default:"2s" env:"BENCH_COUNT_DURATION" help:"Time of the run whose write calls are counted."`
 	Hold          time.Duration `default:"20s" env:"BENCH_HOLD" help:"Wait before memory is read."`
-	Quick         bool          `env:"BENCH_QUICK" help:"One round of 2 s, a hold of 5 s."`
+	Quick         bool          `env:"BENCH_QUICK" help:"One round of 2 s, two pairs, a hold of 5 s."`
 	ServerCPU     int           `name:"server-cpu" default:"0" env:"BENCH_SERVER_CPU" help:"Core of the server."`
 	LoadCPU       int           `name:"load-cpu" default:"1" env:"BENCH_LOAD_CPU" help:"Core of the load."`
 	Counter       string        `enum:"auto,perf,strace" default:"auto" env:"BENCH_COUNTER" help:"What counts write calls: auto, perf or strace."`
@@ -44,11 +45,11 @@ func (c *benchCmd) Run(ctx context.Context) (err error) {
 	}()
 	o := bench.Options{
 		Node: c.Node, Self: self, NodeArgs: c.NodeArg, ServerCPU: c.ServerCPU, LoadCPU: c.LoadCPU,
-		Rounds: c.Rounds, Duration: c.Duration, CountDuration: c.CountDuration, Hold: c.Hold,
+		Rounds: c.Rounds, Pairs: c.Pairs, Duration: c.Duration, CountDuration: c.CountDuration, Hold: c.Hold,
 		Counter: c.Counter, Only: c.Only, Dir: dir, Log: os.Stderr,
 	}
 	if c.Quick {
-		o.Rounds, o.Duration, o.CountDuration, o.Hold = 1, 2*time.Second, time.Second, 5*time.Second
+		o.Rounds, o.Pairs, o.Duration, o.CountDuration, o.Hold = 1, 2, 2*time.Second, time.Second, 5*time.Second
 	}
 	lines, err := bench.Run(ctx, o)
 	fmt.Fprintln(os.Stderr)

@@ -82,6 +82,12 @@ func (f readerFlags) apply(o *load.Options) {
 	o.Slow, o.SlowRate, o.Frozen = f.Slow, f.SlowRate, f.Frozen
 }
 
+type floodFlags struct {
+	Flood int `placeholder:"N" help:"Sockets beside all others that send events as fast as the server takes them. Nobody waits for them."`
+}
+
+func (f floodFlags) apply(o *load.Options) { o.Flood = f.Flood }
+
 type idleCmd struct {
 	serverFlags
 	Connections int           `short:"n" default:"15000" help:"Sockets."`
@@ -137,6 +143,7 @@ type fanoutCmd struct {
 	serverFlags
 	fanoutFlags
 	readerFlags
+	floodFlags
 	Publishers int      `placeholder:"N" help:"Sockets that publish (default 1 for each --publish-url); where channels are fewer, those of a channel take turns."`
 	PublishURL []string `name:"publish-url" placeholder:"URL" help:"Where publishers connect, for example other nodes; several take turns. Default: the first --url."`
 }
@@ -147,6 +154,7 @@ func (c *fanoutCmd) options() (load.Options, error) {
 	o, err := c.serverFlags.options(load.Fanout)
 	c.fanoutFlags.apply(&o)
 	c.readerFlags.apply(&o)
+	c.floodFlags.apply(&o)
 	o.Publishers, o.PublishURLs = c.Publishers, c.PublishURL
 	return o, err
 }
@@ -156,6 +164,7 @@ func (c *fanoutCmd) Run(ctx context.Context, out *output) error { return out.do(
 
 type pingpongCmd struct {
 	serverFlags
+	floodFlags
 	Connections int           `short:"n" default:"500" help:"Sockets, with one ping under way each."`
 	Rate        float64       `short:"r" placeholder:"N" help:"Pings a second on a fixed schedule. Default: each as soon as it has its pong."`
 	Warmup      time.Duration `default:"1s" help:"Time before the clock starts."`
@@ -168,6 +177,7 @@ func (c *pingpongCmd) options() (load.Options, error) {
 	o, err := c.serverFlags.options(load.PingPong)
 	o.Connections = c.Connections
 	o.Rate, o.Warmup, o.Duration = c.Rate, c.Warmup, c.Duration
+	c.floodFlags.apply(&o)
 	return o, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -41,7 +42,8 @@ type node struct {
 	listen, natsURL string
 }
 
-func (o *Options) startNode(ctx context.Context) (_ *node, err error) {
+// startNode starts a node with more arguments before those of Options.
+func (o *Options) startNode(ctx context.Context, more ...string) (_ *node, err error) {
 	addrs, err := freePorts(3)
 	if err != nil {
 		return nil, err
@@ -51,10 +53,10 @@ func (o *Options) startNode(ctx context.Context) (_ *node, err error) {
 		return nil, fmt.Errorf("start the node: %w", err)
 	}
 	// A client of ours stands for many, so that what it may send is not what is measured, unless NodeArgs say so.
-	args := append([]string{
+	args := slices.Concat([]string{
 		"--insecure-uid-param", "uid", "--listen", addrs[0], "--admin-listen", addrs[1], "--nats-listen", addrs[2],
 		"--max-event-rate", "0", "--max-byte-rate", "0",
-	}, o.NodeArgs...)
+	}, more, o.NodeArgs)
 	cmd := command(ctx, o.ServerCPU, o.Node, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
@@ -72,6 +74,15 @@ func (o *Options) startNode(ctx context.Context) (_ *node, err error) {
 }
 
 func (n *node) pid() int { return n.cmd.Process.Pid }
+
+// target returns the arguments of a load with those that say where the node is.
+func (n *node) target(args []string) []string {
+	args = append(slices.Clone(args), "--url", "ws://"+n.listen+"/", "--server-pid", strconv.Itoa(n.pid()))
+	if args[0] == "userpush" {
+		args = append(args, "--nats-url", n.natsURL)
+	}
+	return args
+}
 
 // ready waits until the node says that it is.
 func (n *node) ready(ctx context.Context, url string) error {

@@ -22,8 +22,9 @@ type Options struct {
 	NodeArgs []string
 	// ServerCPU and LoadCPU are the cores of the two.
 	ServerCPU, LoadCPU int
-	// Rounds is how often each case is measured; medians are reported.
-	Rounds int
+	// Rounds is how often each case is measured, Pairs how often those of neighbours
+	// are; medians are reported.
+	Rounds, Pairs int
 	// Duration is the counted time of a run, Hold the wait of the idle case.
 	Duration, Hold time.Duration
 	// CountDuration is the time of the run whose calls are counted.
@@ -43,8 +44,11 @@ type Line struct {
 	Name string `json:"name"`
 	// Rounds holds each round's run between the ceiling's.
 	Rounds []Round `json:"rounds,omitempty"`
+	// Pairs are in place of Rounds where neighbours are measured.
+	Pairs []Pair `json:"pairs,omitempty"`
 	// Ratio is the median of the rounds' ratios of deliveries a second; CPURatio the
 	// same of the server's CPU time for a delivery, which a busy machine spoils less.
+	// Of neighbours it is that of the p99 with them to that without.
 	Ratio    float64 `json:"ratio,omitempty"`
 	CPURatio float64 `json:"cpu_ratio,omitempty"`
 	Bar      float64 `json:"bar"`
@@ -81,6 +85,9 @@ func (l *Line) OK() bool {
 	}
 	if l.Bytes != 0 {
 		return l.Bytes <= l.Bar
+	}
+	if len(l.Pairs) > 0 {
+		return l.Ratio <= l.Bar
 	}
 	return l.Ratio >= l.Bar && l.PerCall >= l.PerCallBar
 }
@@ -132,6 +139,7 @@ func Run(ctx context.Context, o Options) ([]Line, error) {
 			return summed(lines), context.Cause(ctx)
 		}
 	}
+	lines = append(lines, o.neighbours(ctx)...)
 	if strings.Contains(idleName, o.Only) {
 		o.say("%s", idleName)
 		lines = append([]Line{o.idle(ctx)}, lines...)
@@ -151,9 +159,9 @@ func summed(lines []Line) []Line {
 	return lines
 }
 
-func median(rounds []Round, of func(Round) float64) float64 {
-	v := make([]float64, len(rounds))
-	for i, r := range rounds {
+func median[T any](all []T, of func(T) float64) float64 {
+	v := make([]float64, len(all))
+	for i, r := range all {
 		v[i] = of(r)
 	}
 	slices.Sort(v)
@@ -182,15 +190,11 @@ func (o *Options) against(ctx context.Context, phase func(n *node, line string),
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, n.stop()) }()
-	args = append(args, "--url", "ws://"+n.listen+"/", "--server-pid", fmt.Sprint(n.pid()))
-	if args[0] == "userpush" {
-		args = append(args, "--nats-url", n.natsURL)
-	}
 	return o.load(ctx, func(line string) {
 		if phase != nil {
 			phase(n, line)
 		}
-	}, args...)
+	}, n.target(args)...)
 }
 
 // count runs the case once more, with the calls between its pauses counted.

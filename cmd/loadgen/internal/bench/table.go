@@ -20,6 +20,8 @@ func WriteTable(w io.Writer, lines []Line) error {
 			fmt.Fprintf(tw, "%s\tfailed: %s\n", l.Name, l.Error)
 		case l.Bytes != 0:
 			fmt.Fprintf(tw, "%s\t\t\t%.0f B\t\t%.0f B\t\t\t%s\t%s\n", l.Name, l.Bytes, l.Bar, verdict, l.Aimed)
+		case len(l.Pairs) > 0:
+			fmt.Fprintf(tw, "%s\tp99 %.2f ms\talone %.2f ms\t%.2f\t\t%.2f\t\t\t%s\n", l.Name, median(l.Pairs, Pair.busy), median(l.Pairs, Pair.calm), l.Ratio, l.Bar, verdict)
 		case len(l.Rounds) > 0:
 			bar := ""
 			if l.PerCallBar > 0 {

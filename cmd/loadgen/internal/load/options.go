@@ -43,6 +43,9 @@ type Options struct {
 	// them, and what they get is counted apart. Fan-out and user pushes only.
 	Slow, Frozen float64
 	SlowRate     int
+	// Flood is how many clients, beside all others, send events for backends as fast as
+	// the server takes them. Ping-pong and fan-out only.
+	Flood int
 	// Publishers is the number of sockets that publish in fan-out; default one for
 	// each of PublishURLs. Where channels are fewer than publishers, those of a channel
 	// take turns.
@@ -162,6 +165,8 @@ func (o *Options) validate() error {
 	bad(len(o.URLs) == 0, "url: none")
 	bad(o.sends() && o.Duration <= 0, "duration: %v, want more than 0", o.Duration)
 	bad(o.Scenario == UserPush && o.NATS == "", "nats: no address to publish on")
+	bad(o.Flood < 0, "flood: %d, want 0 or more", o.Flood)
+	bad(o.Flood > 0 && o.Scenario != Fanout && o.Scenario != PingPong, "flood: not in %s", o.Scenario)
 	if err := o.checkReaders(); err != nil {
 		errs = append(errs, err)
 	}
@@ -248,6 +253,9 @@ func (o *Options) result() *report.Result {
 	}
 	if o.Slow > 0 || o.Frozen > 0 {
 		c["slow_percent"], c["slow_rate"], c["frozen_percent"] = o.Slow, o.SlowRate, o.Frozen
+	}
+	if o.Flood > 0 {
+		c["flood"] = o.Flood
 	}
 	return &report.Result{Scenario: o.Scenario, Started: time.Now(), Config: c}
 }

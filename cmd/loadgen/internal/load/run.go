@@ -64,6 +64,16 @@ func (r *run) phases(ctx context.Context) error {
 	if err := r.silence(ctx, "ready", r.opt.Pause); err != nil {
 		return err
 	}
+	if r.opt.Flood > 0 {
+		f, err := r.startFlood(ctx)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			f.stop()
+			r.res.Flood = f.result(r.opt.Size)
+		}()
+	}
 	if r.opt.Warmup > 0 {
 		if err := r.phase(ctx, "warm up", r.opt.Warmup); err != nil {
 			return err

@@ -51,6 +51,8 @@ type Result struct {
 	// numbers above but Connections.
 	Slow   *Laggards `json:"slow,omitempty"`
 	Frozen *Laggards `json:"frozen,omitempty"`
+	// Flood is who sent without end meanwhile; in none of the numbers above either.
+	Flood *Flood `json:"flood,omitempty"`
 
 	// ClientCPU is the load generator's own CPU time in the counted part. Near
 	// Seconds (its loop is one thread) it is the client that was measured.
@@ -125,6 +127,7 @@ func (r *Result) WriteSummary(w io.Writer) error {
 	}
 	r.Slow.summary("slow", line)
 	r.Frozen.summary("frozen", line)
+	r.Flood.summary(line)
 	if r.ClientCPU > 0 {
 		line("client cpu", "%.2f s, %.0f %% of a core", r.ClientCPU, 100*r.ClientCPU/max(r.Seconds, 1e-9))
 	}
