@@ -105,9 +105,9 @@ func (l *securityLog) line(kind securityEvent, reason string) *zerolog.Event {
 // begin is a line at the level of its kind, nil where that is not written.
 func (l *securityLog) begin(kind securityEvent) *zerolog.Event {
 	if kind == secRevoked || kind == secKicked {
-		return l.log.Info()
+		return l.log.Info() //nolint:zerologlint // who has asked for the line sends it
 	}
-	return l.log.Warn()
+	return l.log.Warn() //nolint:zerologlint // see above
 }
 
 // Messages of the lines, by what they are about.
