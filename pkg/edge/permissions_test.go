@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,6 +88,7 @@ func documented(t *testing.T) (c *testkit.Cluster, servers []*server.Server, ref
 	for _, s := range servers {
 		c.Nodes = append(c.Nodes, testkit.StartNode(t, edge.Options{
 			InsecureUIDParam: "uid",
+			Callouts:         edge.CalloutOptions{Connect: true, Subscribe: []string{"*"}, Publish: []string{"*"}},
 			Bus:              bus.Options{URLs: []string{s.ClientURL()}, Username: "node", Password: "of-nodes"},
 			Sente:            edge.SenteOptions{SendBufWS: -1, SendBufAjax: -1},
 		}))
@@ -108,6 +110,18 @@ func TestPermissions(t *testing.T) {
 		backends[i] = b
 	}
 	near, far := backends[0], backends[1]
+
+	// Call-outs, of each kind.
+	var questions [bus.CalloutKinds]atomic.Int64
+	for kind := range bus.CalloutKind(bus.CalloutKinds) {
+		_, err := far.TakeCallouts(ctx, kind, "doormen", func(q *bus.Callout) {
+			questions[kind].Add(1)
+			if err := q.Allow(); err != nil {
+				t.Error(err)
+			}
+		})
+		must(t, err)
+	}
 
 	// Events and callbacks; Take and Barrier ask every server.
 	taken := make(chan string, 16)
@@ -223,6 +237,11 @@ func TestPermissions(t *testing.T) {
 		t.Errorf("a third node has learned %+v", got)
 	}
 	must(t, far.Barrier(ctx))
+	for kind := range questions {
+		if questions[kind].Load() == 0 {
+			t.Errorf("nobody was asked about %v", bus.CalloutKind(kind))
+		}
+	}
 	for i, n := range c.Nodes {
 		if s := n.Stats().Bus; s.ServersPassedOver != 0 || s.Servers != 2 {
 			t.Errorf("node %d knows %d servers, and has passed over %d", i, s.Servers, s.ServersPassedOver)
@@ -245,7 +264,7 @@ func TestForbiddenByPermissions(t *testing.T) {
 			user: "backend", password: "of-backends",
 			publish: []string{
 				"hoshi.api.revoke", "hoshi.api.kick", "hoshi.node.010203040506.revoked",
-				"hoshi.node.010203040506.conn-1", "hoshi.nodes", "hoshi.sync.ID", "hoshi.event.a.b", "hoshi.event.chsk.conn-open", "$SYS.REQ.SERVER.PING",
+				"hoshi.node.010203040506.conn-1", "hoshi.nodes", "hoshi.sync.ID", "hoshi.event.a.b", "hoshi.event.chsk.conn-open", "hoshi.auth.connect", "$SYS.REQ.SERVER.PING",
 			},
 			subscribe: []string{
 				"hoshi.>", "hoshi.user.>", "hoshi.user.alice", "hoshi.client.*", "hoshi.conn.>", "hoshi.chan.lobby", "hoshi.all",
@@ -260,7 +279,7 @@ func TestForbiddenByPermissions(t *testing.T) {
 		{
 			user: "node", password: "of-nodes",
 			publish:   []string{"hoshi.user.alice", "hoshi.conn.010203040506.conn-1", "hoshi.all", "hoshi.api.nodes", "hoshi.api.revoke", "other"},
-			subscribe: []string{"hoshi.event.>", ">"},
+			subscribe: []string{"hoshi.event.>", "hoshi.auth.connect", ">"},
 		},
 	} {
 		nc, err := nats.Connect(servers[1].ClientURL(), nats.UserInfo(tt.user, tt.password), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
