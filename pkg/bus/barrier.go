@@ -102,7 +102,13 @@ func (c *control) ask() {
 	}
 	for server := range c.peers {
 		reply := c.question(server)
-		if err == nil {
+		switch {
+		case err != nil:
+		case server == c.serverID && c.o.node != "":
+			// A node's own server is proven by what comes back to the node itself. Its
+			// question could be given to another node there, which may stand still.
+			err = c.nc.Publish(reply, body)
+		default:
 			err = c.nc.PublishRequest(subject(server), reply, body)
 		}
 	}

@@ -101,6 +101,28 @@ func TestBarrierSilentServer(t *testing.T) {
 	}
 }
 
+// TestBarrierBesideASilentNode: a node on the same server that stands still, and is
+// given questions there, holds nobody else up.
+func TestBarrierBesideASilentNode(t *testing.T) {
+	s := server(t, natsd.Options{})
+	n := node(t, s, &recorder{}, func(o *bus.NodeOptions) { o.BarrierTimeout = time.Minute })
+	silent := raw(t, s)
+	for range 20 { // 20 of 21 questions would be theirs
+		if _, err := silent.QueueSubscribeSync("hoshi.sync."+s.ID(), "sync"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := silent.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		want(t, n, bus.KindChan, fmt.Sprint("x", i))
+	}
+	if st := n.Stats(); st.Servers != 1 || st.ServersPassedOver != 0 {
+		t.Errorf("passed over %d, servers %d", st.ServersPassedOver, st.Servers)
+	}
+}
+
 // TestBarrierStrikesOff: no responders strikes a server off at once.
 func TestBarrierStrikesOff(t *testing.T) {
 	s := server(t, natsd.Options{})

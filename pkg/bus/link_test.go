@@ -160,7 +160,6 @@ func TestPendingOverLoss(t *testing.T) {
 		o.BarrierTimeout = time.Minute
 	})
 	p.setStall(true)
-	// One pass of the proxy is under way already: wait until nothing comes back.
 	answers := make(chan error, 1000)
 	for i := range 100 {
 		n.Want(bus.KindChan, fmt.Sprint("c", i), func(err error) { answers <- err })

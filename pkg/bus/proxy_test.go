@@ -74,12 +74,12 @@ func (p *proxy) copy(dst, src net.Conn) {
 	defer func() { _ = dst.Close(); _ = src.Close() }()
 	buf := make([]byte, 32<<10)
 	for {
+		n, err := src.Read(buf)
 		p.mu.Lock()
 		for p.stall {
 			p.stalled.Wait()
 		}
 		p.mu.Unlock()
-		n, err := src.Read(buf)
 		if n > 0 {
 			if _, werr := dst.Write(buf[:n]); werr != nil {
 				return
