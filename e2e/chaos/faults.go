@@ -252,12 +252,20 @@ func part(ns *netns.Namespace, what string, lasts time.Duration, scope func(cont
 	return fault{text: what + " is cut off", lasts: lasts, scope: scope, begin: ns.Cut, end: ns.Mend}
 }
 
+// tabDies is the least that a tab must be silent for its node to take it for dead:
+// Sente's 10 s after a ping.
+const tabDies = 10 * time.Second
+
 func partNATSFor(c *cluster, lasts time.Duration) fault {
 	return part(c.spaces[0], c.nats[servers-1].Name, lasts, natsScope(c, servers-1))
 }
 
 func partNodeFor(c *cluster, lasts time.Duration) fault {
-	return part(c.spaces[1], c.nodes[nodes-1].Name, lasts, fixed(book.Scope{Nodes: 1 << (nodes - 1)}))
+	s := book.Scope{Nodes: 1 << (nodes - 1)}
+	if lasts >= tabDies {
+		s.CutTabs = s.Nodes
+	}
+	return part(c.spaces[1], c.nodes[nodes-1].Name, lasts, fixed(s))
 }
 
 func partNATS(c *cluster, rng *rand.Rand) fault {

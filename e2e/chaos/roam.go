@@ -75,7 +75,7 @@ func (t *roamer) visit(ctx context.Context, n *node, opened chan<- struct{}) {
 			closed, ok := errors.AsType[*thin.Closed](err)
 			asked := !time.Now().Before(stay) && ok && closed.Code == 1000
 			if !asked && ctx.Err() == nil {
-				b.Cut(t.name+" at "+n.Name, n.number, false, err)
+				b.CutTab(t.name+" at "+n.Name, n.number, err)
 			}
 			return
 		}

@@ -246,12 +246,21 @@ func (b *Book) Cut(name string, node int, relayed bool, why error) {
 	b.cut(name, bit(node), relayed, why)
 }
 
+// CutTab judges the end of a connection of a tab.
+func (b *Book) CutTab(name string, node int, why error) {
+	b.judgeCut(name, why, func(w *Window) bool { return (w.Scope.Cut|w.Scope.CutTabs)&bit(node) != 0 })
+}
+
 func (b *Book) cut(name string, node uint32, relayed bool, why error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	w := b.findLocked(b.Now(), func(w *Window) bool {
+	b.judgeCut(name, why, func(w *Window) bool {
 		return w.Scope.Cut&node != 0 || relayed && w.Scope.CutRelayed&node != 0
 	})
+}
+
+func (b *Book) judgeCut(name string, why error, of func(*Window) bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.findLocked(b.Now(), of)
 	if w != nil {
 		w.Cuts++
 		return

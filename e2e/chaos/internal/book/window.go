@@ -11,8 +11,9 @@ type Scope struct {
 	// which may be lost; Servers, of NATS, the same for their publishers.
 	Nodes, Servers uint32
 	// Cut are nodes that may lose their clients, CutRelayed those whose clients
-	// may lose their connection where it leads through a relay.
-	Cut, CutRelayed uint32
+	// may lose their connection where it leads through a relay, and CutTabs those
+	// that may lose tabs of Sente, which are taken for dead sooner than others.
+	Cut, CutRelayed, CutTabs uint32
 	// Late says that the fault may keep what is published through these nodes and
 	// servers, and let it go after what was published later.
 	Late bool
