@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -65,6 +67,31 @@ func TestTLSOptions(t *testing.T) {
 	} {
 		if got := optionsOf(t, tt.args...).TLS; got != tt.want {
 			t.Errorf("%q:\n got %+v\nwant %+v", tt.args, got, tt.want)
+		}
+	}
+}
+
+// TestTLSDocument holds that the options and reasons that docs/tls.md names are
+// there.
+func TestTLSDocument(t *testing.T) {
+	read := func(file string) string {
+		text, err := os.ReadFile("../../docs/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	text, options := read("tls.md"), read("config.md")
+	for _, option := range regexp.MustCompile(`--[a-z][a-z-]+`).FindAllString(text, -1) {
+		if !regexp.MustCompile(option + "[` ]").MatchString(options) {
+			t.Errorf("there is no option %s", option)
+		}
+	}
+	_, transport, _ := strings.Cut(options, "\n## Transport\n")
+	transport, _, _ = strings.Cut(transport, "\n## ")
+	for _, m := range regexp.MustCompile("(?m)^\\| `(--[a-z-]+)").FindAllStringSubmatch(transport, -1) {
+		if !strings.Contains(text, "`"+m[1]) {
+			t.Errorf("%s is not in it", m[1])
 		}
 	}
 }
