@@ -241,3 +241,35 @@ func TestSpendsAreForgotten(t *testing.T) {
 		t.Errorf("%d are known without a limit", n)
 	}
 }
+
+// Who is not read is not judged dead meanwhile, however long that takes.
+func TestThrottledIsNotDead(t *testing.T) {
+	both(t, func(t *testing.T, portable bool) {
+		s := start(t, wsconn.Options{
+			Portable: portable, MaxMessage: 64 << 10, Limits: wsconn.Limits{ByteRate: 64 << 10},
+			PingInterval: 50 * time.Millisecond, IdleTimeout: 150 * time.Millisecond,
+		}, func(c *session) {
+			c.onMessage = func(c *session, op ws.OpCode, p []byte) wsconn.Verdict {
+				if op == ws.OpText {
+					c.Send(wsconn.NewText(p))
+				}
+				return wsconn.Done
+			}
+		})
+		c := s.dial()
+		large := masked(true, ws.OpBinary, make([]byte, 64<<10))
+		for range 3 { // the third overdraws by a second's worth
+			c.send(large)
+		}
+		c.text("still here")
+		begin := time.Now()
+		for f := c.read(); f.Header.OpCode != ws.OpText; f = c.read() {
+			if f.Header.OpCode != ws.OpPing {
+				t.Fatal(show(f))
+			}
+		}
+		if st := s.Stats(); st.Throttles == 0 || st.ThrottledMS < 700 {
+			t.Errorf("throttled %d times for %d ms, and answered after %v", st.Throttles, st.ThrottledMS, time.Since(begin))
+		}
+	})
+}
