@@ -180,6 +180,12 @@ func TestBook(t *testing.T) {
 			p.Cut("publisher", 0, false, errEnd)
 			p.Denied("new", 2, true, p.Now(), errEnd)
 		}},
+		{name: "a tab is taken for dead, another client is not", do: func(p *play) {
+			p.Begin("fault", book.Scope{CutTabs: 1 << 0})
+			p.CutTab("tab", 0, errEnd)
+			p.CutTab("tab elsewhere", 1, errEnd)
+			p.Cut("client", 0, false, errEnd)
+		}, want: map[string]int{"cut": 2}},
 		{name: "connections that the fault leaves alone", do: func(p *play) {
 			p.Begin("fault", book.Scope{Nodes: 7, Servers: 7, CutRelayed: 1})
 			p.l.Cut(errEnd)
