@@ -315,6 +315,7 @@ func (l *loop) ended(c *Conn) {
 
 // left is ended for a socket that others go on with.
 func (l *loop) left(c *Conn) {
+	delete(l.clients, c)
 	if _, ok := l.heads[c]; ok {
 		l.leaveHeads(c)
 		return

@@ -229,10 +229,14 @@ func (c *Conn) HasRoom(payload int) bool {
 // SetHandler gives c another owner's methods, from the next call on. In OnRequest, before it is answered.
 func (c *Conn) SetHandler(h Handler) { c.h = h }
 
-// RemoteAddr asks the system for the peer's address. Loop only.
+// RemoteAddr returns the client's address: what its request's Addr was, and until there is a request, or where no proxy has
+// told another, what the system says of the socket. The port is 0 where a proxy has told. Loop only.
 func (c *Conn) RemoteAddr() netip.AddrPort {
 	if c.loop == nil {
 		return netip.AddrPort{}
+	}
+	if a, ok := c.loop.clients[c]; ok {
+		return netip.AddrPortFrom(a, 0)
 	}
 	return c.loop.p.RemoteAddr(&c.sock)
 }

