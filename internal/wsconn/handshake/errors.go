@@ -54,6 +54,8 @@ type Error struct {
 	Reason Reason
 	// Status is the HTTP status of the answer.
 	Status int
+
+	text string // in place of the reason's
 }
 
 // Error implements error.
@@ -68,7 +70,17 @@ func (e *Error) AppendResponse(dst []byte) []byte {
 	case http.StatusMethodNotAllowed:
 		headers = []string{"Allow", "GET, HEAD, POST, OPTIONS"}
 	}
-	return AppendRefusal(dst, e.Status, "", reasonTexts[e.Reason]+"\n", true, headers...)
+	text := e.text
+	if text == "" {
+		text = reasonTexts[e.Reason]
+	}
+	return AppendRefusal(dst, e.Status, "", text+"\n", true, headers...)
+}
+
+// refusedTLS is the answer to a greeting of TLS. Its client will hardly show it, but who looks at the wire sees it.
+var refusedTLS = &Error{
+	Reason: Malformed, Status: http.StatusBadRequest,
+	text: "This port speaks no TLS: connect with http:// or ws://, or give the node a certificate.",
 }
 
 func refuse(r Reason) *Error {

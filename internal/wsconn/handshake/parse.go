@@ -29,12 +29,18 @@ func (l Limits) WithDefaults() Limits {
 	return l
 }
 
+// recordHandshake begins a greeting of TLS (RFC 8446 section 5.1).
+const recordHandshake = 0x16
+
 // End returns the length of the head, its final CRLFCRLF included, or 0 when its end has not arrived. from is how
 // much of p an earlier call has seen, so that a head that trickles in costs linear time. A head that is longer
 // than the limit, or can no longer fit, is an error, and so is a first byte that starts no request.
 func End(p []byte, from int, l Limits) (int, *Error) {
-	if len(p) > 0 && (p[0] < 'A' || p[0] > 'Z') {
-		return 0, refuse(Malformed) // a TLS greeting, for instance: no reason to wait for 16 KiB of it
+	if len(p) > 0 && (p[0] < 'A' || p[0] > 'Z') { // no reason to wait for 16 KiB of it
+		if p[0] == recordHandshake {
+			return 0, refusedTLS
+		}
+		return 0, refuse(Malformed)
 	}
 	from = max(from-3, 0)
 	if i := bytes.Index(p[from:min(len(p), l.MaxHead)], []byte("\r\n\r\n")); i >= 0 {

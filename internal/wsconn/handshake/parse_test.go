@@ -186,6 +186,19 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// TestGreetingOfTLS holds that who speaks TLS where none is spoken is told so.
+func TestGreetingOfTLS(t *testing.T) {
+	for in, want := range map[string]bool{"\x16\x03\x01": true, "\x80": false} {
+		_, err := handshake.End([]byte(in), 0, handshake.Limits{}.WithDefaults())
+		if err == nil || err.Status != 400 {
+			t.Fatalf("%q: %v", in, err)
+		}
+		if got := strings.Contains(string(err.AppendResponse(nil)), "speaks no TLS"); got != want {
+			t.Errorf("%q: told so: %v", in, got)
+		}
+	}
+}
+
 func TestReasonsHaveNames(t *testing.T) {
 	seen := map[string]bool{}
 	for i := 1; i < handshake.Reasons(); i++ {
