@@ -213,10 +213,15 @@ func BenchmarkRawWrite(b *testing.B) {
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "deliveries/s")
 }
 
-// BenchmarkEcho is one message in flight on each of 500 connections.
+// BenchmarkEcho is one message in flight on each of 500 connections, with rates that are never reached and without.
 func BenchmarkEcho(b *testing.B) {
+	b.Run("free", func(b *testing.B) { benchEcho(b, wsconn.Limits{}) })
+	b.Run("limited", func(b *testing.B) { benchEcho(b, wsconn.Limits{EventRate: 1e9, ByteRate: 1e12}) })
+}
+
+func benchEcho(b *testing.B, limits wsconn.Limits) {
 	ready := make(chan *plain, 16)
-	s := benchServer(b, wsconn.Options{}, func() (wsconn.Handler, *wsconn.Conn) {
+	s := benchServer(b, wsconn.Options{Limits: limits}, func() (wsconn.Handler, *wsconn.Conn) {
 		p := &plain{ready: ready, message: func(p *plain, msg []byte) { p.Send(wsconn.NewText(msg)) }}
 		return p, &p.Conn
 	})
