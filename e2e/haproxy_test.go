@@ -28,18 +28,81 @@ import (
 // gets its own answer: upgrades, plain requests, those of Ajax and refused
 // ones, in random order and pipelined, over few connections.
 func TestHAProxy(t *testing.T) {
+	const reuse = "option http-keep-alive\nhttp-reuse always"
 	for _, nodes := range []int{1, 3} {
-		for _, way := range []struct{ name, options string }{
-			{"reuse always", "option http-keep-alive\nhttp-reuse always"},
-			{"reuse safe", "option http-keep-alive\nhttp-reuse safe"},
-			{"server-close", "option http-server-close\nhttp-reuse always"},
-			{"reuse never", "option http-keep-alive\nhttp-reuse never"},
+		for _, way := range []struct {
+			name, options, server string
+			args                  []string
+		}{
+			{name: "reuse always", options: reuse},
+			{name: "reuse safe", options: "option http-keep-alive\nhttp-reuse safe"},
+			{name: "server-close", options: "option http-server-close\nhttp-reuse always"},
+			{name: "reuse never", options: "option http-keep-alive\nhttp-reuse never"},
+			{name: "send-proxy-v2", options: reuse, server: " send-proxy-v2", args: []string{"--proxy-from", "127.0.0.1"}},
 		} {
 			t.Run(fmt.Sprintf("%d nodes, %s", nodes, way.name), func(t *testing.T) {
-				p := startProxied(t, nodes, nil, proxyConfig{Options: strings.Split(way.options, "\n")})
+				p := startProxied(t, nodes, way.args, proxyConfig{Options: strings.Split(way.options, "\n"), Server: way.server})
 				p.mingle(t)
 			})
 		}
+	}
+}
+
+// TestHAProxyTellsAddresses: a node knows the address of a client behind HAProxy by each of the ways to tell it, and
+// believes nobody else's. What it knows is seen by a limit for each address, and in the security log.
+func TestHAProxyTellsAddresses(t *testing.T) {
+	for _, way := range []struct {
+		name, options, server string
+		args                  []string
+		told                  bool
+	}{
+		{name: "nothing"},
+		{name: "send-proxy", server: " send-proxy", args: []string{"--proxy-from", "127.0.0.1"}, told: true},
+		{name: "send-proxy-v2", server: " send-proxy-v2", args: []string{"--proxy-from", "127.0.0.1"}, told: true},
+		{name: "forwardfor", options: "option forwardfor", args: []string{"--forwarded-from", "127.0.0.1"}, told: true},
+		{name: "forwardfor of somebody else", options: "option forwardfor", args: []string{"--forwarded-from", "127.0.0.99"}},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			p := startProxied(t, 1, append(way.args, "--max-connections-per-address", "1"), proxyConfig{Options: []string{way.options}, Server: way.server})
+			// The client says that it is another; only HAProxy's word counts.
+			upgrade := func(from string) int {
+				t.Helper()
+				d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+				conn, err := d.Dial("tcp", p.addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = conn.Close() })
+				_ = conn.SetDeadline(time.Now().Add(patience))
+				if _, err := io.WriteString(conn, get("/ws", "x", upgradeLines+"X-Forwarded-For: 127.0.0.77\r\n")); err != nil {
+					t.Fatal(err)
+				}
+				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = resp.Body.Close()
+				return resp.StatusCode
+			}
+			want, seen := http.StatusTooManyRequests, "127.0.0.1"
+			if way.told {
+				want, seen = http.StatusSwitchingProtocols, "127.0.0.2"
+			}
+			for _, x := range []struct {
+				from string
+				want int
+			}{{"127.0.0.2", http.StatusSwitchingProtocols}, {"127.0.0.3", want}, {"127.0.0.2", http.StatusTooManyRequests}} {
+				if got := upgrade(x.from); got != x.want {
+					t.Errorf("from %s: status %d, want %d", x.from, got, x.want)
+				}
+			}
+			eventually(t, p.procs[0], "writing of "+seen, func() bool {
+				return strings.Contains(p.procs[0].output(), fmt.Sprintf(`"address":%q`, seen))
+			})
+			if strings.Contains(p.procs[0].output(), "127.0.0.77") {
+				t.Error("the node believes what the client says of itself")
+			}
+		})
 	}
 }
 
@@ -56,6 +119,7 @@ type proxied struct {
 	addr  string   // of the proxy
 	nodes []string // where they listen
 	admin []string
+	procs []*process
 	seq   atomic.Int64 // numbers requests
 	bogus atomic.Int64 // plain requests that were sent down an upgraded connection
 	shut  atomic.Int64 // pipelined requests that the proxy has not answered: it closed before
@@ -97,6 +161,7 @@ func startProxied(t *testing.T, nodes int, args []string, conf proxyConfig) *pro
 	for _, node := range c.nodes { // its demo backend comes last
 		eventually(t, node, "started", func() bool { return strings.Contains(node.output(), "node is started") })
 	}
+	p.procs = c.nodes
 	conf.Listen, conf.Nodes = p.addr, p.nodes
 	var text bytes.Buffer
 	if err := template.Must(template.ParseFiles(filepath.Join("haproxy", "haproxy.cfg"))).Execute(&text, conf); err != nil {
