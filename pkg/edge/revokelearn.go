@@ -35,15 +35,18 @@ type learning struct {
 	then  []func()            // to be called afterwards
 	waits map[string]struct{} // asked, and not done
 	done  chan struct{}       // closed when waits is empty
+	heard uint64              // messages of those who were asked
 
 	up    bool   // the bus is
 	times uint64 // that has changed so often
 }
 
-// How long the first of the nodes that are asked is waited for, and then the rest.
+// How long the first of the nodes that are asked may say nothing, and then the rest;
+// and how long each of the two may take in all.
 const (
 	learnFirst = 300 * time.Millisecond
 	learnRest  = 700 * time.Millisecond
+	learnMost  = 5 * time.Second
 )
 
 // state follows the bus, on its control goroutine: the node becomes ready when it
@@ -110,7 +113,7 @@ func (r *revoker) learnToBeReady(fn func()) {
 }
 
 // learnFrom has nodes asked what has been revoked, and then fn, which may be nil,
-// called on the goroutine of learn; within a second even if they are silent. Any
+// called on the goroutine of learn; within a second if they are silent. Any
 // goroutine.
 func (r *revoker) learnFrom(nodes []string, fn func()) {
 	r.mu.Lock()
@@ -154,7 +157,7 @@ func (r *revoker) askAll(nodes []string, limit time.Duration) {
 	}
 	done := make(chan struct{})
 	r.mu.Lock()
-	r.mu.waits, r.mu.done = map[string]struct{}{}, done
+	r.mu.waits, r.mu.done, r.mu.heard = map[string]struct{}{}, done, 0
 	for _, node := range nodes {
 		r.mu.waits[node] = struct{}{}
 	}
@@ -164,13 +167,7 @@ func (r *revoker) askAll(nodes []string, limit time.Duration) {
 	for _, node := range nodes {
 		r.say(node, question, nil)
 	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-done:
-	case <-timer.C:
-	case <-r.quit:
-	}
+	r.await(done, limit)
 	r.mu.Lock()
 	silent := len(r.mu.waits)
 	r.mu.waits, r.mu.done = nil, nil
@@ -178,6 +175,29 @@ func (r *revoker) askAll(nodes []string, limit time.Duration) {
 	if silent > 0 {
 		r.counts.unanswered.Add(uint64(silent))
 		r.log.Warn().Int("nodes", silent).Msg("nodes have not said what has been revoked")
+	}
+}
+
+// await returns when done is closed, nothing new has come for so long, or all of it
+// takes too long.
+func (r *revoker) await(done <-chan struct{}, limit time.Duration) {
+	last := uint64(0)
+	for end := time.Now().Add(learnMost); time.Now().Before(end); {
+		timer := time.NewTimer(limit)
+		select {
+		case <-done:
+		case <-timer.C:
+			r.mu.Lock()
+			heard := r.mu.heard
+			r.mu.Unlock()
+			if heard != last {
+				last = heard
+				continue
+			}
+		case <-r.quit:
+		}
+		timer.Stop()
+		return
 	}
 }
 
@@ -321,6 +341,9 @@ func (r *revoker) learnt(j *job) {
 			e.Int("closed", closed).Msg(msgCarried)
 		}
 	}
+	r.mu.Lock()
+	r.mu.heard++
+	r.mu.Unlock()
 	if j.from != "" {
 		r.answered(j.from)
 	}
