@@ -33,9 +33,8 @@ func TestLimitsDocument(t *testing.T) {
 			t.Errorf("/stats has no %s", c[1])
 		}
 	}
-	limits := reflect.TypeFor[edge.LimitStats]()
-	for i := range limits.NumField() {
-		if name := "`limits." + limits.Field(i).Tag.Get("json") + "`"; !strings.Contains(doc, name) {
+	for field := range reflect.TypeFor[edge.LimitStats]().Fields() {
+		if name := "`limits." + field.Tag.Get("json") + "`"; !strings.Contains(doc, name) {
 			t.Errorf("the document does not name %s", name)
 		}
 	}
@@ -50,9 +49,9 @@ func counted(typ reflect.Type, path []string) bool {
 	if typ.Kind() != reflect.Struct {
 		return false
 	}
-	for i := range typ.NumField() {
-		if typ.Field(i).Tag.Get("json") == path[0] {
-			return counted(typ.Field(i).Type, path[1:])
+	for field := range typ.Fields() {
+		if field.Tag.Get("json") == path[0] {
+			return counted(field.Type, path[1:])
 		}
 	}
 	return false
