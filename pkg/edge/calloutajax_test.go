@@ -136,7 +136,9 @@ func TestCalloutAjaxUnavailable(t *testing.T) {
 	}()
 	m := <-waiting
 	cancel()
-	<-done
+	if err := <-done; err == nil {
+		t.Error("answered, although it was given up")
+	}
 	respond(t, m, "{:allow true}", "")
 	testkit.Eventually(t, "the answer", func() bool { return c.Nodes[0].Stats().Callouts.Waiting == 0 })
 	if n := c.Nodes[0].Connections(); n != 0 {

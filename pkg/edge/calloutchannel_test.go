@@ -305,3 +305,22 @@ func TestCalloutChannelInJSON(t *testing.T) {
 		t.Errorf("asked %s, want %s", got, want)
 	}
 }
+
+// What goes on for another reason is held back all the same, and asks once.
+func TestCalloutPublishResumed(t *testing.T) {
+	c := askingNodes(t, 1, func(o *edge.Options) { o.Callouts.Timeout = 5 * time.Second })
+	waiting := make(chan *nats.Msg, 4)
+	d := guardBy(t, c, 0, "publish", func(m *nats.Msg) { waiting <- m })
+	cl := c.Dial(t, 0, "/")
+	cl.Send(`[[:sente-lite/publish {:channel-id "ask/a" :data 1}] "1"]`, `[[:sente-lite/publish {:channel-id "free" :data 2}] "2"]`)
+	m := <-waiting
+	for range 3 {
+		edge.ResumeAll(c.Nodes[0])
+	}
+	must(t, d.nc.Flush())
+	respond(t, m, "{:allow true}", "")
+	cl.Expect(`[{:success true} "1"]`, `[{:success true} "2"]`)
+	if got := d.questions.Load(); got != 1 {
+		t.Errorf("asked %d times", got)
+	}
+}

@@ -52,3 +52,13 @@ func ReadAnswer(body []byte, f codec.Format) (allowed bool, uid string, channels
 	}
 	return err == nil && r.end == calloutAllowed, r.granted.uid, r.granted.channels, r.granted.data, err
 }
+
+// ResumeAll has all sessions with a socket go on, as they do when NATS has room
+// again.
+func ResumeAll(n *Node) {
+	for s := range n.conns.All() {
+		done := make(chan struct{})
+		s.post(func() { s.resume(); close(done) })
+		<-done
+	}
+}
