@@ -133,6 +133,9 @@ func (l *Listener) mayRepeat(s *Speaker, topic, n int) bool {
 	if w == nil {
 		w = b.findLocked(m.at, (*Window).moves)
 	}
+	if w == nil {
+		w = b.deadTabLocked(m.at, ^uint32(0))
+	}
 	if w != nil {
 		w.Late++
 	}
@@ -152,7 +155,9 @@ func (b *Book) lost(l *Listener, s *Speaker, topic, n int) {
 	}
 	w := b.findLocked(m.at, of)
 	if w == nil && l.roams {
-		w = b.findLocked(m.at+kept, of)
+		if w = b.findLocked(m.at+kept, of); w == nil {
+			w = b.deadTabLocked(m.at, ^uint32(0)) // and what was sent to it is lost
+		}
 	}
 	switch {
 	case w != nil:
@@ -248,19 +253,23 @@ func (b *Book) Cut(name string, node int, relayed bool, why error) {
 
 // CutTab judges the end of a connection of a tab.
 func (b *Book) CutTab(name string, node int, why error) {
-	b.judgeCut(name, why, func(w *Window) bool { return (w.Scope.Cut|w.Scope.CutTabs)&bit(node) != 0 })
+	b.mu.Lock()
+	w := b.deadTabLocked(b.Now(), bit(node))
+	if w != nil {
+		w.Cuts++
+	}
+	b.mu.Unlock()
+	if w == nil {
+		b.cut(name, bit(node), false, why)
+	}
 }
 
 func (b *Book) cut(name string, node uint32, relayed bool, why error) {
-	b.judgeCut(name, why, func(w *Window) bool {
-		return w.Scope.Cut&node != 0 || relayed && w.Scope.CutRelayed&node != 0
-	})
-}
-
-func (b *Book) judgeCut(name string, why error, of func(*Window) bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	w := b.findLocked(b.Now(), of)
+	w := b.findLocked(b.Now(), func(w *Window) bool {
+		return w.Scope.Cut&node != 0 || relayed && w.Scope.CutRelayed&node != 0
+	})
 	if w != nil {
 		w.Cuts++
 		return

@@ -80,6 +80,21 @@ func (b *Book) findLocked(at time.Duration, of func(*Window) bool) *Window {
 	return nil
 }
 
+// tabsSettle is how long after a fault with CutTabs a tab may still be taken for
+// dead: TCP tries again as late as that, and what it has to say comes no sooner.
+const tabsSettle = 20 * time.Second
+
+// deadTabLocked returns the newest window in which, or soon after which, tabs of a
+// node may be taken for dead. The caller holds the lock.
+func (b *Book) deadTabLocked(at time.Duration, nodes uint32) *Window {
+	for _, w := range slices.Backward(b.mu.windows) {
+		if w.Scope.CutTabs&nodes != 0 && at >= w.From && (w.To == 0 || at <= w.To+tabsSettle) {
+			return w
+		}
+	}
+	return nil
+}
+
 // overlapsLocked says whether there was any fault in a span of time.
 func (b *Book) overlapsLocked(from, to time.Duration) bool {
 	for _, w := range slices.Backward(b.mu.windows) {
