@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	throttleTick = 10 * time.Millisecond // how often throttled connections are looked at
-	spendSweep   = time.Second           // and those that have sent something lately
-	spareSpends  = 256                   // kept for reuse by each loop
+	throttleTick = 10 * time.Millisecond  // how often throttled connections are looked at
+	spendSweep   = 100 * time.Millisecond // and those that have sent something lately: most have rested at once
+	spareSpends  = 256                    // kept for reuse by each loop
 )
 
 // spend is what a connection has sent lately. Whose buckets are full has none: an idle connection costs nothing.

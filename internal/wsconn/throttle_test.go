@@ -218,7 +218,7 @@ func TestThrottledAndHeld(t *testing.T) {
 
 // Who is idle is forgotten, and who is not limited is never known.
 func TestSpendsAreForgotten(t *testing.T) {
-	s := start(t, wsconn.Options{Loops: 1, Limits: wsconn.Limits{EventRate: 1000, ByteRate: 1 << 20}}, nil)
+	s := start(t, wsconn.Options{Loops: 1, Limits: wsconn.Limits{EventRate: 1, ByteRate: 1 << 20}}, nil)
 	var clients []*client
 	for range 20 {
 		c := s.dial()
@@ -268,8 +268,9 @@ func TestThrottledIsNotDead(t *testing.T) {
 				t.Fatal(show(f))
 			}
 		}
-		if st := s.Stats(); st.Throttles == 0 || st.ThrottledMS < 700 {
-			t.Errorf("throttled %d times for %d ms, and answered after %v", st.Throttles, st.ThrottledMS, time.Since(begin))
+		if took := time.Since(begin); took < 300*time.Millisecond {
+			t.Errorf("answered after %v", took)
 		}
+		eventually(t, "counted", func() bool { return s.Stats().ThrottledMS >= 300 })
 	})
 }
