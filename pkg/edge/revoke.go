@@ -360,13 +360,13 @@ func (r *revoker) watch(s *session) {
 	}
 	p.session, p.token = s, s.user.Topic().Key()
 	r.here.Put(s.id.Key(), p)
-	if r.revoked(&p.Identity, p.token) {
-		s.post(func() { // behind its opening
-			if r.node.evict(s, revoked) {
-				r.counts.revoked.Add(1)
-			}
-		})
-	}
+	// Behind its opening, since before that it cannot be ended: what comes later finds
+	// it, and what came before is seen here.
+	s.post(func() {
+		if s.person() == p && r.revoked(&p.Identity, p.token) && r.node.evict(s, revoked) {
+			r.counts.revoked.Add(1)
+		}
+	})
 }
 
 // forget undoes watch. Loop only.
