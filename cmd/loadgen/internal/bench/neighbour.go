@@ -43,7 +43,7 @@ func neighbourCases() []neighbourCase {
 			calm: fanout(lists(full, "-n", "297")...), busy: fanout(lists(full, "-n", "300", "--frozen", "1")...),
 		},
 		{
-			name: "1 % of 300 frozen, until they are closed",
+			name: "1 % of 300 frozen, until they are closed", node: []string{"--queue-bytes", "1MiB"},
 			calm: fanout(lists(full, "-n", "297")...), busy: fanout(lists(full, "-n", "300", "--frozen", "1")...),
 		},
 		{name: "one of 201 floods", node: []string{"--max-event-rate", "2000", "--max-byte-rate", "4MiB"}, calm: trips, busy: lists(trips, "--flood", "1")},
