@@ -67,6 +67,7 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		ReadyGrace:       orNone(o.ReadyGrace),
 		MaxAsks:          o.MaxAsks,
 		MaxAsked:         o.MaxAsked,
+		MaxRevocations:   o.MaxRevocations,
 		Loops:            o.Loops,
 		Portable:         o.Poller == "portable",
 		Version:          versionText(),

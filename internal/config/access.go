@@ -16,7 +16,7 @@ type Access struct {
 	TokenParam     string        `name:"token-param" placeholder:"NAME" help:"A parameter of the query that tokens may be in." more:"Proxies write queries into their logs." group:"Access" tune:""`
 	TokenClaims    []string      `name:"token-claims" placeholder:"NAME,..." help:"Claims that tokens must have beside sub and exp." group:"Access" tune:""`
 	TokenLeeway    time.Duration `name:"token-leeway" default:"30s" min:"0s" max:"5m" placeholder:"TIME" help:"How far the clocks of issuers may differ from ours." group:"Access" tune:""`
-	TokenRequired  bool          `name:"token-required" help:"Refuse who brings no token, with 401." group:"Access" tune:""`
+	TokenRequired  bool          `name:"token-required" help:"Refuse who brings no token, and no certificate of a client, with 401." group:"Access" tune:""`
 
 	Origins []string `name:"origins" placeholder:"ORIGIN,..." help:"Whose pages may connect: same-origin, https://example.com, https://*.example.com, or * for all." more:"The default is same-origin, with --dev all. Who sends neither Origin nor Referer is no browser, and may." group:"Access" tune:""`
 

@@ -72,8 +72,9 @@ type Node struct {
 	BarrierTimeout time.Duration `name:"barrier-timeout" default:"1s" min:"10ms" max:"1m" placeholder:"TIME" help:"How long :subscribed waits for a NATS server that stays silent." group:"Bus" tune:""`
 	ReadyGrace     time.Duration `name:"ready-grace" default:"5s" min:"0s" max:"1h" placeholder:"TIME" help:"How long NATS may be away before /health/ready says 503." more:"Clients stay connected, and new ones are refused meanwhile. It says 200 again as soon as NATS is back." group:"Bus" tune:""`
 
-	MaxAsks  int `name:"max-asks" default:"1024" min:"1" max:"65536" placeholder:"N" help:"Asks of backends that may wait for clients' answers; more are refused with :too-many-asks." group:"Bus" tune:""`
-	MaxAsked int `name:"max-asked" default:"262144" min:"1" max:"16777216" placeholder:"N" help:"Connections that all of these may have asked together." group:"Bus" tune:""`
+	MaxAsks        int `name:"max-asks" default:"1024" min:"1" max:"65536" placeholder:"N" help:"Asks of backends that may wait for clients' answers; more are refused with :too-many-asks." group:"Bus" tune:""`
+	MaxRevocations int `name:"max-revocations" default:"100000" min:"1" max:"10000000" placeholder:"N" help:"Revocations that this node remembers, each until its time is over; more are refused with :too-many-revocations." group:"Bus" tune:""`
+	MaxAsked       int `name:"max-asked" default:"262144" min:"1" max:"16777216" placeholder:"N" help:"Connections that all of these may have asked together." group:"Bus" tune:""`
 
 	SenteWSKalive      time.Duration `name:"sente-ws-kalive" default:"25s" min:"200ms" max:"1h" placeholder:"TIME" help:"Half of this without a word from a client of Sente brings a ping." more:"Sente's ws-kalive-ms. --ping-interval is for other clients." group:"Sente" tune:""`
 	SenteWSPingTimeout time.Duration `name:"sente-ws-ping-timeout" default:"10s" min:"100ms" max:"1h" placeholder:"TIME" help:"Silence after that ping for which the client is taken for dead." more:"Sente's ws-ping-timeout-ms. --idle-timeout is for other clients." group:"Sente" tune:""`

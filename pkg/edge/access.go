@@ -28,7 +28,8 @@ type AccessOptions struct {
 	RequiredClaims          []string
 	Leeway                  time.Duration
 
-	// TokenRequired refuses with 401 who brings no token.
+	// TokenRequired refuses with 401 who brings neither a token nor a certificate
+	// that was verified.
 	TokenRequired bool
 
 	// Origins are those of the pages that may connect: https://example.com,
@@ -200,7 +201,7 @@ func (a *access) judge(r *caller, isSente bool) (token string, refused *refusal)
 	switch fault, bad := errors.AsType[*auth.Error](err); {
 	case bad:
 		return "", refuseToken(fault)
-	case token == "" && a.required:
+	case token == "" && a.required && r.certificate == nil:
 		return "", refuseNoToken
 	}
 	return token, nil

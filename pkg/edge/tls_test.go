@@ -257,6 +257,22 @@ func TestTLSClientUID(t *testing.T) {
 	}
 }
 
+// Who must bring a token may bring a certificate instead.
+func TestTLSCertificateForToken(t *testing.T) {
+	s := startSecure(t, 1, func(o *edge.Options) {
+		o.Access.Issuers = []edge.Issuer{{Keys: []edge.KeySource{{Secret: []byte(tokenSecret)}}}}
+		o.Access.TokenParam, o.Access.TokenRequired = "token", true
+	})
+	lite, err := s.dial(0, "/", s.as(s.of("alice", nil)))
+	must(t, err)
+	if lite.UID != `"alice"` {
+		t.Errorf("uid %s", lite.UID)
+	}
+	if status := s.status("/", s.as(nil)); status != http.StatusUnauthorized {
+		t.Errorf("with neither: %d", status)
+	}
+}
+
 // A connection ends with its certificate, whatever tokens say.
 func TestTLSCertificateExpires(t *testing.T) {
 	s := startSecure(t, 1, func(o *edge.Options) {
