@@ -8,8 +8,8 @@ module github.com/hoshi-ws/hoshi/tools/vulndb
 
 go 1.26.0
 
-// The oldest Go whose standard library has nothing in it that we call and that
-// this database knows of.
-toolchain go1.26.10
+// A Go whose standard library has nothing in it that we call and that this
+// database knows of.
+toolchain go1.27.3
 
 require golang.org/x/vulndb v0.0.0-20261105234957-e22db6528018
