@@ -14,3 +14,6 @@ func ParseRule(text string) (Rule, error) { return overflowRules.parse(text) }
 
 // ParseBatch gives tests the parser of rules of --channel-batch.
 func ParseBatch(text string) (Batch, error) { return batchRules.parse(text) }
+
+// MarkdownOf gives tests the table of another grammar's options.
+func MarkdownOf(grammar any) (string, error) { return markdown(grammar) }

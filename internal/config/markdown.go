@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -13,17 +14,28 @@ func Markdown() (string, error) {
 		Shared
 		Node
 	}
+	return markdown(&grammar)
+}
+
+// markdown is [Markdown] for any grammar. An option whose group has no place in
+// groupOrder would be left out, so it is an error.
+func markdown(grammar any) (string, error) {
 	s := &session{}
-	k, err := kong.New(&grammar, append(s.mappers(), kong.NoDefaultHelp())...)
+	k, err := kong.New(grammar, append(s.mappers(), kong.NoDefaultHelp())...)
 	if err != nil {
 		return "", fmt.Errorf("build the options: %w", err)
+	}
+	for _, f := range k.Model.Flags {
+		if f.Group == nil || !slices.Contains(groupOrder, f.Group.Title) {
+			return "", fmt.Errorf("option --%s: its group is not in groupOrder", f.Name)
+		}
 	}
 	var b strings.Builder
 	b.WriteString(preface)
 	for _, group := range groupOrder {
 		fmt.Fprintf(&b, "\n## %s\n\n| flag | variable | file key | default | meaning |\n|---|---|---|---|---|\n", group)
 		for _, f := range k.Model.Flags {
-			if f.Group == nil || f.Group.Title != group {
+			if f.Group.Title != group {
 				continue
 			}
 			flag := "--" + f.Name
