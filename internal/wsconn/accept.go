@@ -79,7 +79,7 @@ func (c *Conn) readHead(p []byte) {
 		r, err = handshake.Parse(head[:n], limits)
 	}
 	if err != nil {
-		l.n.refused[err.Reason]++
+		c.noRequest(int(err.Reason))
 		c.respond(err.AppendResponse(nil))
 		return
 	}

@@ -222,7 +222,7 @@ func (s *Server) enter(first *loop) bool {
 		return true
 	}
 	first.n.shed[why]++
-	first.tellRefused(netip.Addr{}, why.String())
+	first.tellLimit(netip.Addr{}, why.String())
 	return false
 }
 
@@ -246,7 +246,7 @@ func (l *loop) enter(c *Conn) bool {
 	head, ok := s.gate.places.Wait(addr, l.uptime())
 	if !ok {
 		l.n.shed[shedAddrHeads]++
-		l.tellRefused(addr, shedAddrHeads.String())
+		l.tellLimit(addr, shedAddrHeads.String())
 		return false
 	}
 	l.heads[c] = head
@@ -262,7 +262,7 @@ func (c *Conn) admit(r *handshake.Request) bool {
 	at, refused := l.srv.open(r.Addr, l.uptime())
 	if refused != nil {
 		l.n.refused[refused.count]++
-		l.tellRefused(r.Addr, refused.Reason)
+		l.tellLimit(r.Addr, refused.Reason)
 		c.respond(handshake.AppendRefusal(nil, refused.Status, "", refused.Body, r.Method != "HEAD", refused.Header...))
 		return false
 	}
@@ -273,9 +273,24 @@ func (c *Conn) admit(r *handshake.Request) bool {
 	return true
 }
 
-func (l *loop) tellRefused(addr netip.Addr, reason string) {
+// tellLimit tells the owner that a limit is reached.
+func (l *loop) tellLimit(addr netip.Addr, reason string) {
 	if f := l.srv.opt.Refused; f != nil {
-		f(addr, reason)
+		f(addr, reason, true)
+	}
+}
+
+// noRequest counts a socket from which no request came that could be taken, and tells the owner; not of one that said
+// nothing, as probes do, and browsers that connect in advance.
+func (c *Conn) noRequest(why int) {
+	l := c.loop
+	l.n.refused[why]++
+	if f := l.srv.opt.Refused; f != nil && why != refusedEOF && (why != refusedTimeout || c.in != nil) {
+		addr := c.RemoteAddr().Addr()
+		if c.in != nil && c.in.peer.IsValid() {
+			addr = c.in.peer
+		}
+		f(addr, refusedName(why), false)
 	}
 }
 

@@ -22,11 +22,14 @@ type refusals struct {
 	addr netip.Addr // the last
 }
 
-func (r *refusals) hear(addr netip.Addr, reason string) {
+func (r *refusals) hear(addr netip.Addr, reason string, limit bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.seen == nil {
 		r.seen = map[string]int{}
+	}
+	if !limit {
+		reason = "no request: " + reason
 	}
 	r.seen[reason]++
 	r.addr = addr

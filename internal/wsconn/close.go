@@ -176,10 +176,9 @@ func (c *Conn) onHangup(eof bool) {
 
 // onTimer is OnTimer of the poller.
 func (c *Conn) onTimer() {
-	l := c.loop
 	switch c.state {
 	case stateHead:
-		l.n.refused[refusedTimeout]++
+		c.noRequest(refusedTimeout)
 		c.end(CloseIdle, false)
 	case stateOpen:
 		c.keepAlive()

@@ -55,7 +55,7 @@ func (c *Conn) takeProxy(p []byte) (rest []byte, ok bool) {
 	switch {
 	case err != nil:
 		// Whoever is there speaks something else; an answer in HTTP could be taken for one to another's request.
-		c.loop.n.refused[refusedProxy+int(err.Reason)]++
+		c.noRequest(refusedProxy + int(err.Reason))
 		c.end(CloseError, false)
 		return nil, false
 	case n == 0:
@@ -137,14 +137,13 @@ func (c *Conn) brokenOff(err error) {
 	if c.state != stateHead {
 		return
 	}
-	n := &c.loop.n
+	why := refusedEOF
 	if fault, ok := errors.AsType[*proxyproto.Error](err); ok {
-		n.refused[refusedProxy+int(fault.Reason)]++
+		why = refusedProxy + int(fault.Reason)
 	} else if fault, ok := errors.AsType[*poller.TLSError](err); ok {
-		n.refused[refusedTLS+int(fault.Reason)]++
-	} else {
-		n.refused[refusedEOF]++
+		why = refusedTLS + int(fault.Reason)
 	}
+	c.noRequest(why)
 }
 
 // Certificate returns the verified certificate of the peer of a connection that Detach has returned, nil where it has

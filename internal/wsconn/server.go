@@ -85,10 +85,11 @@ type Options struct {
 	Join func(c *Conn, parts []*Frame) *Frame
 	// Limits are what clients may have and may do.
 	Limits Limits
-	// Refused hears of each socket that is shed, each handshake that a limit refuses, and of each connection when it is
-	// throttled, once until it has rested; addr is not valid where it is not known yet. It is called on a loop, and must
-	// not block. Default none.
-	Refused func(addr netip.Addr, reason string)
+	// Refused hears of limits that are reached: of each socket that is shed, each handshake that is refused for one, and
+	// of each connection when it is throttled, once until it has rested. Without limit it hears of each socket whose
+	// request is malformed, too slow, or not what TLS or a proxy has before it. reason is as in Stats; addr is not valid
+	// where it is not known yet. It is called on a loop, and must not block. Default none.
+	Refused func(addr netip.Addr, reason string, limit bool)
 	// Logger is used for what should not happen. The zero value logs nothing.
 	Logger zerolog.Logger
 }

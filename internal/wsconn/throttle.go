@@ -75,7 +75,7 @@ func (s *spend) charge(frames uint64, bytes int64) {
 		if s.events.Wait(now, g.events) == 0 {
 			reason = "byte-rate"
 		}
-		l.tellRefused(l.addrOf(c), reason)
+		l.tellLimit(l.addrOf(c), reason)
 	}
 }
 

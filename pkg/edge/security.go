@@ -281,8 +281,12 @@ func nameOf(token string) string {
 
 // refusedByServer writes of what the server of sockets has refused, and of limits
 // that were reached there. Any goroutine.
-func (n *Node) refusedByServer(from netip.Addr, reason string) {
-	e := n.security.line(secLimit, reason)
+func (n *Node) refusedByServer(from netip.Addr, reason string, limit bool) {
+	kind := secHandshake
+	if limit {
+		kind = secLimit
+	}
+	e := n.security.line(kind, reason)
 	if e == nil {
 		return
 	}
