@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -139,15 +140,16 @@ var (
 )
 
 // enter counts a session of a user, or says that it has too many; leave must
-// follow. One that takes the place of another of the same client is let in: that
-// one goes.
-func (l *limits) enter(s *session, uid string, replaces bool) *refusal {
+// follow. One that takes the place of another that counts is let in: that one
+// goes. Tabs that wait for their client have no connection to give.
+func (l *limits) enter(s *session, uid string, replaces ...*session) *refusal {
 	if l.perUser == 0 || uid == "" {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := l.mu.users[uid]; n >= l.perUser && !replaces {
+	counts := func(old *session) bool { return l.mu.sessions[old] == uid }
+	if n := l.mu.users[uid]; n >= l.perUser && !slices.ContainsFunc(replaces, counts) {
 		return refuseUser
 	}
 	l.mu.users[uid]++
@@ -177,8 +179,11 @@ func (n *Node) countUser(s *session, who *identity) *refusal {
 	if n.limits.perUser == 0 {
 		return nil
 	}
-	replaces := who.client != "" && n.holderHere(who.clientToken, who.uidOrNil(), s) != nil
-	return n.limits.enter(s, who.uid, replaces)
+	refused := n.limits.enter(s, who.uid)
+	if refused == nil || who.client == "" {
+		return refused
+	}
+	return n.limits.enter(s, who.uid, slices.Collect(n.holdersHere(who.clientToken, who.uidOrNil(), s))...)
 }
 
 // countPolls counts a session without a socket as a connection of the node, the

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"iter"
 	"net/http"
 	"time"
 
@@ -280,12 +281,21 @@ func (t *tab) adoptForm(form dialect.Form) {
 // holderHere returns the session of this node that holds a tab, other than
 // except; nil where there is none. Any goroutine.
 func (n *Node) holderHere(client, uid string, except *session) *session {
-	for _, sub := range n.clients.Snapshot(client) {
-		if s := sub.Conn; s != except && s.tab().of(uid) && s.tab().held() {
-			return s
-		}
+	for s := range n.holdersHere(client, uid, except) {
+		return s
 	}
 	return nil
+}
+
+// holdersHere yields that session, and those that are about to give the tab up.
+func (n *Node) holdersHere(client, uid string, except *session) iter.Seq[*session] {
+	return func(yield func(*session) bool) {
+		for _, sub := range n.clients.Snapshot(client) {
+			if s := sub.Conn; s != except && s.tab().of(uid) && s.tab().held() && !yield(s) {
+				return
+			}
+		}
+	}
 }
 
 // of reports whether t is the tab of that uid.
