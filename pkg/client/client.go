@@ -139,8 +139,8 @@ func (c *Client) finish(err error) {
 // or when it has given up. [Client.Err] says which.
 func (c *Client) Closed() <-chan struct{} { return c.done }
 
-// Err returns nil while the client lives, then what matches [ErrStopped] or
-// [ErrAttempts].
+// Err returns nil while the client lives, then what matches [ErrStopped],
+// [ErrAttempts] or [ErrKicked].
 func (c *Client) Err() error {
 	select {
 	case <-c.done:

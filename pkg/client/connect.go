@@ -41,6 +41,9 @@ func (c *Client) connecting() error {
 			l.session.Number = session.Number + 1
 			session = l.session
 			d := c.live(l)
+			if d.Cause == CauseServer && d.Code == int(statusKicked) {
+				return fmt.Errorf("%w: %w", ErrKicked, d)
+			}
 			if later = d.Code == int(statusTryAgainLater); !later {
 				wait.ended(l.over - l.welcomed)
 			}

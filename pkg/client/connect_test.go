@@ -144,6 +144,27 @@ func TestTryAgainLater(t *testing.T) {
 	})
 }
 
+// Who is kicked does not come back, and says why; other codes of applications are
+// no reason to stay away.
+func TestKicked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(t)
+		c := mustNew(t, n.options())
+		c.Start()
+		n.accept().close(4403, "revoked")
+		n.accept().close(4410, "enough")
+		<-c.Closed()
+		err := c.Err()
+		if d, ok := errors.AsType[*client.Disconnect](err); !errors.Is(err, client.ErrKicked) || !ok || d.Text != "enough" {
+			t.Errorf("Err: %v", err)
+		}
+		time.Sleep(time.Hour)
+		if len(n.dials()) != 2 {
+			t.Errorf("%d attempts, want 2", len(n.dials()))
+		}
+	})
+}
+
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(t)

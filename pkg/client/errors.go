@@ -25,6 +25,9 @@ var (
 	ErrStopped = errors.New("client: stopped")
 	// ErrAttempts: Options.MaxAttempts attempts in a row have failed.
 	ErrAttempts = errors.New("client: no more attempts")
+	// ErrKicked: the server closed the connection with 4410, which asks a client not
+	// to come back by itself; the [*Disconnect] in the chain has its text.
+	ErrKicked = errors.New("client: kicked")
 	// ErrNotReady: the context ended before there was a connection; what the
 	// last attempt met is in the chain.
 	ErrNotReady = errors.New("client: not connected")

@@ -57,6 +57,8 @@ func parseHandshake(data []byte) (Session, error) {
 			s.ConnID = unquoted(data, value)
 		case entries.KeyIs(key, ":hoshi"):
 			s.Version = unquoted(data, value)
+		case entries.KeyIs(key, ":handshake-data"):
+			s.Data = EDN(value.Text(data))
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 // Close codes that the ws package does not name.
 const (
 	statusTryAgainLater ws.StatusCode = 1013
+	statusKicked        ws.StatusCode = 4410 // of Hoshi's own: do not come back
 	statusTooBig                      = ws.StatusMessageTooBig
 )
 

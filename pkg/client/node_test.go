@@ -364,3 +364,20 @@ func (l *ledger) count(t *testing.T, m client.ChannelMessage) {
 	l.next[p] = n + 1
 	l.total.Add(1)
 }
+
+// What a backend says when it lets a client connect is in the session.
+func TestHandshakeData(t *testing.T) {
+	cluster := testkit.StartCluster(t, 1, func(_ int, o *edge.Options) { o.Callouts.Connect = true })
+	_, err := cluster.Backend(t, 0).TakeCallouts(patience(t), bus.CalloutConnect, "gate", func(q *bus.Callout) {
+		if err := q.AllowAs(bus.Admission{UID: bus.String("carol"), HandshakeData: []byte(`{:plan "free"}`)}); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := connect(t, client.Options{URLs: []string{url(cluster, 0, "")}})
+	if s := c.Status().Session; s.UID != `"carol"` || s.Data != `{:plan "free"}` || s.ConnID == "" {
+		t.Errorf("session %+v", s)
+	}
+}

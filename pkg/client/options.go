@@ -95,7 +95,8 @@ type Options struct {
 
 	// MaxAttempts is how many attempts in a row may fail before the client gives
 	// up; 0 means no limit. An attempt that comes to a handshake has not failed,
-	// however soon the connection ends.
+	// however soon the connection ends. Whatever it is, a client that is kicked (4410)
+	// gives up with [ErrKicked].
 	MaxAttempts int
 
 	// ConnectTimeout bounds one attempt: token, TCP, TLS, upgrade and handshake.
@@ -141,6 +142,7 @@ type Session struct {
 	ConnID  string // of this connection, "" from a server that does not say
 	CSRF    string // "" where there is none
 	Version string // of the node, "" from a server that does not say
+	Data    EDN    // what a backend has to say to this client when it lets it connect, "" for nothing
 	Number  int    // 1 for the client's first handshake
 }
 
