@@ -41,13 +41,14 @@ const MaxHandshakeData = 16 << 10
 type CallID uint64
 
 // Call is [Node.Request] whose sender may give up before the node's
-// RequestTimeout: by Cancel. Reply may be called before it returns.
+// RequestTimeout: by Cancel. Reply may be called before it returns. It may wait where
+// clients' own requests are too many.
 func (n *Node) Call(subject string, f codec.Format, body []byte, key any) (CallID, error) {
 	if !n.goodSubject(subject) {
 		n.pub.refused.add(refusedSubject)
 		return 0, ErrBadSubject
 	}
-	id, err := n.requests.add(key)
+	id, err := n.requests.add(key, true)
 	if err != nil {
 		n.pub.refused.add(refusedRequests)
 		return 0, err

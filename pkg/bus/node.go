@@ -173,13 +173,14 @@ func (n *Node) Publish(p *Outgoing) error {
 
 // Request publishes an event whose sender waits for a reply.
 // Handler.Reply gets key exactly once if Request returns nil, never otherwise.
-// Errors as of Publish, and ErrTooManyRequests. It never blocks.
+// Errors as of Publish, and ErrTooManyRequests, sooner for what is not Urgent. It
+// never blocks.
 func (n *Node) Request(p *Outgoing, key any) error {
 	if !n.goodSubject(p.Subject) {
 		n.pub.refused.add(refusedSubject)
 		return ErrBadSubject
 	}
-	id, err := n.requests.add(key)
+	id, err := n.requests.add(key, p.Urgent)
 	if err != nil {
 		n.pub.refused.add(refusedRequests)
 		return err

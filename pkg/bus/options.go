@@ -91,7 +91,8 @@ type NodeOptions struct {
 	// RequestTimeout is when a request without a valid reply ends with
 	// ErrTimeout. Default 15 s.
 	RequestTimeout time.Duration
-	// MaxPendingRequests bounds the requests that wait. Default 65,536.
+	// MaxPendingRequests bounds the requests that wait, but for those of [Node.Call]
+	// and Urgent ones, which may be a quarter more. Default 65,536, at most 786,432.
 	MaxPendingRequests int
 	// Linger is how long an interest stays after its last Unwant. Default 5 s.
 	Linger time.Duration

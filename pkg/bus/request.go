@@ -1,6 +1,8 @@
 package bus
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"strconv"
 	"strings"
@@ -48,13 +50,35 @@ type requests struct {
 	scanner codec.Scanner
 }
 
-// slot is one request that waits, or a free place for one. An id is its round
-// and its place, so that a late reply finds nobody.
+// slot is one request that waits, or a free place for one. An id is its secret and
+// its place. A backend that answers callbacks knows where replies come in: if it
+// could tell the id of the next request too, it could answer call-outs that it is
+// not asked. And a late reply finds nobody.
 type slot struct {
-	key   any
-	round uint32
-	used  bool
+	key    any
+	secret uint64 // random, of 64-placeBits bits, never 0
+	used   bool
 }
+
+// placeBits are those of an id that say the place, so that there are 2^44 secrets:
+// who tries a million of them a second has one chance in 10^7 every second.
+const (
+	placeBits = 20
+	maxPlaces = 1 << placeBits
+)
+
+// newSecret returns a secret.
+func newSecret() uint64 {
+	var b [8]byte
+	for {
+		rand.Read(b[:]) //nolint:errcheck // never fails
+		if v := binary.LittleEndian.Uint64(b[:]) >> placeBits; v != 0 {
+			return v
+		}
+	}
+}
+
+func (s *slot) id(at int) uint64 { return s.secret<<placeBits | uint64(at) }
 
 type waiting struct {
 	id       uint64
@@ -89,7 +113,7 @@ var ignoredNames = []string{"late", "invalid", "unsupported-format", "bad-error"
 func newRequests(o *NodeOptions, inbox string, log zerolog.Logger) *requests {
 	return &requests{
 		timeout: o.RequestTimeout,
-		max:     o.MaxPendingRequests,
+		max:     min(o.MaxPendingRequests, maxPlaces-maxPlaces/reservedPart),
 		handler: o.Handler,
 		inbox:   inbox,
 		ch:      make(chan *nats.Msg, o.ShardQueueMessages),
@@ -100,14 +124,25 @@ func newRequests(o *NodeOptions, inbox string, log zerolog.Logger) *requests {
 	}
 }
 
-// add makes a place for a request and returns its id, which is never 0.
-func (r *requests) add(key any) (uint64, error) {
+// reservedPart of the requests may wait beyond the bound if they are the node's own:
+// callbacks, of clients who find a backend that answers none, must not keep others
+// from coming.
+const reservedPart = 4
+
+// add makes a place for a request and returns its id, which is never 0. own is for
+// what the node wants to know itself.
+func (r *requests) add(key any, own bool) (uint64, error) {
+	limit := r.max
+	if own {
+		limit += r.max / reservedPart
+	}
+	secret := newSecret()
 	r.mu.Lock()
 	if r.mu.closed {
 		r.mu.Unlock()
 		return 0, ErrStopped
 	}
-	if r.mu.pending >= r.max {
+	if r.mu.pending >= limit {
 		r.mu.Unlock()
 		return 0, ErrTooManyRequests
 	}
@@ -120,12 +155,8 @@ func (r *requests) add(key any) (uint64, error) {
 		r.mu.slots = append(r.mu.slots, slot{})
 	}
 	s := &r.mu.slots[at]
-	s.round++
-	if s.round == 0 {
-		s.round = 1
-	}
-	s.key, s.used = key, true
-	id := uint64(s.round)<<32 | uint64(at)
+	*s = slot{key: key, secret: secret, used: true}
+	id := s.id(int(at))
 	if len(r.mu.fifo) > 4*r.mu.pending+1024 {
 		r.compactLocked()
 	}
@@ -155,8 +186,8 @@ func (r *requests) compactLocked() {
 }
 
 func (r *requests) waitsLocked(id uint64) bool {
-	at, round := uint32(id), uint32(id>>32)
-	return int(at) < len(r.mu.slots) && r.mu.slots[at].used && r.mu.slots[at].round == round
+	at := int(id % maxPlaces)
+	return at < len(r.mu.slots) && r.mu.slots[at].used && r.mu.slots[at].id(at) == id
 }
 
 // take ends a request; false when it has ended already.
@@ -170,7 +201,7 @@ func (r *requests) takeLocked(id uint64) (key any, ok bool) {
 	if !r.waitsLocked(id) {
 		return nil, false
 	}
-	at := uint32(id)
+	at := uint32(id % maxPlaces)
 	s := &r.mu.slots[at]
 	key = s.key
 	s.key, s.used = nil, false
@@ -228,7 +259,7 @@ func (r *requests) failAll(err error, closed bool) {
 		if !s.used {
 			continue
 		}
-		if key, ok := r.takeLocked(uint64(s.round)<<32 | uint64(at)); ok {
+		if key, ok := r.takeLocked(s.id(at)); ok {
 			keys = append(keys, key)
 		}
 	}

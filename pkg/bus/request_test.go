@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,5 +170,83 @@ func TestRequestsEndOnce(t *testing.T) {
 	}
 	if len(keys) < 1000 {
 		t.Errorf("only %d accepted, %d refused", len(keys), refused)
+	}
+}
+
+// TestRequestIDs: who is asked knows where that answer comes in, and nothing of
+// where others do.
+func TestRequestIDs(t *testing.T) {
+	s := server(t, natsd.Options{})
+	var r recorder
+	n := node(t, s, &r, nil)
+	back := raw(t, s)
+	taken := make(chan *nats.Msg, 1)
+	if _, err := back.ChanSubscribe("hoshi.event.>", taken); err != nil {
+		t.Fatal(err)
+	}
+	if err := back.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	const count = 50
+	ids := make([]uint64, count)
+	for i := range ids {
+		request(t, n, i)
+		m := <-taken
+		var err error
+		if ids[i], err = strconv.ParseUint(m.Reply[strings.LastIndexByte(m.Reply, '.')+1:], 36, 64); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Respond([]byte("1")); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the reply", func() bool { return len(r.replied()) == i+1 })
+	}
+	slices.Sort(ids)
+	for i := 1; i < count; i++ {
+		// All are of the same place, in the low 20 bits.
+		if apart := ids[i]>>20 - ids[i-1]>>20; apart < 1000 {
+			t.Errorf("%x and %x are %d apart", ids[i-1], ids[i], apart)
+		}
+	}
+}
+
+// TestReservedRequests: callbacks leave room for what the node itself must know.
+func TestReservedRequests(t *testing.T) {
+	s := server(t, natsd.Options{})
+	var r recorder
+	n := node(t, s, &r, func(o *bus.NodeOptions) { o.MaxPendingRequests = 8; o.RequestTimeout = time.Minute })
+	nc := raw(t, s)
+	if _, err := nc.SubscribeSync("hoshi.>"); err != nil { // who answers nothing
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	callback := &bus.Outgoing{Subject: "hoshi.event.a.b", Body: []byte("[:a/b]")}
+	for i := range 8 {
+		if err := n.Request(callback, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := n.Request(callback, 8); !errors.Is(err, bus.ErrTooManyRequests) {
+		t.Errorf("beyond the bound: %v", err)
+	}
+	own := *callback
+	own.Urgent = true
+	if err := n.Request(&own, 9); err != nil {
+		t.Errorf("the node's own: %v", err)
+	}
+	id, err := n.Call(n.Subjects().Callout(bus.CalloutConnect), codec.EDN, []byte("{}"), 10)
+	if err != nil {
+		t.Fatalf("a call-out: %v", err)
+	}
+	if err := n.Request(&own, 11); !errors.Is(err, bus.ErrTooManyRequests) {
+		t.Errorf("beyond all: %v", err)
+	}
+	if !n.Cancel(id) {
+		t.Error("not cancelled")
+	}
+	if err := n.Request(callback, 12); !errors.Is(err, bus.ErrTooManyRequests) {
+		t.Errorf("a callback in the place of a call-out: %v", err)
 	}
 }

@@ -51,7 +51,7 @@ type still struct{ relay *relay }
 func (n *Node) askStill(r *relay) {
 	if c, ok := id.ParseConn(r.home); ok {
 		// What the bus does not take now it takes the next time.
-		n.bus.Request(&bus.Outgoing{Subject: n.bus.Subjects().Node(c), Tab: "still"}, &still{r}) //nolint:errcheck // see above
+		n.bus.Request(&bus.Outgoing{Subject: n.bus.Subjects().Node(c), Tab: "still", Urgent: true}, &still{r}) //nolint:errcheck // see above
 	}
 }
 

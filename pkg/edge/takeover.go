@@ -65,7 +65,7 @@ func (n *Node) locate(client, uid string, found func(holder)) error {
 	var once sync.Once
 	l := &locating{found: func(h holder) { once.Do(func() { found(h) }) }}
 	l.timer = time.AfterFunc(locateTimeout, func() { l.found(holder{unsure: true}) })
-	err := n.bus.Request(&bus.Outgoing{Subject: n.bus.Subjects().Client(client), Tab: "locate " + uid}, l)
+	err := n.bus.Request(&bus.Outgoing{Subject: n.bus.Subjects().Client(client), Tab: "locate " + uid, Urgent: true}, l)
 	if err != nil {
 		l.timer.Stop()
 	}
