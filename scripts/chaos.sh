@@ -20,4 +20,13 @@ fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 go build -o "$out/chaos" ./e2e/chaos
-"${sudo[@]}" "$out/chaos" "$@"
+"${sudo[@]}" "$out/chaos" "$@" &
+program=$!
+trap 'kill -TERM "$program" 2>/dev/null || true' INT TERM
+code=0
+wait "$program" || code=$?
+while kill -0 "$program" 2>/dev/null; do # a signal has ended the wait: it cleans up
+  code=0
+  wait "$program" || code=$?
+done
+exit "$code"
