@@ -257,6 +257,7 @@ func (r *revoker) carryOut(entries []auth.Revocation) (closed []int) {
 	n := r.node
 	closed = make([]int, len(entries))
 	ids, users := map[string]int{}, map[string]int{}
+	ended := map[*session]struct{}{} // by their users: a socket is still here until its loop has closed it
 	everybody := -1
 	for i := range entries {
 		switch e := &entries[i]; {
@@ -265,7 +266,8 @@ func (r *revoker) carryOut(entries []auth.Revocation) (closed []int) {
 				users[e.UID] = i
 			}
 			for _, sub := range n.users.Snapshot(e.UID) {
-				if r.means(e, sub.Conn) && n.evict(sub.Conn, revoked) {
+				if _, done := ended[sub.Conn]; !done && r.means(e, sub.Conn) && n.evict(sub.Conn, revoked) {
+					ended[sub.Conn] = struct{}{}
 					closed[i]++
 				}
 			}
@@ -279,6 +281,9 @@ func (r *revoker) carryOut(entries []auth.Revocation) (closed []int) {
 	aliases := n.opts.Callouts.Connect && len(users) > 0
 	if len(ids) > 0 || everybody >= 0 || aliases {
 		for p := range r.here.All() {
+			if _, done := ended[p.session]; done {
+				continue
+			}
 			i, is := ids[p.ID]
 			if !is && aliases && p.as != "" {
 				if token, err := bus.StringToken(p.UID); err == nil {
