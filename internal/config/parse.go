@@ -145,6 +145,10 @@ func (s *session) strip(root *kong.Node, args []string) (rest []string, unknown 
 		if arg == "--" {
 			return append(rest, args[i:]...), unknown
 		}
+		if isNegative(arg) && i > 0 && s.wantsValue(args[i-1]) && len(rest) > 0 {
+			rest[len(rest)-1] += "=" + arg // so that kong takes it for the value, whose bounds then say what is wrong
+			continue
+		}
 		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		dashes := len(arg) - len(strings.TrimLeft(arg, "-"))
 		if dashes == 0 || arg == "-" || arg == "-h" || dashes == 2 && s.known[name] != nil {
@@ -160,6 +164,18 @@ func (s *session) strip(root *kong.Node, args []string) (rest []string, unknown 
 		}
 	}
 	return rest, unknown
+}
+
+// isNegative reports whether arg is a number, or a duration, below 0.
+func isNegative(arg string) bool {
+	return len(arg) > 1 && arg[0] == '-' && arg[1] >= '0' && arg[1] <= '9'
+}
+
+// wantsValue reports whether arg is an option whose value comes next.
+func (s *session) wantsValue(arg string) bool {
+	name, long := strings.CutPrefix(arg, "--")
+	f := s.known[name]
+	return long && f != nil && !f.IsBool()
 }
 
 // optionHint says what an unknown option may have been meant for. before is
