@@ -177,7 +177,9 @@ func (i *issuer) add(s KeySource, o keys.Options) error {
 	case s.File != "":
 		var text []byte
 		if text, err = readFile(s.File); err == nil {
-			found, err = keys.ParsePEM(s.ID, s.Algorithm, text)
+			if found, err = keys.ParsePEM(s.ID, s.Algorithm, text); err != nil {
+				err = fmt.Errorf("%s: %w", s.File, err)
+			}
 		}
 	default:
 		found = make([]keys.Key, 1)

@@ -18,8 +18,8 @@ func ParsePEM(id, algorithm string, text []byte) ([]Key, error) {
 	for rest := text; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
-			if len(bytes.TrimSpace(rest)) > 0 {
-				return nil, fmt.Errorf("%w: there is something that is no PEM behind %d keys", ErrBadKey, len(found))
+			if len(bytes.TrimSpace(rest)) > 0 && len(found) > 0 {
+				return nil, fmt.Errorf("%w: something that is no PEM follows key %d", ErrBadKey, len(found))
 			}
 			break
 		}
@@ -52,7 +52,7 @@ func ParsePEM(id, algorithm string, text []byte) ([]Key, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%w: no PEM", ErrBadKey)
+		return nil, fmt.Errorf("%w: there is no PEM: want PUBLIC KEY, RSA PUBLIC KEY or CERTIFICATE", ErrBadKey)
 	}
 	return found, nil
 }
