@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hoshi-ws/hoshi/internal/certs/certtest"
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 )
 
@@ -18,6 +19,9 @@ func TestOpenToEverybody(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := []string{"HOSHI_TOKEN_SECRET_FILE=" + secret}
+	ca := certtest.New(t, "ca")
+	cert, key := ca.Issue(t, "node", nil).Write(t, t.TempDir(), "node")
+	withCertificates := []string{"--tls-cert", cert, "--tls-key", key, "--tls-client-ca", certtest.Write(t, t.TempDir(), "ca.pem", ca.PEM)}
 	for _, tt := range []struct {
 		name  string
 		args  []string
@@ -26,6 +30,8 @@ func TestOpenToEverybody(t *testing.T) {
 		{name: "everywhere", args: []string{"--listen", "0.0.0.0:0"}, warns: true},
 		{name: "loopback", args: []string{"--listen", "127.0.0.1:0"}},
 		{name: "tokens", args: []string{"--listen", "0.0.0.0:0", "--token-required"}},
+		{name: "certificates", args: append([]string{"--listen", "0.0.0.0:0"}, withCertificates...)},
+		{name: "certificates, if they like", args: append([]string{"--listen", "0.0.0.0:0", "--tls-client-auth", "optional"}, withCertificates...), warns: true},
 		{name: "rules", args: []string{"--listen", "0.0.0.0:0", `--event-rules=[{:events "*" :send :authenticated}]`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func runNode(ctx context.Context, c *cli, out output) error {
 		log.Warn().Str("param", c.Run.InsecureUIDParam).Msg("user ids are taken from the query, anybody can be anybody")
 	}
 
-	if !c.Run.Listen.Loopback() && !c.Run.Restricted() && !c.Run.Asks() {
+	if !c.Run.Listen.Loopback() && !c.Run.Restricted() && !c.Run.Asks() && !c.Run.WantsCertificates() {
 		log.Warn().Str("addr", string(c.Run.Listen)).
 			Msg("anybody from the network may connect, subscribe, publish and send events, set --token-required, --channel-rules and --event-rules")
 	}

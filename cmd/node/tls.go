@@ -15,7 +15,7 @@ func tlsOptions(t *config.Transport) edge.TLSOptions {
 		CertFile:      t.TLSCert,
 		KeyFile:       t.TLSKey,
 		ClientCAFile:  t.TLSClientCA,
-		RequireClient: t.TLSClientCA != "" && t.TLSClientAuth != "optional",
+		RequireClient: t.WantsCertificates(),
 		ClientUID:     t.TLSClientUID,
 	}
 	if t.TLSMin == "1.3" {

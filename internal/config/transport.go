@@ -19,6 +19,11 @@ type Transport struct {
 	ForwardedFrom []string `name:"forwarded-from" placeholder:"CIDR,..." help:"Proxies whose X-Forwarded-For says who the client is." more:"Addresses or prefixes. Nobody else is believed." group:"Transport" tune:""`
 }
 
+// WantsCertificates reports whether nobody gets in without a certificate.
+func (t *Transport) WantsCertificates() bool {
+	return t.TLSClientCA != "" && t.TLSClientAuth != "optional"
+}
+
 // check reports relations between the options of transport.
 func (t *Transport) check(report Report) {
 	if t.TLSCert != "" && t.TLSKey == "" {
