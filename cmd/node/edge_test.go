@@ -40,7 +40,7 @@ func TestEdgeOptions(t *testing.T) {
 	got := optionsOf(t, "--listen=:1", "--admin-listen=:2", "--echo", "--insecure-uid-param=who",
 		"--max-connections=101", "--max-connections-per-address=92", "--max-connections-per-user=93", "--max-handshake-rate=104",
 		"--max-handshake-rate-per-address=95", "--max-heads=106", "--max-heads-per-address=97", "--max-event-rate=108", "--max-byte-rate=109",
-		"--max-callbacks=1", "--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
+		"--max-callbacks=1", "--max-nesting=11", "--max-fragments=12", "--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
 		"--channel-auto-create=false", "--channel-patterns=a,b*", "--channel-overflow=a=latest-only", "--channel-batch=a=50ms,b=0",
 		"--max-subscriptions=5", "--max-subscribers=6", "--wrap-recv", "--dialect=sente", "--format=transit-verbose-gzip",
 		"--insecure-anywhere", "--token-secret="+secretOf('a'), "--token-issuer=one", "--token-audience=x,y", "--token-algorithm=HS384",
@@ -67,7 +67,7 @@ func TestEdgeOptions(t *testing.T) {
 		},
 		Limits: edge.LimitOptions{
 			MaxConnections: 101, MaxConnectionsPerAddress: 92, MaxConnectionsPerUser: 93, MaxHandshakeRate: 104,
-			MaxHandshakeRatePerAddress: 95, MaxHeads: 106, MaxHeadsPerAddress: 97, MaxEventRate: 108, MaxByteRate: 109, MaxCallbacks: 1,
+			MaxHandshakeRatePerAddress: 95, MaxHeads: 106, MaxHeadsPerAddress: 97, MaxEventRate: 108, MaxByteRate: 109, MaxCallbacks: 1, MaxNesting: 11, MaxFragments: 12,
 		},
 		ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32")}, ForwardedFrom: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
 		Listen: ":1", AdminListen: ":2", Echo: true, InsecureUIDParam: "who",
@@ -137,7 +137,7 @@ func TestEdgeDefaults(t *testing.T) {
 		MaxMessage: edge.DefaultMaxMessage, QueueMessages: edge.DefaultQueueMessages, QueueBytes: edge.DefaultQueueBytes,
 		DeflateMin: edge.DefaultDeflateMin,
 		Overflow:   edge.Disconnect,
-		Limits:     edge.LimitOptions{MaxEventRate: edge.DefaultMaxEventRate, MaxByteRate: edge.DefaultMaxByteRate},
+		Limits:     edge.LimitOptions{MaxEventRate: edge.DefaultMaxEventRate, MaxByteRate: edge.DefaultMaxByteRate, MaxNesting: edge.DefaultMaxNesting},
 		Access:     edge.AccessOptions{Leeway: 30 * time.Second},
 		Channels:   edge.ChannelOptions{MaxSubscriptionsPerConn: edge.DefaultMaxSubscriptionsPerConn},
 		Sente: edge.SenteOptions{

@@ -18,6 +18,8 @@ func limitOptions(l *config.Limits) edge.LimitOptions {
 		MaxEventRate:               numberOrNone(l.MaxEventRate),
 		MaxByteRate:                numberOrNone(int(l.MaxByteRate)),
 		MaxCallbacks:               l.MaxCallbacks,
+		MaxNesting:                 l.MaxNesting,
+		MaxFragments:               l.MaxFragments,
 	}
 }
 

@@ -18,6 +18,8 @@ type Limits struct {
 	MaxEventRate int  `name:"max-event-rate" default:"2000" min:"0" max:"100000000" placeholder:"N" help:"Frames a second of one connection, twice as many at once; who sends more is not read for a while. 0 is no limit." more:"Of any kind: messages, their fragments, pings. Who polls is refused with 429." group:"Limits" tune:""`
 	MaxByteRate  Size `name:"max-byte-rate" default:"4MiB" min:"0" max:"1GiB" placeholder:"SIZE" help:"Bytes of payload a second of one connection; as --max-event-rate." more:"Of what is compressed, as it is inflated. A message of the largest size may always come at once." group:"Limits" tune:""`
 	MaxCallbacks int  `name:"max-callbacks" default:"0" min:"0" max:"500000" placeholder:"N" help:"Callbacks of one connection that may wait for backends; who has more is not read until one has ended. 0 is half of --queue-messages, which is also the most." group:"Limits" tune:""`
+	MaxNesting   int  `name:"max-nesting" default:"512" min:"8" max:"512" placeholder:"N" help:"How deep values of a message may nest; a deeper one is refused." more:"The vectors of the message count." group:"Limits" tune:""`
+	MaxFragments int  `name:"max-fragments" default:"0" min:"0" max:"100000000" placeholder:"N" help:"Frames of one message; with more the connection is closed with 1009. 0 is 1024, and one for each 16 bytes of --max-message." group:"Limits" tune:""`
 }
 
 // check reports relations between the options of limits.

@@ -95,6 +95,9 @@ type Parser interface {
 	// not know is [ReservedID], a callback that is too long [LongCallback], and for
 	// these two cmd.Form and cmd.Callback are still set.
 	Parse(msg []byte, cmd *Command) error
+	// SetMaxDepth makes messages illegal whose values nest deeper than so many
+	// levels, the vectors of the message counted; 0 is what every format allows.
+	SetMaxDepth(n int)
 }
 
 // Keywords for the error of an answer to a channel operation, as EDN text.

@@ -32,6 +32,9 @@ type Limits struct {
 	// sends more is not read for a while. Default no limit.
 	EventRate int
 	ByteRate  int
+	// Fragments bounds the frames of one message: beyond it the connection is closed with 1009. Default 1,024, and one
+	// for each 16 bytes of the largest message: who needs more sends less than a frame's header costs in each.
+	Fragments int
 }
 
 // descriptorReserve is kept of the descriptors of the process for what is no client, and a twentieth of them on top. Of

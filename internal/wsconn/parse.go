@@ -139,15 +139,21 @@ func (c *Conn) judge(h *header) *violation {
 	switch {
 	case h.length > limit-int64(len(in.msg)):
 		return errTooBig
-	case in.frags >= minFrags+int(limit>>4):
+	case in.frags >= c.maxFragments(limit):
 		return errFragments
 	}
 	return nil
 }
 
-// minFrags is how many frames a message may have, and one more for each 16 bytes of the largest. No setting: who needs
-// more sends less than a frame's header costs in each.
 const minFrags = 1024
+
+// maxFragments returns how many frames a message may have, where it may have so many bytes.
+func (c *Conn) maxFragments(limit int64) int {
+	if n := c.loop.srv.gate.limits.Fragments; n > 0 {
+		return n
+	}
+	return minFrags + int(limit>>4)
+}
 
 // maxMessage returns how large a message may be, in bytes.
 func (c *Conn) maxMessage() int64 {

@@ -10,24 +10,31 @@ import (
 
 // Scanner checks values of every format by the format's own rules. Its zero value is ready; it must not be used concurrently.
 type Scanner struct {
-	edn  edn.Scanner
-	json json.Scanner
+	edn      edn.Scanner
+	json     json.Scanner
+	maxDepth int
 
 	// Made when they are needed first: most who scan meet neither.
 	transit *transit.Reader
 	msgpack *msgpack.Reader
 }
 
+// setMaxDepth bounds the nesting in every format.
+func (s *Scanner) setMaxDepth(n int) {
+	s.maxDepth, s.edn.MaxDepth, s.json.MaxDepth = n, n, n
+	s.transit, s.msgpack = nil, nil
+}
+
 func (s *Scanner) transitReader() *transit.Reader {
 	if s.transit == nil {
-		s.transit = new(transit.Reader)
+		s.transit = &transit.Reader{MaxDepth: s.maxDepth}
 	}
 	return s.transit
 }
 
 func (s *Scanner) msgpackReader() *msgpack.Reader {
 	if s.msgpack == nil {
-		s.msgpack = new(msgpack.Reader)
+		s.msgpack = &msgpack.Reader{MaxDepth: s.maxDepth}
 	}
 	return s.msgpack
 }

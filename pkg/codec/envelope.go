@@ -43,6 +43,10 @@ const (
 	keepText = 64 << 10
 )
 
+// SetMaxDepth bounds how deep values of a message may nest, the vectors of the message counted: 0, and what is more than
+// value.MaxDepth, are that.
+func (p *Parser) SetMaxDepth(n int) { p.scan.setMaxDepth(n) }
+
 // Parse takes apart a message in format f: [id], [id data], [[id data] callback], [[id] callback], and [[id data]], where a
 // callback may be nil. It checks the whole message by the format's own rules. In JSON the id is a string, with or without a
 // colon before it, that must be the name of a keyword to every reader (edn.IsName). On an error, an *Error, e is empty.

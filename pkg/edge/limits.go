@@ -18,6 +18,7 @@ import (
 const (
 	DefaultMaxEventRate = 2000
 	DefaultMaxByteRate  = 4 << 20
+	DefaultMaxNesting   = 512
 )
 
 // LimitOptions are what clients may have and may do, beside what [Options] and
@@ -54,6 +55,16 @@ type LimitOptions struct {
 	// of Options.QueueMessages: all may be answered in one moment, when NATS goes
 	// away, and then they must fit the send queue.
 	MaxCallbacks int
+
+	// MaxNesting bounds how deep values of a message may nest, the vectors of the
+	// message counted: a deeper one is refused as one that is not legal. Default, and
+	// the most that other formats could say, [DefaultMaxNesting]; at least 8.
+	MaxNesting int
+
+	// MaxFragments bounds the frames of one message, beyond which the connection is
+	// closed with 1009. Default 1,024, and one for each 16 bytes of
+	// Options.MaxMessage.
+	MaxFragments int
 }
 
 // withDefaults fills what is 0, and reports what is wrong.
@@ -65,6 +76,12 @@ func (l *LimitOptions) withDefaults(queueMessages int) error {
 	if l.MaxCallbacks < 1 || l.MaxCallbacks > most {
 		return fmt.Errorf("MaxCallbacks must be from 1 to %d, half of QueueMessages, not %d", most, l.MaxCallbacks)
 	}
+	if l.MaxNesting = cmp.Or(l.MaxNesting, DefaultMaxNesting); l.MaxNesting < 8 || l.MaxNesting > DefaultMaxNesting {
+		return fmt.Errorf("MaxNesting must be from 8 to %d, not %d", DefaultMaxNesting, l.MaxNesting)
+	}
+	if l.MaxFragments < 0 {
+		return fmt.Errorf("MaxFragments must be at least 1, not %d", l.MaxFragments)
+	}
 	return nil
 }
 
@@ -75,6 +92,7 @@ func (l *LimitOptions) ofSockets() wsconn.Limits {
 		HandshakeRate: l.MaxHandshakeRate, HandshakeRatePerAddr: l.MaxHandshakeRatePerAddress,
 		Heads: l.MaxHeads, HeadsPerAddr: l.MaxHeadsPerAddress,
 		EventRate: l.MaxEventRate, ByteRate: l.MaxByteRate,
+		Fragments: l.MaxFragments,
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/gobwas/ws"
+
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 	"github.com/hoshi-ws/hoshi/pkg/edge"
@@ -248,6 +250,41 @@ func TestNesting(t *testing.T) {
 			for got := cl.Read(); !strings.Contains(got, "1"); got = cl.Read() {
 			}
 		})
+	}
+}
+
+// The bounds of nesting and of fragments are options.
+func TestNestingAndFragmentsAsSet(t *testing.T) {
+	c := one(t, func(o *edge.Options) { o.Limits.MaxNesting, o.Limits.MaxFragments, o.Echo = 8, 3, true })
+	n := c.Nodes[0]
+	for _, path := range []string{"/", "/?format=json", "/chsk?client-id=tab-1"} {
+		before := n.Stats().RefusedMessages["too-deep"]
+		cl := c.Dial(t, 0, path)
+		deep := `[["my/event",` + strings.Repeat("[", 7) + strings.Repeat("]", 7) + `],"cb"]`
+		if path != "/?format=json" {
+			deep = strings.NewReplacer(`"my/event",`, ":my/event ", `],"cb"`, `] "cb"`).Replace(deep)
+		}
+		cl.Send(deep)
+		testkit.Eventually(t, "counted", func() bool { return n.Stats().RefusedMessages["too-deep"] == before+1 })
+	}
+	cl := c.Dial(t, 0, "/")
+	for i := range 4 {
+		op := ws.OpContinuation
+		if i == 0 {
+			op = ws.OpText
+		}
+		frame := testkit.AppendFrame(nil, op, []byte("x"))
+		frame[0] &^= 0x80
+		cl.Write(frame)
+	}
+	cl.ExpectClose(1009)
+	if got := n.Stats().Sockets.Closed["fragments"]; got != 1 {
+		t.Errorf("counted %d times", got)
+	}
+	for _, wrong := range []edge.LimitOptions{{MaxNesting: 7}, {MaxNesting: 513}, {MaxFragments: -1}} {
+		if _, err := edge.Start(t.Context(), edge.Options{Limits: wrong}); err == nil {
+			t.Errorf("taken: %+v", wrong)
+		}
 	}
 }
 

@@ -78,7 +78,11 @@ func (n *Node) setUpVoice(d dialect.Voice, isSente, zipped bool) {
 		v.suffix += zippedSuffix
 	}
 	v.name = d.Dialect() + "/" + v.suffix
-	v.readers.New = func() any { return &reading{parser: d.NewParser()} }
+	v.readers.New = func() any {
+		p := d.NewParser()
+		p.SetMaxDepth(n.opts.Limits.MaxNesting)
+		return &reading{parser: p}
+	}
 	for form := range dialect.FormPrefixed + 1 {
 		v.keepalive[form] = n.keepaliveOf(v, form, form == dialect.FormTwo)
 	}

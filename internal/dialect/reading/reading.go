@@ -24,6 +24,9 @@ type Reader struct {
 	answer []byte // what an answer is for
 }
 
+// SetMaxDepth is [dialect.Parser.SetMaxDepth].
+func (r *Reader) SetMaxDepth(n int) { r.Codec.SetMaxDepth(n) }
+
 // keepText bounds each kind of scratch, in bytes. What is longer is no name
 // anyway, and no token.
 const keepText = 4 << 10

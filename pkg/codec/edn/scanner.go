@@ -14,6 +14,9 @@ const (
 // Scanner checks texts. Its zero value is ready. It holds reusable scratch memory for finding duplicates, of a bounded size
 // between calls, and must not be used concurrently.
 type Scanner struct {
+	// MaxDepth is how deep values may nest, where that is to be less than the constant of this name. 0 is that.
+	MaxDepth int
+
 	// Set for one call.
 	p      []byte
 	err    *Error
@@ -72,6 +75,11 @@ func (s *Scanner) Form(p []byte, off int) (Form, error) {
 		return Form{}, ErrNoForm
 	}
 	return f, nil
+}
+
+// deep reports whether nothing may nest inside of depth others.
+func (s *Scanner) deep(depth int) bool {
+	return depth >= MaxDepth || depth >= s.MaxDepth && s.MaxDepth > 0
 }
 
 func (s *Scanner) begin(p []byte) {

@@ -28,7 +28,7 @@ func (s *Scanner) blank(i, depth int) int {
 				return s.failUTF8(start)
 			}
 		case c == '#' && i+1 < len(p) && p[i+1] == '_':
-			if depth >= MaxDepth {
+			if s.deep(depth) {
 				return s.fail(i, ReasonDepth)
 			}
 			if i, _, _ = s.next(i+2, depth+1, false); i < 0 {
@@ -102,7 +102,7 @@ func (s *Scanner) value(i, depth int, want bool) (end int, kind Kind, h uint64) 
 // sequence reads a list or a vector, which are equal when their elements are.
 func (s *Scanner) sequence(i int, closing byte, depth int, want bool) (end int, h uint64) {
 	start := i
-	if depth >= MaxDepth {
+	if s.deep(depth) {
 		return s.fail(i, ReasonDepth), 0
 	}
 	i++
@@ -135,7 +135,7 @@ func (s *Scanner) sequence(i int, closing byte, depth int, want bool) (end int, 
 // set reads what follows "#{".
 func (s *Scanner) set(i, depth int, want bool) (end int, h uint64) {
 	start := i
-	if depth >= MaxDepth {
+	if s.deep(depth) {
 		return s.fail(i, ReasonDepth), 0
 	}
 	i += 2
@@ -173,7 +173,7 @@ const arrayMap = 8
 
 // mapping reads the forms of a map from i, behind its opening brace. ns is the namespace of a #:ns{} map, or nil.
 func (s *Scanner) mapping(start, i, depth int, want bool, ns []byte) (end int, h uint64) {
-	if depth >= MaxDepth {
+	if s.deep(depth) {
 		return s.fail(start, ReasonDepth), 0
 	}
 	nsHash, nan := uint64(0), false
@@ -271,7 +271,7 @@ func (s *Scanner) dispatch(i, depth int, want bool) (end int, kind Kind, h uint6
 
 // symbolic reads ##Inf, ##-Inf or ##NaN. Clojure reads any form there and then looks what it is, so that spaces pass.
 func (s *Scanner) symbolic(i, depth int) (end int, h uint64) {
-	if depth >= MaxDepth {
+	if s.deep(depth) {
 		return s.fail(i, ReasonDepth), 0
 	}
 	j := s.blank(i+2, depth+1)
@@ -291,7 +291,7 @@ func (s *Scanner) symbolic(i, depth int) (end int, h uint64) {
 
 // namespacedMap reads #:ns{}. Between the colon, the namespace and the brace Clojure allows spaces.
 func (s *Scanner) namespacedMap(i, depth int, want bool) (end int, h uint64) {
-	if depth >= MaxDepth {
+	if s.deep(depth) {
 		return s.fail(i, ReasonDepth), 0
 	}
 	j := s.blank(i+2, depth+1)
@@ -338,7 +338,7 @@ func spaces(p []byte, i int) int {
 // meta reads metadata from i, and the value that it is on. Clojure takes symbols, keywords, strings and maps as metadata, and
 // symbols and collections as what has it.
 func (s *Scanner) meta(start, i, depth int, want bool) (end int, kind Kind, h uint64) {
-	if depth >= MaxDepth {
+	if s.deep(depth) {
 		return s.fail(start, ReasonDepth), Invalid, 0
 	}
 	if depth == s.top {
@@ -372,7 +372,7 @@ var (
 
 // tagged reads a tag and its value.
 func (s *Scanner) tagged(i, depth int, want bool) (end int, h uint64) {
-	if depth >= MaxDepth {
+	if s.deep(depth) {
 		return s.fail(i, ReasonDepth), 0
 	}
 	e, kind := s.token(i + 1)

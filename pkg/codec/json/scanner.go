@@ -47,6 +47,9 @@ func (f Form) Text(p []byte) []byte { return p[f.Start:f.End] }
 // Scanner reads texts. Its zero value is ready. It holds reusable scratch memory, of a bounded size between calls, and must
 // not be used concurrently.
 type Scanner struct {
+	// MaxDepth is how deep values may nest, where that is to be less than value.MaxDepth. 0 is that.
+	MaxDepth int
+
 	// Set for one call.
 	p      []byte
 	sink   value.Sink // nil: nobody is told
@@ -121,6 +124,11 @@ func (s *Scanner) read(p []byte, sink value.Sink, elems []Form) (f Form, n int, 
 		s.text = nil
 	}
 	return f, n, err
+}
+
+// deep reports whether nothing may nest inside of depth others.
+func (s *Scanner) deep(depth int) bool {
+	return depth >= value.MaxDepth || depth >= s.MaxDepth && s.MaxDepth > 0
 }
 
 // fail records the first fault and returns -1, which every reading method returns in place of an offset from then on.
@@ -248,7 +256,7 @@ func (s *Scanner) number(start int) (int, Kind) {
 }
 
 func (s *Scanner) array(start, depth int) int {
-	if depth >= value.MaxDepth {
+	if s.deep(depth) {
 		return s.fail(start, ReasonDepth)
 	}
 	if s.sink != nil {
@@ -287,7 +295,7 @@ func (s *Scanner) element(i, end int, kind Kind) {
 }
 
 func (s *Scanner) object(start, depth int) int {
-	if depth >= value.MaxDepth {
+	if s.deep(depth) {
 		return s.fail(start, ReasonDepth)
 	}
 	if s.sink != nil {

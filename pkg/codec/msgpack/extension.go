@@ -59,7 +59,7 @@ func (r *Reader) extension(n, at, depth int) Kind {
 		switch {
 		case !ok:
 			return r.invalid(at, ReasonUUID)
-		case depth >= value.MaxDepth: // EDN nests #uuid
+		case r.deep(depth): // EDN nests #uuid
 			return r.invalid(at, ReasonDepth)
 		}
 		r.check.UUID(u)
@@ -170,7 +170,7 @@ func (r *Reader) numbers(id int8, b []byte, at, depth int) Kind {
 	if len(b)%size != 0 {
 		return r.invalid(at, ReasonExtension)
 	}
-	if depth >= value.MaxDepth {
+	if r.deep(depth) {
 		return r.invalid(at, ReasonDepth)
 	}
 	sink := r.sink
@@ -217,7 +217,7 @@ func (r *Reader) inst(b []byte, at, depth int) Kind {
 	switch {
 	case nanos > 999_999_999 || seconds < first || seconds > last:
 		return r.invalid(at, ReasonInst)
-	case depth >= value.MaxDepth: // EDN nests #inst
+	case r.deep(depth): // EDN nests #inst
 		return r.invalid(at, ReasonDepth)
 	}
 	t := time.Unix(seconds, nanos).UTC()
@@ -234,7 +234,7 @@ var (
 // unknown reads a type that an application has made up: a map of its number and its
 // content, where there is no MessagePack.
 func (r *Reader) unknown(id int8, b []byte, at, depth int) Kind {
-	if depth >= value.MaxDepth {
+	if r.deep(depth) {
 		return r.invalid(at, ReasonDepth)
 	}
 	sink := r.sink

@@ -28,6 +28,9 @@ const (
 // Reader reads messages. Its zero value is ready. It holds reusable scratch memory
 // and must not be used concurrently.
 type Reader struct {
+	// MaxDepth is how deep values may nest, where that is to be less than value.MaxDepth. 0 is that.
+	MaxDepth int
+
 	// Set for one call.
 	p     []byte // the message, or as much of it as what is read is in
 	i     int
@@ -331,7 +334,7 @@ func appendWhole(dst []byte, c byte, b []byte) []byte {
 }
 
 func (r *Reader) float(f float64, at, depth int) Kind {
-	if (math.IsNaN(f) || math.IsInf(f, 0)) && depth >= value.MaxDepth { // EDN nests ##NaN
+	if (math.IsNaN(f) || math.IsInf(f, 0)) && r.deep(depth) { // EDN nests ##NaN
 		return r.invalid(at, ReasonDepth)
 	}
 	r.check.Float(f)
@@ -367,11 +370,16 @@ func (r *Reader) binary(n int) Kind {
 	return Scalar
 }
 
+// deep reports whether nothing may nest inside of depth others.
+func (r *Reader) deep(depth int) bool {
+	return depth >= value.MaxDepth || depth >= r.MaxDepth && r.MaxDepth > 0
+}
+
 // open begins a collection of n values inside of depth others. Each value takes a
 // byte at least, so that a length is believed only if it can be true.
 func (r *Reader) open(k value.Kind, n, at, depth int) bool {
 	switch {
-	case depth >= value.MaxDepth:
+	case r.deep(depth):
 		return r.fail(at, ReasonDepth)
 	case n > len(r.p)-r.i:
 		return r.fail(at, ReasonEOF)

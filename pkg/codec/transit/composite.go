@@ -6,9 +6,14 @@ import (
 	"github.com/hoshi-ws/hoshi/pkg/codec/value"
 )
 
+// deep reports whether nothing may nest inside of depth others.
+func (r *Reader) deep(depth int) bool {
+	return depth >= value.MaxDepth || depth >= r.MaxDepth && r.MaxDepth > 0
+}
+
 // open begins a collection inside of depth others.
 func (r *Reader) open(k value.Kind, at, depth int) bool {
-	if depth >= value.MaxDepth {
+	if r.deep(depth) {
 		return r.fail(at, ReasonDepth)
 	}
 	r.check.Begin(k)
@@ -268,7 +273,7 @@ func (r *Reader) mapOrTag(depth int) Kind {
 // tagged reads what follows a tag.
 func (r *Reader) tagged(name []byte, at, depth int) Kind {
 	switch {
-	case depth >= value.MaxDepth:
+	case r.deep(depth):
 		return r.invalid(at, ReasonDepth)
 	case r.lone:
 		return r.invalid(at, ReasonUTF8)

@@ -26,6 +26,8 @@ const (
 type Reader struct {
 	// Mode is the form that Detach rewrites to: Plain, or Verbose.
 	Mode Mode
+	// MaxDepth is how deep values may nest, where that is to be less than value.MaxDepth. 0 is that.
+	MaxDepth int
 
 	// Set for one call.
 	p      []byte

@@ -74,7 +74,7 @@ func milliseconds(text []byte) (int64, bool) {
 }
 
 func (r *Reader) float(f float64, at, depth int) Kind {
-	if (math.IsNaN(f) || math.IsInf(f, 0)) && depth >= value.MaxDepth { // EDN nests ##NaN
+	if (math.IsNaN(f) || math.IsInf(f, 0)) && r.deep(depth) { // EDN nests ##NaN
 		return r.invalid(at, ReasonDepth)
 	}
 	r.check.Float(f)
@@ -112,7 +112,7 @@ func (r *Reader) inst(t time.Time, ok bool, at, depth int) Kind {
 	switch {
 	case !ok || t.Year() < 0 || t.Year() > 9999:
 		return r.invalid(at, ReasonInst)
-	case depth >= value.MaxDepth: // EDN nests #inst
+	case r.deep(depth): // EDN nests #inst
 		return r.invalid(at, ReasonDepth)
 	}
 	r.check.Inst(t)
@@ -121,7 +121,7 @@ func (r *Reader) inst(t time.Time, ok bool, at, depth int) Kind {
 }
 
 func (r *Reader) uuid(u [16]byte, at, depth int) Kind {
-	if depth >= value.MaxDepth { // EDN nests #uuid
+	if r.deep(depth) { // EDN nests #uuid
 		return r.invalid(at, ReasonDepth)
 	}
 	r.check.UUID(u)
@@ -261,7 +261,7 @@ func (r *Reader) unknown(tag byte, b []byte, at, depth int) Kind {
 	switch {
 	case tag <= ' ' || tag >= 0x7F:
 		return r.invalid(at, ReasonTag)
-	case depth >= value.MaxDepth:
+	case r.deep(depth):
 		return r.invalid(at, ReasonDepth)
 	}
 	r.bytes = append(r.bytes[:0], tag)
