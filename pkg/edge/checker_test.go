@@ -154,14 +154,13 @@ func (c *checker) readAll(s *steady) {
 // no queue overflows.
 func (c *checker) publish(cl *testkit.Client, p int, published *atomic.Int64, quarter chan struct{}) {
 	next := make([]int, c.channels)
-	deadline := time.Now().Add(5 * testkit.Patience)
 	for i := range c.each {
 		ch := (i + p) % c.channels
 		n := published.Add(1)
 		if n == c.total()/4 {
 			close(quarter)
 		}
-		for c.behind(n) {
+		for deadline := time.Now().Add(5 * testkit.Patience); c.behind(n); {
 			if time.Now().After(deadline) {
 				c.t.Errorf("publisher %d: the subscribers do not follow", p)
 				return

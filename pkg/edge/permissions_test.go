@@ -148,6 +148,7 @@ func TestPermissions(t *testing.T) {
 
 	// Every kind of push.
 	tab := c.Dial(t, 0, "/chsk?uid=alice&client-id=tab-1")
+	other := c.Dial(t, 1, "/?uid=bob")
 	both := func(push func() error, event string) {
 		t.Helper()
 		must(t, push())
@@ -156,11 +157,11 @@ func TestPermissions(t *testing.T) {
 	}
 	both(func() error { return far.PublishUser(bus.String("alice"), []byte("[:a/user]")) }, "[:a/user]")
 	both(func() error { return near.PublishAll([]byte("[:a/all]")) }, "[:a/all]")
+	other.Expect("[:a/all]")
 	must(t, far.PublishConn(lite.ConnID, []byte("[:a/conn]")))
 	lite.Expect("[:a/conn]")
 	must(t, far.PublishClient("tab-1", []byte("[:a/client]")))
 	tab.Expect("[[[:a/client]] nil]")
-	other := c.Dial(t, 1, "/?uid=bob")
 	lite.Subscribe(`"lobby"`)
 	other.Publish(`"lobby"`, "1")
 	lite.Expect(testkit.Message(`"lobby"`, "1", other.ConnID))

@@ -408,6 +408,7 @@ func TestNATSOverTLS(t *testing.T) {
 	certtest.Write(t, dir, "ca.pem", other.PEM)
 	first.Shutdown()
 	first.WaitForShutdown()
+	testkit.Eventually(t, "the node has noticed", func() bool { return !n.Ready() })
 	start(other, addr.Port)
 	testkit.Eventually(t, "the node is back", n.Ready)
 	push("[:a/b 2]")
