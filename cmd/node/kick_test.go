@@ -77,6 +77,8 @@ func TestKickAndRevokeFaults(t *testing.T) {
 		{[]string{"revoke", "token", "eyJhbGciOiJIUzI1NiJ9.e30.x"}, "hoshi: ID is a whole token: want its jti"},
 		{[]string{"revoke", "user", "a", "--issued-before", "yesterday"}, "hoshi: --issued-before: yesterday is no time"},
 		{[]string{"revoke", "all", "--issued-before", "1795780800"}, "hoshi: --issued-before: 1795780800 looks like seconds"},
+		{[]string{"revoke", "all", "--issued-before", "2099-01-01"}, "hoshi: --issued-before: 2099-01-01 is more than a year from now"},
+		{[]string{"revoke", "user", "a", "--issued-before", "1999-12-31"}, "hoshi: --issued-before: 1999-12-31 is older than any token"},
 		{[]string{"revoke", "user", "a", "--until", "2020-01-01"}, "hoshi: --until: 2020-01-01 is over"},
 		{[]string{"revoke", "user", "a", "--until", "9000h"}, "hoshi: --until: 9000h is more than a year from now"},
 		{[]string{"revoke", "user", "a", "--until", "soon"}, "hoshi: --until: soon is no time: want one like 2026-11-27T12:00:00Z, or so long from now like 48h"},

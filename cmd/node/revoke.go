@@ -64,7 +64,7 @@ func (revokeAllCmd) Help() string {
 
 func (r *revokeUserCmd) run(ctx context.Context, s *config.Shared, now time.Time, out output) error {
 	uid, text, errName := parseName("UID", r.UID, r.EDN)
-	before, errBefore := parseTime("--issued-before", r.IssuedBefore)
+	before, errBefore := parseIssuedBefore(r.IssuedBefore, now)
 	until, errUntil := parseUntil(r.Until, now)
 	if err := errors.Join(errName, errBefore, errUntil); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (r *revokeTokenCmd) run(ctx context.Context, s *config.Shared, now time.Tim
 }
 
 func (r *revokeAllCmd) run(ctx context.Context, s *config.Shared, now time.Time, out output) error {
-	before, errBefore := parseTime("--issued-before", r.IssuedBefore)
+	before, errBefore := parseIssuedBefore(r.IssuedBefore, now)
 	until, errUntil := parseUntil(r.Until, now)
 	if err := errors.Join(errBefore, errUntil); err != nil {
 		return err
@@ -122,6 +122,20 @@ func parseTime(option, text string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%s: %s looks like seconds: want milliseconds since 1970, or a time like 2026-11-27T12:00:00Z", option, clip(text))
 	}
 	return time.Time{}, fmt.Errorf("%s: %s is no time: want one like 2026-11-27T12:00:00Z", option, clip(text))
+}
+
+// parseIssuedBefore reads a time, the zero time where there is none.
+func parseIssuedBefore(text string, now time.Time) (time.Time, error) {
+	t, err := parseTime("--issued-before", text)
+	switch {
+	case err != nil || t.IsZero():
+		return t, err
+	case t.After(now.Add(bus.MaxRevocation)):
+		return t, fmt.Errorf("--issued-before: %s is more than a year from now", clip(text))
+	case t.Year() < 2000:
+		return t, fmt.Errorf("--issued-before: %s is older than any token", clip(text))
+	}
+	return t, nil
 }
 
 // parseUntil reads a time, or a duration from now.

@@ -119,7 +119,7 @@ func timeField(key string, into *time.Time) adminField {
 		if err != nil {
 			return err
 		}
-		if t.Before(earliest) || t.After(r.now.Add(MaxRevocation)) {
+		if farTime(t, r.now) {
 			return errFarTime
 		}
 		*into = t
@@ -130,6 +130,11 @@ func timeField(key string, into *time.Time) adminField {
 // earliest is a time before which no token was made. Seconds taken for
 // milliseconds are before it.
 var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// farTime reports whether t can be no time that a revocation is about.
+func farTime(t, now time.Time) bool {
+	return t.Before(earliest) || t.After(now.Add(MaxRevocation))
+}
 
 func (r *adminReader) time(text []byte) (time.Time, error) {
 	if ms, err := strconv.ParseInt(string(text), 10, 64); err == nil {

@@ -62,8 +62,13 @@ func (r *Revocation) Complete(now time.Time) error {
 	if r.Until.IsZero() {
 		r.Until = now.Truncate(time.Millisecond).Add(DefaultRevocation)
 	}
-	if !r.Until.After(now) {
+	switch {
+	case farTime(r.IssuedBefore, now) && !r.IssuedBefore.IsZero():
+		return bad(":issued-before " + errFarTime.Error())
+	case !r.Until.After(now):
 		return bad(":until is over")
+	case farTime(r.Until, now):
+		return bad(":until " + errFarTime.Error())
 	}
 	return nil
 }
