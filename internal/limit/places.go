@@ -104,7 +104,20 @@ func (t *Places) Wait(addr netip.Addr, now time.Duration) (Place, bool) {
 	return place(n, i), true
 }
 
-// Leave takes back what Wait has noted. Place 0 is nothing.
+// Return is Wait for a socket that was a connection in between: it is there whatever the limit, and counts for those that
+// come.
+func (t *Places) Return(addr netip.Addr, now time.Duration) Place {
+	if !addr.IsValid() || t.limits.Waiting <= 0 {
+		return 0
+	}
+	s, n, i := t.lock(addr, now)
+	defer s.mu.Unlock()
+	s.entries[i].waiting++
+	s.hold(i)
+	return place(n, i)
+}
+
+// Leave takes back what Wait or Return has noted. Place 0 is nothing.
 func (t *Places) Leave(p Place, now time.Duration) {
 	t.giveBack(p, now, func(e *placeEntry) { e.waiting-- })
 }

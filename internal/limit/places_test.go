@@ -103,7 +103,12 @@ func TestWait(t *testing.T) {
 	if _, v := p.Open(a, 0); v != limit.OK {
 		t.Errorf("a connection: %v", v)
 	}
+	back := p.Return(a, 0)
 	p.Leave(place, 0)
+	if _, ok := p.Wait(a, 0); ok || back == 0 {
+		t.Error("beside one that has come back")
+	}
+	p.Leave(back, 0)
 	if n := p.Len(0); n != 0 {
 		t.Errorf("%d addresses", n)
 	}

@@ -242,10 +242,7 @@ func (l *loop) enter(c *Conn) bool {
 	if s.gate.limits.HeadsPerAddr == 0 {
 		return true
 	}
-	addr := c.RemoteAddr().Addr()
-	if within(s.opt.ProxyFrom, addr) || within(s.opt.ForwardedFrom, addr) {
-		return true // speaks for many
-	}
+	addr := l.headAddr(c)
 	head, ok := s.gate.places.Wait(addr, l.uptime())
 	if !ok {
 		l.n.shed[shedAddrHeads]++
@@ -254,6 +251,16 @@ func (l *loop) enter(c *Conn) bool {
 	}
 	l.heads[c] = head
 	return true
+}
+
+// headAddr returns the address whose head c is, which is its socket's; not valid where that is a proxy, which speaks for
+// many.
+func (l *loop) headAddr(c *Conn) netip.Addr {
+	o := &l.srv.opt
+	if addr := l.p.RemoteAddr(&c.sock).Addr(); !within(o.ProxyFrom, addr) && !within(o.ForwardedFrom, addr) {
+		return addr
+	}
+	return netip.Addr{}
 }
 
 // admit decides whether a request may go on, and answers it if not. A plain one always may.
@@ -312,7 +319,7 @@ func (l *loop) demote(c *Conn) {
 		return
 	}
 	l.leave(c)
-	l.heads[c] = 0
+	l.heads[c] = l.srv.gate.places.Return(l.headAddr(c), l.uptime())
 	l.srv.totals.heads.Add(1)
 }
 

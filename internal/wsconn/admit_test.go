@@ -277,6 +277,33 @@ func TestFloodOfHeads(t *testing.T) {
 	}
 }
 
+// Who is refused and stays counts for its address like one that says nothing, however often it comes.
+func TestFloodOfRefused(t *testing.T) {
+	both(t, func(t *testing.T, portable bool) {
+		s := start(t, wsconn.Options{Limits: wsconn.Limits{Heads: 100, HeadsPerAddr: 10}, Portable: portable, CloseTimeout: patience, HandshakeTimeout: time.Minute}, func(c *session) {
+			c.onRequest = func(c *session, _ *handshake.Request) { c.Refuse(http.StatusUnauthorized, "", "no\n") }
+		})
+		var refused []*client
+		for range 10 {
+			c, head := s.ask(requestHead)
+			if !strings.HasPrefix(head, "HTTP/1.1 401 ") {
+				t.Fatal(head)
+			}
+			refused = append(refused, c)
+		}
+		eventually(t, "10 heads", func() bool { return s.Stats().Heads == 10 })
+		s.dialRaw().wantGone()
+		eventually(t, "shed", func() bool { return s.Stats().Shed["address-heads"] == 1 })
+		for _, c := range refused {
+			_ = c.Close()
+		}
+		eventually(t, "nobody is left", func() bool { st := s.Stats(); return st.Heads == 0 && st.Sockets == 0 && st.Addresses == 0 })
+		if _, head := s.ask(requestHead); !strings.HasPrefix(head, "HTTP/1.1 401 ") {
+			t.Errorf("then: %q", head)
+		}
+	})
+}
+
 // A proxy's own address has no limit of heads: it speaks for many.
 func TestHeadsOfProxies(t *testing.T) {
 	s := start(t, wsconn.Options{
