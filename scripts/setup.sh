@@ -12,6 +12,7 @@ command -v git >/dev/null || packages+=(git)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 command -v ip >/dev/null || packages+=(iproute2) # network namespaces of the chaos run
+command -v openssl >/dev/null || packages+=(openssl)
 command -v haproxy >/dev/null || packages+=(haproxy)
 command -v clojure >/dev/null || packages+=(clojure) # with a JVM; its reader judges ours
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || packages+=(chromium-headless-shell)
