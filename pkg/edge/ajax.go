@@ -160,7 +160,7 @@ func (n *Node) servePoll(ctx context.Context, w http.ResponseWriter, v *voice, w
 		end := func(bool) {} // is told whether the answer has left
 		switch {
 		case s != nil:
-			r, end = n.pollHere(ctx, s, handshake)
+			r, end = n.pollHere(ctx, s, who, handshake)
 		case home != "":
 			r, end = n.pollThere(ctx, home, who, handshake)
 		default:
@@ -222,11 +222,14 @@ func (n *Node) findTab(ctx context.Context, who identity, uid string) (s *sessio
 }
 
 // pollHere waits at a session of this node. end must follow.
-func (n *Node) pollHere(ctx context.Context, s *session, handshake bool) (r response, end func(left bool)) {
+func (n *Node) pollHere(ctx context.Context, s *session, who identity, handshake bool) (r response, end func(left bool)) {
 	ch := make(chan response, 1)
 	w := &waiter{answer: func(r response) bool { ch <- r; return true }}
-	t := s.tab()
-	s.post(func() { t.poll(w, handshake) })
+	t, p := s.tab(), n.personOf(&who)
+	s.post(func() {
+		s.vouch(p)
+		t.poll(w, handshake)
+	})
 	select {
 	case r = <-ch:
 	case <-ctx.Done():
@@ -246,7 +249,7 @@ func (n *Node) pollThere(ctx context.Context, home string, who identity, handsha
 	if handshake {
 		verb = "handshake "
 	}
-	relay := n.relayTo(home, verb+who.uidOrNil(), nil)
+	relay := n.relayTo(home, verb+who.uidOrNil()+" "+n.tellPerson(n.personOf(&who)), nil)
 	return n.awaitRelay(ctx, relay, stillEvery), func(left bool) {
 		if !left {
 			n.publishTab(home, relay.name.String(), "cancel")
@@ -326,10 +329,10 @@ func (n *Node) serveSay(w http.ResponseWriter, r *http.Request, who identity, ms
 	var answer response
 	switch {
 	case s != nil:
-		answer = n.sayHere(ctx, s, msg)
+		answer = n.sayHere(ctx, s, who, msg)
 	case home != "":
 		// Not asked in between: what was said may have been done, and is not done again.
-		answer = n.awaitRelay(ctx, n.relayTo(home, "say "+uid, msg), 2*wait)
+		answer = n.awaitRelay(ctx, n.relayTo(home, "say "+uid+" "+n.tellPerson(n.personOf(&who)), msg), 2*wait)
 	default:
 		answer.status = statusUnknown
 	}
@@ -342,7 +345,7 @@ func (n *Node) serveSay(w http.ResponseWriter, r *http.Request, who identity, ms
 		}
 		s = n.newPolls(who)
 		s.open = true
-		answer = n.sayHere(ctx, s, msg)
+		answer = n.sayHere(ctx, s, who, msg)
 	}
 	if answer.status == 0 {
 		answer = response{http.StatusOK, n.newPolls(who).keywordText(":chsk/timeout")}
@@ -357,10 +360,11 @@ func (n *Node) serveSay(w http.ResponseWriter, r *http.Request, who identity, ms
 	n.writeAjax(w, v, answer)
 }
 
-func (n *Node) sayHere(ctx context.Context, s *session, msg []byte) response {
+func (n *Node) sayHere(ctx context.Context, s *session, who identity, msg []byte) response {
 	ch := make(chan response, 1)
 	w := &waiter{answer: func(r response) bool { ch <- r; return true }}
-	s.post(func() { n.say(s, w, msg) })
+	p := n.personOf(&who)
+	s.post(func() { n.say(s, w, p, msg) })
 	select {
 	case r := <-ch:
 		return r

@@ -62,3 +62,11 @@ func ResumeAll(n *Node) {
 		<-done
 	}
 }
+
+// Watched returns how many sessions revocations can find by their tokens.
+func Watched(n *Node) (count int) {
+	for range n.revoker.here.All() {
+		count++
+	}
+	return count
+}

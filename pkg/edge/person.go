@@ -41,17 +41,29 @@ const (
 // believe notes who the client is, until when that is good whatever tokens say,
 // and as whom it goes by a backend's word, empty without one. Loop only.
 func (s *session) believe(who *auth.Identity, until time.Time, as string) {
+	if p := s.node.newPerson(who, until, as); p != nil {
+		s.more().person = p
+	}
+}
+
+// newPerson is who that is, nil for nobody.
+func (n *Node) newPerson(who *auth.Identity, until time.Time, as string) *person {
 	if who == nil {
-		return
+		return nil
 	}
 	p := &person{Identity: *who, until: until, as: as}
 	p.Expires = sooner(p.Expires, until)
-	if as == "" {
-		as = who.UID
-	}
-	p.grant = s.node.access.policy.Grant(as, who.Claims)
+	p.grant = n.access.policy.Grant(p.name(), who.Claims)
 	p.Claims = nil // the grant has what matters of them
-	s.more().person = p
+	return p
+}
+
+// name is the uid as which rules see it.
+func (p *person) name() string {
+	if p.as != "" {
+		return p.as
+	}
+	return p.UID
 }
 
 // watchExpiry closes the session when its token expires, from when it is accepted

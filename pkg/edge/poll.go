@@ -285,15 +285,15 @@ func (t *tab) giveBackLocked(box []kept) {
 	}
 }
 
-// say takes a message of the client. Loop only.
-func (n *Node) say(s *session, w *waiter, msg []byte) {
+// say takes a message of the client, which p has sent. Loop only.
+func (n *Node) say(s *session, w *waiter, p *person, msg []byte) {
 	t := s.tab()
 	if s.closed || !s.open {
 		w.answer(response{status: statusUnknown})
 		return
 	}
 	if s.asking() {
-		t.polls.behind = append(t.polls.behind, func() { n.say(s, w, msg) })
+		t.polls.behind = append(t.polls.behind, func() { n.say(s, w, p, msg) })
 		return
 	}
 	if !n.limits.maySay(&t.polls.spend, time.Since(n.started), len(msg)) {
@@ -301,6 +301,18 @@ func (n *Node) say(s *session, w *waiter, msg []byte) {
 		w.answer(response{refuseAjaxRate.status, []byte(refuseAjaxRate.body)})
 		return
 	}
+	n.said(s, w, p, msg)
+}
+
+// said goes on with a message whose turn has come, again where it was held back.
+// Loop only.
+func (n *Node) said(s *session, w *waiter, p *person, msg []byte) {
+	t := s.tab()
+	if s.closed {
+		w.answer(response{status: statusUnknown})
+		return
+	}
+	s.vouch(p)
 	v := s.voice()
 	r, err := v.read(msg, n.maxMessage.Load())
 	defer v.done(r)
@@ -327,7 +339,7 @@ func (n *Node) say(s *session, w *waiter, msg []byte) {
 			if asked {
 				t.polls.take(cmd.Callback)
 			}
-			t.polls.behind = slices.Insert(t.polls.behind, 0, func() { n.say(s, w, msg) })
+			t.polls.behind = slices.Insert(t.polls.behind, 0, func() { n.said(s, w, p, msg) })
 			return
 		}
 		if !asked || t.polls.take(cmd.Callback) != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/id"
@@ -83,13 +84,16 @@ func (n *Node) relayMessage(m *bus.Message, verb, arg string) {
 	w := &waiter{name: name, answer: func(r response) bool {
 		return n.publishTabBody(name, home, "answer "+strconv.Itoa(r.status), r.body, codec.EDN, "")
 	}}
-	var do func(s *session)
+	var do func(s *session, p *person)
 	switch verb {
 	case "poll", "handshake":
-		do = func(s *session) { s.tab().poll(w, verb == "handshake") }
+		do = func(s *session, p *person) {
+			s.vouch(p)
+			s.tab().poll(w, verb == "handshake")
+		}
 	case "say":
 		body := m.Body
-		do = func(s *session) { n.say(s, w, body) }
+		do = func(s *session, p *person) { n.say(s, w, p, body) }
 	case "still":
 		n.answerStill(m.ReplyTo, s != nil)
 		return
@@ -101,11 +105,13 @@ func (n *Node) relayMessage(m *bus.Message, verb, arg string) {
 	default:
 		return
 	}
-	if s == nil || s.tab().polls == nil || !s.tab().of(arg) {
+	uid, word, _ := strings.Cut(arg, " ")
+	p, good := n.toldPerson(word)
+	if !good || s == nil || s.tab().polls == nil || !s.tab().of(uid) {
 		w.answer(response{status: statusUnknown})
 		return
 	}
-	s.post(func() { do(s) })
+	s.post(func() { do(s, p) })
 }
 
 // relayed takes the answer of another node.

@@ -37,7 +37,8 @@ func TestOddClientIDs(t *testing.T) {
 func FuzzTabMessage(f *testing.F) {
 	for _, tab := range []string{
 		"locate alice", "here alice", "take alice", "quiet 0", "quiet 9", "give alice", "part 5", "part -1", "part 99999999999999999999",
-		"end 3", "end -1", "poll alice", "handshake alice", "say alice", "cancel", "answer 200", "answer 7", "answer 99999", "answer", "", " ",
+		"end 3", "end -1", "poll alice", "handshake alice", "say alice", "poll alice e30", "say alice e30",
+		"say alice eyJjIjpbWyJhIl1dfQ", "say alice W10", "say alice %", "cancel", "answer 200", "answer 7", "answer 99999", "answer", "", " ",
 	} {
 		for _, body := range []string{"", "[:a/b 1]", "[[:a/b] nil]", "[:chsk/close]", "[:a/b", "\xff"} {
 			for who := range uint8(4) {

@@ -35,14 +35,16 @@ import (
 //
 // and for clients that poll, see relay.go:
 //
-//	poll UID, handshake UID, say UID, cancel, answer STATUS
+//	poll UID WHO, handshake UID WHO, say UID WHO, cancel, answer STATUS
 //	still         a request: is the session there? Answered true or false
 //
 // Between quiet and give, and between give and the parts, each side waits for a
 // barrier: then both listen, and have heard all that was on its way to one of
 // them alone. What is late all the same follows as parts behind the end.
 //
-// UID is a token. A tab is of one uid: a session with another is not meant.
+// UID is a token. A tab is of one uid: a session with another is not meant. WHO is
+// what a token and a backend say of who sends the request (vouch.go), empty where
+// nobody does.
 
 // holder is where a tab is held, a conn-id; empty where nobody holds it.
 type holder struct {

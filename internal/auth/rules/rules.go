@@ -122,6 +122,20 @@ func (p *Policy) Grant(uid string, claims Claims) Grant {
 	return g
 }
 
+// Held returns the claims that rules ask for and an identity has, name and value:
+// what holds just these has the same grant.
+func (p *Policy) Held(g Grant) (held [][2]string) {
+	if p == nil {
+		return nil
+	}
+	for i, c := range p.claims {
+		if g.claims&(1<<i) != 0 {
+			held = append(held, [2]string{c.Name, c.Value})
+		}
+	}
+	return held
+}
+
 // Channel decides about a channel by the text of its id.
 func (p *Policy) Channel(g Grant, op Op, text string) Decision {
 	if p == nil {

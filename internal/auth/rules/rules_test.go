@@ -365,3 +365,31 @@ func BenchmarkChannel(b *testing.B) {
 		})
 	}
 }
+
+type pairs [][2]string
+
+func (p pairs) Holds(name, value string) bool { return slices.Contains(p, [2]string{name, value}) }
+
+// What an identity holds can be told to somebody else who has the same rules.
+func TestHeld(t *testing.T) {
+	p, err := rules.New([]rules.Rule{
+		{Pattern: "a", Subscribe: []rules.Who{{Kind: rules.Claim, Name: "role", Value: "admin"}, {Kind: rules.Claim, Name: "role", Value: "x\ny"}}},
+		{Pattern: "b", Publish: []rules.Who{{Kind: rules.Claim, Name: "/a/b", Value: "7"}}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, claims := range []pairs{
+		nil,
+		{{"role", "admin"}, {"role", "other"}},
+		{{"role", "x\ny"}, {"/a/b", "7"}, {"a", "7"}},
+	} {
+		g := p.Grant("alice", claims)
+		if again := p.Grant("alice", pairs(p.Held(g))); again != g {
+			t.Errorf("%q: got %+v, want %+v", claims, again, g)
+		}
+	}
+	if got := p.Held(p.Grant("alice", pairs{{"role", "admin"}, {"secret", "x"}})); len(got) != 1 {
+		t.Errorf("held %q", got)
+	}
+}
