@@ -1,10 +1,12 @@
 package testkit
 
 import (
+	"flag"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +33,21 @@ func Main(m *testing.M, cleanup ...func()) {
 		}
 		os.Exit(code)
 	}))
+}
+
+// Parallel lets n parallel tests of the package run at once, whatever number of
+// processors there is, unless -parallel is given: for tests that wait. To be
+// called in TestMain, before [Main].
+func Parallel(n int) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return
+	}
+	if err := flag.Set("test.parallel", strconv.Itoa(n)); err != nil {
+		panic(err) // there is such a flag
+	}
 }
 
 // settled reports whether no more descriptors are open than before, now or

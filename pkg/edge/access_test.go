@@ -116,6 +116,7 @@ func TestTokenRequired(t *testing.T) {
 // A connection ends with its token, unless it is given a new one of the same
 // user.
 func TestTokenExpires(t *testing.T) {
+	t.Parallel()
 	c := believing(t, 1, nil)
 	short := token(t, map[string]any{"sub": "alice", "exp": in(2 * time.Second)})
 	lapsing := c.Dial(t, 0, "/?token="+short)

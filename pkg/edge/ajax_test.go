@@ -110,6 +110,7 @@ func (p *poller) Post(msg string) string {
 }
 
 func TestAjax(t *testing.T) {
+	t.Parallel()
 	for _, remote := range []bool{false, true} {
 		t.Run(map[bool]string{false: "one node", true: "another node"}[remote], func(t *testing.T) {
 			c := senteNode(t, 2, func(o *edge.Options) {
@@ -188,6 +189,7 @@ func eventsOf(t testing.TB, body string) []string {
 // Each request of a client goes to any of three nodes: no push is lost or
 // doubled.
 func TestAjaxAnyNode(t *testing.T) {
+	t.Parallel()
 	const clients, pushes = 5, 10_000
 	c := senteNode(t, 3, func(o *edge.Options) { o.Sente.SendBufAjax = 2 * time.Millisecond })
 	done := make(chan error, clients)

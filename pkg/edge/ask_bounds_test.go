@@ -181,6 +181,7 @@ func TestAskLimits(t *testing.T) {
 // Asks of different times end in their order, each at its own; and one node that
 // stops says how far it has come.
 func TestAskTimes(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 1, nil)
 	backend := c.Backend(t, 0)
 	cl := c.Dial(t, 0, "/")
@@ -217,6 +218,7 @@ func TestAskTimes(t *testing.T) {
 // A node that is far behind is waited for as long as the backend likes: nobody
 // knows of it before it speaks.
 func TestAskSlowNode(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartClusterWithProcess(t, 3, nil)
 	backend := c.Backend(t, 0)
 	var all []*testkit.Client

@@ -26,6 +26,7 @@ func askedSente(t *testing.T, text string) (event, callback string) {
 // Clients of both dialects, one with a socket and one that polls at the other
 // node, are asked together; each by its client-id, too.
 func TestAskSente(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 2, func(o *edge.Options) { // what is gathered would wait for longer than the test does
 		o.Sente.SendBufWS, o.Sente.SendBufAjax = time.Hour, time.Hour
 	})

@@ -81,6 +81,7 @@ func checkCounts(t *testing.T, o outcome, asked, answered, missing int) {
 // A channel over three nodes answers whole, and early; with one who says nothing
 // it is on time.
 func TestAskChannel(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 3, nil)
 	backend := c.Backend(t, 0)
 	var all []*testkit.Client

@@ -162,6 +162,7 @@ func TestNATSConnectionIsRebuilt(t *testing.T) {
 // Backends hear of a socket's life in order with its events: all travel on one
 // NATS connection.
 func TestLifeInOrderWithEvents(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 2, nil)
 	const sockets, each = 50, 20
 	heard := make(chan [2]string, sockets*(each+2)+10)

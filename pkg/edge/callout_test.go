@@ -86,6 +86,7 @@ func refusedWith(t *testing.T, c *testkit.Cluster, i int, path string, want int)
 }
 
 func TestCalloutConnectAnswers(t *testing.T) {
+	t.Parallel()
 	c := guarded(t, 1, func(o *edge.Options) { o.Callouts.Timeout = 300 * time.Millisecond })
 	var answer, contentType atomic.Value
 	guardBy(t, c, 0, "connect", func(m *nats.Msg) {
@@ -280,6 +281,7 @@ func TestCalloutUID(t *testing.T) {
 }
 
 func TestCalloutExpires(t *testing.T) {
+	t.Parallel()
 	c := guarded(t, 1, nil)
 	guard(t, c, 0, "connect", always(`{:allow true, :expires-in 0.4}`))
 	good := token(t, map[string]any{"sub": "alice", "exp": in(time.Hour)})
@@ -432,6 +434,7 @@ func TestCalloutSlowBackend(t *testing.T) {
 
 // Who goes away while a backend thinks harms nobody.
 func TestCalloutTooLate(t *testing.T) {
+	t.Parallel()
 	c := guarded(t, 1, func(o *edge.Options) {
 		o.Callouts.Timeout = 2 * time.Second
 		o.Callouts.Subscribe, o.Callouts.Publish = []string{"*"}, []string{"*"}
@@ -474,6 +477,7 @@ func TestCalloutTooLate(t *testing.T) {
 
 // Three nodes, and backends that come and go on any server.
 func TestCalloutCluster(t *testing.T) {
+	t.Parallel()
 	c := guarded(t, 3, func(o *edge.Options) { o.Callouts.Timeout = 500 * time.Millisecond })
 	for i := range c.Nodes {
 		refusedWith(t, c, i, "/", 503) // nobody is there

@@ -111,6 +111,7 @@ func TestCalloutAjaxCSRF(t *testing.T) {
 
 // A poll waits for a backend, and is told when there is none.
 func TestCalloutAjaxUnavailable(t *testing.T) {
+	t.Parallel()
 	c := guarded(t, 1, func(o *edge.Options) {
 		o.Callouts.Timeout = 1500 * time.Millisecond
 		o.HandshakeTimeout = time.Second // which is shorter than the wait
@@ -149,6 +150,7 @@ func TestCalloutAjaxUnavailable(t *testing.T) {
 // Publishes of Ajax wait for a backend too, one behind the other, at this node and
 // through another.
 func TestCalloutAjaxPublish(t *testing.T) {
+	t.Parallel()
 	everyWay(t, func(t *testing.T, at int) {
 		c := askingNodes(t, 2, func(o *edge.Options) { o.Callouts.Timeout = 5 * time.Second })
 		waiting := make(chan *nats.Msg, 16)

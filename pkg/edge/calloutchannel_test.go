@@ -44,6 +44,7 @@ func byChannel(q string) string {
 }
 
 func TestCalloutSubscribe(t *testing.T) {
+	t.Parallel()
 	c := askingNodes(t, 1, func(o *edge.Options) {
 		anyone := []edge.Who{{Kind: edge.Anyone}}
 		o.Access.Channels = []edge.Rule{{Pattern: "ask/rule/*"}, {Pattern: "*", Subscribe: anyone, Publish: anyone}}
@@ -123,6 +124,7 @@ func TestCalloutSubscribeOrder(t *testing.T) {
 }
 
 func TestCalloutPublish(t *testing.T) {
+	t.Parallel()
 	c := askingNodes(t, 2, func(o *edge.Options) { o.Callouts.Cache = -1 })
 	d := guard(t, c, 1, "publish", byChannel)
 	reader := c.Dial(t, 1, "/")
@@ -170,6 +172,7 @@ func TestCalloutPublish(t *testing.T) {
 // Messages behind a publish that waits wait too, so all arrive in the order in
 // which they were sent.
 func TestCalloutPublishOrder(t *testing.T) {
+	t.Parallel()
 	c := askingNodes(t, 1, func(o *edge.Options) { o.Callouts.Timeout = 5 * time.Second })
 	var asked atomic.Int64
 	guardBy(t, c, 0, "publish", func(m *nats.Msg) {
@@ -226,6 +229,7 @@ func TestCalloutPublishOrder(t *testing.T) {
 
 // An answer is good for a while for the same user and channel.
 func TestCalloutCache(t *testing.T) {
+	t.Parallel()
 	c := askingNodes(t, 1, func(o *edge.Options) { o.Callouts.Cache = time.Minute })
 	d := guard(t, c, 0, "publish", byChannel)
 	publish := func(cl *testkit.Client, channel string, want string) {

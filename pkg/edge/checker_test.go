@@ -244,7 +244,7 @@ func newChecker(t *testing.T, each int) *checker {
 func listen(_ int, o *edge.Options) { o.IdleTimeout = 10 * time.Minute }
 
 func TestCheckerEveryMessageOnceInOrder(t *testing.T) {
-	c := newChecker(t, 10_000)
+	c := newChecker(t, scaled(10_000, 4_000))
 	c.cluster = testkit.StartCluster(t, 3, listen)
 	c.run(6, nil)
 }

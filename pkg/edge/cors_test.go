@@ -50,6 +50,7 @@ func TestOtherOrigin(t *testing.T) {
 // comes from the query, what they send is their user's all the same, at every
 // node.
 func TestPostWithoutParameters(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 2, func(o *edge.Options) { o.Echo = true })
 	nc := foreign(t, c, 0)
 	sub, err := nc.SubscribeSync("hoshi.event.a.b")

@@ -123,6 +123,7 @@ var formatNames = []string{"edn", "json", "transit", "transit-verbose", "msgpack
 // Both dialects in every format, with and without the wrapper: all hear each
 // other, across nodes.
 func TestEveryVoice(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 3, func(o *edge.Options) { o.Sente.SendBufWS = -1 })
 	var all []*speaker
 	for i, name := range formatNames {

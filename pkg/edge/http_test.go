@@ -46,6 +46,7 @@ func TestHint(t *testing.T) {
 // Of a node for one dialect, or in another format, the hint tells what works
 // there.
 func TestHintOfDialect(t *testing.T) {
+	t.Parallel()
 	const lite, sente = "[:sente-lite/subscribe", `"/chsk" nil {:host `
 	for _, tt := range []struct {
 		name       string

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -165,7 +166,8 @@ func TestJSONChannelData(t *testing.T) {
 // A client in EDN, one in JSON, and a backend in both, each on a node of its
 // own.
 func TestFormatsAcrossNodes(t *testing.T) {
-	c := testkit.StartCluster(t, 3, nil)
+	t.Parallel()
+	c := testkit.StartCluster(t, 3, func(_ int, o *edge.Options) { o.RequestTimeout = 5 * time.Second }) // one is waited for
 	e := c.Dial(t, 0, "/ws?uid=alice")
 	j := c.Dial(t, 1, inJSON+"&uid=alice")
 	nc := foreign(t, c, 2)

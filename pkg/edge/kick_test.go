@@ -15,6 +15,7 @@ import (
 
 // TestKick: by each name, in both dialects, on each node.
 func TestKick(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 3, nil)
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
@@ -67,6 +68,7 @@ func TestKick(t *testing.T) {
 
 // TestKickedTabDoesNotLinger: what waits for a client that is away is dropped.
 func TestKickedTabDoesNotLinger(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 2, func(o *edge.Options) { o.Sente.ReconnectWS = time.Minute })
 	cl := c.Dial(t, 1, "/chsk?uid=alice&client-id=tab-1")
 	cl.Conn.Close()
@@ -90,6 +92,7 @@ func TestKickedTabDoesNotLinger(t *testing.T) {
 // TestKickedPoll: a poll that waits, at the node of its tab or at another one, is
 // told by a status; the next one gets a new session.
 func TestKickedPoll(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ code, status int }{{0, 403}, {1012, 503}} {
 		everyWay(t, func(t *testing.T, at int) {
 			ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)

@@ -80,7 +80,8 @@ func TestPublishToAMissingChannel(t *testing.T) {
 // Very many callbacks of one client, all answered in one moment, do not
 // overflow its queue: what is beyond a bound waits in the client's socket.
 func TestManyCallbacks(t *testing.T) {
-	c := one(t, func(o *edge.Options) { o.RequestTimeout = 500 * time.Millisecond; o.QueueMessages = 100 })
+	t.Parallel()
+	c := one(t, func(o *edge.Options) { o.RequestTimeout = 200 * time.Millisecond; o.QueueMessages = 100 })
 	hear(t, c.Backend(t, 0), "my.>", "silent", func(*bus.Event) {})
 	cl := c.Dial(t, 0, "/")
 	const count = 1000
@@ -116,6 +117,7 @@ func TestLargeCallback(t *testing.T) {
 
 // While a subscribe waits, what the node keeps of those behind it is bounded.
 func TestWaitingSubscribesAreBounded(t *testing.T) {
+	t.Parallel()
 	process := testkit.StartProcess(t, nil)
 	node := testkit.StartNode(t, edge.Options{
 		Bus:            bus.Options{URLs: []string{"nats://" + process.Addrs.Client}},
@@ -125,7 +127,7 @@ func TestWaitingSubscribesAreBounded(t *testing.T) {
 	process.Stop(t)
 	cl.Send(`[:sente-lite/subscribe {:channel-id "a"}]`)
 	bad := `[:sente-lite/subscribe {:channel-id "` + strings.Repeat("x", 512<<10) + `"}]`
-	const count = 100
+	const count = 50
 	sent := make(chan error, 1)
 	go func() {
 		frame := testkit.AppendFrame(nil, ws.OpText, []byte(bad))
@@ -143,7 +145,7 @@ func TestWaitingSubscribesAreBounded(t *testing.T) {
 	}()
 	select {
 	case err := <-sent:
-		t.Errorf("50 MiB were taken while a subscribe waits: %v", err)
+		t.Errorf("25 MiB were taken while a subscribe waits: %v", err)
 		sent <- err
 	case <-time.After(2 * time.Second):
 	}
@@ -159,6 +161,7 @@ func TestWaitingSubscribesAreBounded(t *testing.T) {
 
 // NATS that stands still takes no client its close frame.
 func TestStopWithEchoWhileNATSStandsStill(t *testing.T) {
+	t.Parallel()
 	process := testkit.StartProcess(t, nil)
 	o := edge.Options{Echo: true, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0"}
 	o.Bus = bus.Options{URLs: []string{"nats://" + process.Addrs.Client}}
@@ -242,6 +245,7 @@ func standStill(t *testing.T) (*testkit.Process, *edge.Node) {
 
 // Whoever leaves while an interest is on its way leaves nothing behind.
 func TestLeavingWhileAnInterestWaits(t *testing.T) {
+	t.Parallel()
 	process, node := standStill(t)
 	addr := node.Addr().String()
 	var (
@@ -284,6 +288,7 @@ func TestLeavingWhileAnInterestWaits(t *testing.T) {
 
 // A node stops while uids and subscribes wait, and NATS says nothing.
 func TestStopWhileInterestsWait(t *testing.T) {
+	t.Parallel()
 	_, node := standStill(t)
 	addr := node.Addr().String()
 	cl := testkit.Dial(t, addr, "/")

@@ -69,6 +69,7 @@ func everyWay(t *testing.T, test func(t *testing.T, at int)) {
 // A client that goes away in the middle of a poll loses nothing, whatever is
 // pushed meanwhile.
 func TestAbortedPollsLoseNothing(t *testing.T) {
+	t.Parallel()
 	everyWay(t, func(t *testing.T, node int) {
 		c, p, at := ajaxNodes(t, 2, nil)
 		p.Open()
@@ -92,6 +93,7 @@ func TestAbortedPollsLoseNothing(t *testing.T) {
 
 // A poll that a newer one has replaced is never answered; the newer one is.
 func TestReplacedPoll(t *testing.T) {
+	t.Parallel()
 	everyWay(t, func(t *testing.T, node int) {
 		c, p, at := ajaxNodes(t, 2, nil)
 		p.Open()
@@ -134,6 +136,7 @@ func TestReplacedPoll(t *testing.T) {
 // The session ends some time after the last poll, with its channels and what
 // waits, and the next poll is answered with a new handshake.
 func TestPollSessionEnds(t *testing.T) {
+	t.Parallel()
 	c, p, _ := ajaxNodes(t, 2, func(o *edge.Options) {
 		o.Sente.ReconnectAjax = 300 * time.Millisecond
 		o.Linger = time.Millisecond
@@ -171,6 +174,7 @@ func TestPollSessionEnds(t *testing.T) {
 
 // A tab that changes from WebSocket to Ajax and back loses nothing.
 func TestFromSocketToPollsAndBack(t *testing.T) {
+	t.Parallel()
 	everyWay(t, func(t *testing.T, node int) {
 		c, p, at := ajaxNodes(t, 2, nil)
 		*at = node
@@ -221,6 +225,7 @@ func TestPostBeforePoll(t *testing.T) {
 
 // Asks are answered by POST, bad events and closes by backends work.
 func TestPollersAreAskedAndClosed(t *testing.T) {
+	t.Parallel()
 	everyWay(t, func(t *testing.T, node int) {
 		c, p, at := ajaxNodes(t, 2, nil)
 		p.Open()
@@ -378,6 +383,7 @@ func TestAjaxRefusals(t *testing.T) {
 
 // With binary?=true the body is the message itself.
 func TestBinaryPosts(t *testing.T) {
+	t.Parallel()
 	everyWay(t, func(t *testing.T, node int) {
 		c, p, at := ajaxNodes(t, 2, func(o *edge.Options) { o.Echo = true })
 		p.query.Set("format", "msgpack")

@@ -18,6 +18,7 @@ import (
 // TestProtocolDocument plays every frame of the published protocols against a
 // node: each fenced block of frames is one conversation, on fresh connections.
 func TestProtocolDocument(t *testing.T) {
+	t.Parallel()
 	for name, least := range map[string]int{"sente-lite": 8, "sente": 12} {
 		t.Run(name, func(t *testing.T) { playDocument(t, "../../docs/protocol-"+name+".md", least) })
 	}

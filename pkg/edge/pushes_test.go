@@ -60,6 +60,7 @@ func foreign(t *testing.T, c *testkit.Cluster, i int) *nats.Conn {
 // it came, and answered where a reply is asked for; whoever stands on the same
 // subject receives the good ones and nothing else.
 func TestRefusedPushes(t *testing.T) {
+	t.Parallel()
 	var log logged
 	c := one(t, func(o *edge.Options) { o.Logger = log.logger() })
 	node := c.Nodes[0]

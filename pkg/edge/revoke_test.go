@@ -16,6 +16,7 @@ import (
 
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/edge"
 )
 
@@ -50,6 +51,7 @@ func unauthorized(t *testing.T, n *edge.Node, path, token, reason string) {
 }
 
 func TestRevoke(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		r     bus.Revocation
@@ -163,6 +165,28 @@ func TestRevokeWithoutToken(t *testing.T) {
 	}
 	cl.ExpectClose(4403)
 	c.Dial(t, 0, "/?uid=alice").Nothing()
+
+	// Unless it is to be kept out for a while.
+	_, err = c.Backend(t, 0).Revoke(t.Context(), bus.Revocation{UID: bus.String("alice"), IssuedBefore: time.Now().Add(time.Hour)})
+	must(t, err)
+	for _, path := range []string{"/?uid=alice", "/chsk?client-id=tab-1&uid=alice"} {
+		_, err = testkit.TryDial(t, c.Nodes[0].Addr().String(), path)
+		if status, ok := errors.AsType[ws.StatusError](err); !ok || status != 401 {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	c.Dial(t, 0, "/?uid=bob").Nothing()
+	c.Dial(t, 0, "/").Nothing()
+}
+
+// TestRevokeAtOnce: a revocation means who has come in the same millisecond.
+func TestRevokeAtOnce(t *testing.T) {
+	now := time.Now().Truncate(time.Second).Add(1_500 * time.Microsecond)
+	v, err := bus.ParseRevocation(codec.EDN, []byte(`{:uid "alice"}`), now)
+	must(t, err)
+	if !v.IssuedBefore.After(now) || v.IssuedBefore.Sub(now) > time.Millisecond {
+		t.Errorf("issued before %v, at %v", v.IssuedBefore, now)
+	}
 }
 
 // gap is a connection between a node and NATS that can be cut.
@@ -216,6 +240,7 @@ func (g *gap) set(open bool) {
 
 // TestRevokedMeanwhile: a node learns what it has missed before it lets anybody in.
 func TestRevokedMeanwhile(t *testing.T) {
+	t.Parallel()
 	c := revoking(t, 1, nil)
 	believe := func(url string) *edge.Node {
 		var o edge.Options
@@ -344,6 +369,7 @@ func TestAdminBodies(t *testing.T) {
 // TestRevokeStorm: ten thousand in a moment, of which not all find room, are
 // carried out, and learned by a node that comes.
 func TestRevokeStorm(t *testing.T) {
+	t.Parallel()
 	const all, room = 10_000, 9_000
 	c := revoking(t, 2, func(o *edge.Options) { o.MaxRevocations = room })
 	victims := []*testkit.Client{

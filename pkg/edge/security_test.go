@@ -244,6 +244,7 @@ func BenchmarkSecurityLog(b *testing.B) {
 // TestForgedHere: what a backend says where nodes tell who holds a tab moves none,
 // whichever connection it names: one of another tab, of another user, or of no node.
 func TestForgedHere(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 2, nil)
 	tab := c.Dial(t, 0, "/chsk?uid=alice&client-id=tab-1")
 	parked := c.Dial(t, 0, "/chsk?uid=alice&client-id=tab-2")

@@ -39,6 +39,7 @@ func inForm(form, text string) string {
 
 // Everything that follows the first message of a client is in its form.
 func TestFormsOfVersions(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, first string
 		form        string

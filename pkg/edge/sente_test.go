@@ -46,6 +46,7 @@ func TestSenteHandshake(t *testing.T) {
 }
 
 func TestSentePushes(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 2, nil)
 	backend := c.Backend(t, 1)
 	tab := c.Dial(t, 0, "/chsk?uid=alice&client-id=tab-1")
@@ -111,6 +112,7 @@ func TestSenteGathers(t *testing.T) {
 // A backend closes the sockets of a user, or one socket, and with them what a
 // client that polls has.
 func TestSenteClose(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 2, nil)
 	backend := c.Backend(t, 1)
 	at := 0

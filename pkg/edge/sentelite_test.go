@@ -241,6 +241,7 @@ func TestPublish(t *testing.T) {
 // Nothing of a channel comes after the answer to unsubscribe, however much is
 // under way.
 func TestNothingAfterUnsubscribe(t *testing.T) {
+	t.Parallel()
 	c := one(t, nil)
 	pub := c.Dial(t, 0, "/")
 	stop := make(chan struct{})

@@ -14,6 +14,7 @@ import (
 
 // A client-id may be any text: it is one token, and nobody else's.
 func TestOddClientIDs(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 2, nil)
 	backend := c.Backend(t, 1)
 	bystander := c.Dial(t, 0, "/chsk?uid=alice&client-id=tab")

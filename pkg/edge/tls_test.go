@@ -275,6 +275,7 @@ func TestTLSCertificateForToken(t *testing.T) {
 
 // A connection ends with its certificate, whatever tokens say.
 func TestTLSCertificateExpires(t *testing.T) {
+	t.Parallel()
 	s := startSecure(t, 1, func(o *edge.Options) {
 		o.Access.Issuers = []edge.Issuer{{Keys: []edge.KeySource{{Secret: []byte(tokenSecret)}}}}
 		o.Access.TokenParam, o.Access.Leeway = "token", -1

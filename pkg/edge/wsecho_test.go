@@ -65,9 +65,10 @@ func readFrame(t *testing.T, r io.Reader) (h ws.Header, payload []byte) {
 // Messages on the echo path come back as they came, of any size up to the
 // configured one, though NATS carries less; nothing of it is known elsewhere.
 func TestWSEcho(t *testing.T) {
+	size := scaled(16<<20, 4<<20)
 	for _, portable := range []bool{false, true} {
 		c := one(t, func(o *edge.Options) {
-			o.WSEcho, o.Deflate, o.MaxMessage, o.Portable = "/echo", true, 16<<20, portable
+			o.WSEcho, o.Deflate, o.MaxMessage, o.Portable = "/echo", true, size, portable
 		})
 		n := c.Nodes[0]
 		for _, headers := range []string{"", offer} {
@@ -75,7 +76,7 @@ func TestWSEcho(t *testing.T) {
 			if !strings.Contains(head, " 101 ") || strings.Contains(head, "permessage-deflate") != (headers != "") {
 				t.Fatalf("answer %q", head)
 			}
-			big := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
+			big := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 			for _, m := range []struct {
 				op      ws.OpCode
 				payload []byte
