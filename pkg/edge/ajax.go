@@ -2,10 +2,12 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/auth"
@@ -25,13 +27,9 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 	var body []byte
 	if r.Method == http.MethodPost {
 		var refused *refusal
-		var release func()
-		if release, refused = n.takeBody(r); refused != nil {
-			n.refuseAjax(w, refused)
-			return
-		}
-		defer release()
-		if body, refused = n.readBody(w, r, form); refused != nil {
+		in := &bodyReader{Reader: http.MaxBytesReader(w, r.Body, max(r.ContentLength, 0)), all: &n.tabs.bodies}
+		defer in.release()
+		if body, refused = n.readBody(in, r, form); refused != nil {
 			n.refuseAjax(w, refused)
 			return
 		}
@@ -110,24 +108,41 @@ func (n *Node) admitHTTP(r *http.Request, from *caller) (identity, *refusal) {
 	}
 }
 
-// takeBody makes room for the body of a request, whose length is known.
-func (n *Node) takeBody(r *http.Request) (release func(), refused *refusal) {
-	size := max(r.ContentLength, 0)
-	if size > 3*n.maxMessage.Load()+4096 { // all of it escaped, and some fields
-		return nil, refuseTooLarge
-	}
-	if n.tabs.bodies.Add(size) > maxBodies {
-		n.tabs.bodies.Add(-size)
-		return nil, refuseBusy
-	}
-	return func() { n.tabs.bodies.Add(-size) }, nil
+// bodyReader counts what is read of a body among all bodies, as it comes: what a
+// client only says that it will send takes nobody's room.
+type bodyReader struct {
+	io.Reader
+
+	all  *atomic.Int64
+	took int64
 }
 
-// readBody returns the message in a POST. The fields of a form are added to
-// those of the query.
-func (n *Node) readBody(w http.ResponseWriter, r *http.Request, form url.Values) ([]byte, *refusal) {
-	p, err := io.ReadAll(http.MaxBytesReader(w, r.Body, max(r.ContentLength, 0)))
-	if err != nil {
+// Read implements io.Reader. There is no more of it where there is no room.
+func (b *bodyReader) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.took += int64(n)
+	if b.all.Add(int64(n)) > maxBodies {
+		return n, errBusy
+	}
+	return n, err
+}
+
+// release gives the room back.
+func (b *bodyReader) release() { b.all.Add(-b.took) }
+
+var errBusy = errors.New("edge: no room for a body")
+
+// readBody returns the message in a POST, whose length is known. The fields of a
+// form are added to those of the query.
+func (n *Node) readBody(in *bodyReader, r *http.Request, form url.Values) ([]byte, *refusal) {
+	if r.ContentLength > 3*n.maxMessage.Load()+4096 { // all of it escaped, and some fields
+		return nil, refuseTooLarge
+	}
+	p, err := io.ReadAll(in)
+	switch {
+	case errors.Is(err, errBusy):
+		return nil, refuseBusy
+	case err != nil:
 		return nil, refuseBody
 	}
 	if form.Get("binary?") != "true" {

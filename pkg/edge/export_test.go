@@ -32,6 +32,15 @@ func Deliver(n *Node, m *bus.Message) {
 // Plain returns how many plain requests a node counts, beside polls.
 func Plain(n *Node) int { return int(n.handoff.open.Load()) }
 
+// Bodies returns how much of bodies a node holds, in bytes.
+func Bodies(n *Node) int { return int(n.tabs.bodies.Load()) }
+
+// FillBodies leaves no room for more of them until release.
+func FillBodies(n *Node) (release func()) {
+	n.tabs.bodies.Add(maxBodies)
+	return func() { n.tabs.bodies.Add(-maxBodies) }
+}
+
 // Waiting returns how many sessions of a node have a poll that waits, wherever it
 // has come.
 func Waiting(n *Node) (count int) {
