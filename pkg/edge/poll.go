@@ -207,7 +207,8 @@ func (t *tab) answerLocked() {
 }
 
 // poll lets w wait for what comes, in place of the one that waits now, which is
-// never answered. Loop only.
+// not answered but ended: a client has one, and no more of what polls share.
+// Loop only.
 func (t *tab) poll(w *waiter, handshake bool) {
 	s := t.session
 	n := s.node
@@ -218,7 +219,11 @@ func (t *tab) poll(w *waiter, handshake bool) {
 		return
 	}
 	t.stopGraceLocked()
+	old := t.mu.waiting
 	t.mu.stopLocked()
+	if old != nil {
+		old.answer(response{})
+	}
 	if handshake {
 		t.graceLocked(n.opts.Sente.ReconnectAjax)
 		w.answer(response{http.StatusOK, s.handshakeText()})

@@ -91,44 +91,44 @@ func TestAbortedPollsLoseNothing(t *testing.T) {
 	})
 }
 
-// A poll that a newer one has replaced is never answered; the newer one is.
+// A poll that a newer one has replaced is never answered: its connection ends,
+// and it counts no more. The newer one is answered.
 func TestReplacedPoll(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(t *testing.T, node int) {
-		c, p, at := ajaxNodes(t, 2, nil)
+		c, p, at := ajaxNodes(t, 2, func(o *edge.Options) { o.Sente.LPTimeout = 2 * testkit.Patience })
 		p.Open()
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		old := p.background(ctx, c.Nodes[0])
+		older := p.background(t.Context(), c.Nodes[0])
 		*at = node
-		url := p.url("")
-		newer := make(chan answered, 1)
-		go func() {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-			if err != nil {
-				newer <- answered{err: err}
-				return
+		const replaced = 5
+		for i := range replaced {
+			url := p.url("")
+			newer := make(chan answered, 1)
+			go func() {
+				r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+				if err != nil {
+					newer <- answered{err: err}
+					return
+				}
+				body, err := p.do(r)
+				newer <- answered{body, err}
+			}()
+			select {
+			case a := <-older:
+				if a.err == nil {
+					t.Errorf("number %d got %q", i, a.body)
+				}
+			case <-time.After(testkit.Patience):
+				t.Fatalf("number %d still waits", i)
 			}
-			body, err := p.do(r)
-			newer <- answered{body, err}
-		}()
-		testkit.Eventually(t, "both wait", func() bool {
-			return c.Nodes[0].Stats().Sente.Polling+c.Nodes[1].Stats().Sente.Polling == 2
+			older = newer
+		}
+		testkit.Eventually(t, "one counts", func() bool {
+			return c.Nodes[0].Stats().Sente.Polling+c.Nodes[1].Stats().Sente.Polling == 1
 		})
-		must(t, c.Backend(t, 0).Barrier(t.Context()))
-		p.Post("[[:chsk/ws-ping] nil]") // behind the poll at the same node
 		must(t, c.Backend(t, 0).PublishUser(bus.String("alice"), []byte("[:a/b 1]")))
-		if a := <-newer; a.body != "[[[:a/b 1]] nil]" {
-			t.Errorf("the newer one got %q, %v", a.body, a.err)
-		}
-		select {
-		case a := <-old:
-			t.Errorf("the old one got %q, %v", a.body, a.err)
-		default:
-		}
-		cancel()
-		if a := <-old; a.err == nil {
-			t.Errorf("the old one got %q", a.body)
+		if a := <-older; a.body != "[[[:a/b 1]] nil]" {
+			t.Errorf("the newest one got %q, %v", a.body, a.err)
 		}
 	})
 }
