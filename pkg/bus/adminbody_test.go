@@ -26,7 +26,7 @@ func token(t *testing.T, n bus.Name) string {
 
 func TestParseRevocation(t *testing.T) {
 	now := adminNow.Truncate(time.Millisecond)
-	day := now.Add(24 * time.Hour)
+	soon, day := now.Add(time.Millisecond), now.Add(24*time.Hour)
 	at := time.UnixMilli(1795780800000)
 	type want struct {
 		uid, id       string
@@ -38,18 +38,18 @@ func TestParseRevocation(t *testing.T) {
 		body string
 		want *want // nil: refused
 	}{
-		{name: "user", body: `{:uid "alice"}`, want: &want{uid: "alice", before: now, until: day}},
-		{name: "user, and nothing", body: `{:uid "alice" #_:x}`, want: &want{uid: "alice", before: now, until: day}},
-		{name: "keyword", body: `{:uid :admin}`, want: &want{uid: ":admin", before: now, until: day}},
-		{name: "any value", body: `{:uid [:doc 7]}`, want: &want{uid: "~%5B%3Adoc%207%5D", before: now, until: day}},
+		{name: "user", body: `{:uid "alice"}`, want: &want{uid: "alice", before: soon, until: day}},
+		{name: "user, and nothing", body: `{:uid "alice" #_:x}`, want: &want{uid: "alice", before: soon, until: day}},
+		{name: "keyword", body: `{:uid :admin}`, want: &want{uid: ":admin", before: soon, until: day}},
+		{name: "any value", body: `{:uid [:doc 7]}`, want: &want{uid: "~%5B%3Adoc%207%5D", before: soon, until: day}},
 		{name: "user, before", body: `{:uid "alice" :issued-before 1795780800000}`, want: &want{uid: "alice", before: at, until: day}},
 		{name: "user, before an inst", body: `{:uid "alice", :issued-before #inst "2026-11-27T12:00:00.000-00:00"}`, want: &want{uid: "alice", before: at, until: day}},
-		{name: "user, until", body: `{:uid "alice" :until #inst "2026-12-01"}`, want: &want{uid: "alice", before: now, until: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}},
+		{name: "user, until", body: `{:uid "alice" :until #inst "2026-12-01"}`, want: &want{uid: "alice", before: soon, until: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}},
 		{name: "user, in the future", body: `{:uid "alice" :issued-before #inst "2026-12-01" :until #inst "2026-12-01"}`, want: &want{uid: "alice", before: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC), until: time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)}},
 		{name: "token", body: `{:token-id "t1"}`, want: &want{id: "t1", until: day}},
 		{name: "everybody", body: `{:issued-before 1795780800000}`, want: &want{before: at, until: day}},
-		{name: "JSON, user", json: true, body: `{"uid": "alice"}`, want: &want{uid: "alice", before: now, until: day}},
-		{name: "JSON, keyword", json: true, body: `{"uid": ":admin"}`, want: &want{uid: ":admin", before: now, until: day}},
+		{name: "JSON, user", json: true, body: `{"uid": "alice"}`, want: &want{uid: "alice", before: soon, until: day}},
+		{name: "JSON, keyword", json: true, body: `{"uid": ":admin"}`, want: &want{uid: ":admin", before: soon, until: day}},
 		{name: "JSON, token", json: true, body: `{"token-id": "t\u0031", "until": 1795867200000}`, want: &want{id: "t1", until: at.Add(24 * time.Hour)}},
 		{name: "JSON, before", json: true, body: `{"issued-before": "2026-11-27T12:00:00Z"}`, want: &want{before: at, until: day}},
 

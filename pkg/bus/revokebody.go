@@ -57,7 +57,8 @@ func (r *Revocation) Complete(now time.Time) error {
 	case !user && r.TokenID == "" && r.IssuedBefore.IsZero():
 		return bad("one of :uid, :token-id and :issued-before must be there")
 	case user && r.IssuedBefore.IsZero():
-		r.IssuedBefore = now.Truncate(time.Millisecond)
+		// The end of this millisecond: who has come in it is meant.
+		r.IssuedBefore = now.Truncate(time.Millisecond).Add(time.Millisecond)
 	}
 	if r.Until.IsZero() {
 		r.Until = now.Truncate(time.Millisecond).Add(DefaultRevocation)

@@ -505,3 +505,16 @@ func TestCalloutCluster(t *testing.T) {
 	guard(t, c, 0, "connect", always(`{:allow true, :uid "second"}`))
 	everywhere("second")
 }
+
+// A question is one map, whatever the names in it end with.
+func TestCalloutOddNames(t *testing.T) {
+	c := guarded(t, 1, func(o *edge.Options) { o.Callouts.Subscribe = []string{"*"} })
+	guard(t, c, 0, "connect", always(`{:allow true, :uid \{}`))
+	d := guard(t, c, 0, "subscribe", always(`{:allow true}`))
+	cl := c.Dial(t, 0, "/")
+	cl.Send(`[[:sente-lite/subscribe {:channel-id \{}] "s"]`)
+	cl.Expect(`[{:success true} "s"]`)
+	if got, want := string(d.last.Load().Data), `{:conn-id "`+cl.ConnID+`", :uid \{, :channel \{}`; got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+}

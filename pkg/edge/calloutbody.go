@@ -18,6 +18,7 @@ import (
 type calloutBody struct {
 	words *voice
 	text  []byte
+	more  bool // than the opening brace
 }
 
 // begin opens the map with the conn-id.
@@ -33,7 +34,8 @@ func (b *calloutBody) end() []byte { return append(b.text, '}') }
 func (b *calloutBody) json() bool { return b.words.format == codec.JSON }
 
 func (b *calloutBody) key(name string) {
-	first := len(b.text) > 0 && b.text[len(b.text)-1] == '{'
+	first := !b.more
+	b.more = true
 	if b.json() {
 		if !first {
 			b.text = append(b.text, ',')

@@ -327,7 +327,11 @@ func (r *revoker) means(e *auth.Revocation, s *session) bool {
 // judge refuses a request with an identity that has been revoked. Any goroutine.
 func (r *revoker) judge(who *identity) *refusal {
 	i := who.who
-	if i == nil {
+	switch {
+	case i != nil:
+	case who.uid != "": // the query alone says so
+		i = &auth.Identity{}
+	default:
 		return nil
 	}
 	if i.Claims == nil && i.IssuedAt.IsZero() {
