@@ -134,4 +134,7 @@ func loginHint(s *config.Shared) string {
 	return "give --nats-creds, --nats-user and --nats-password, --nats-token or --nats-nkey"
 }
 
+// anotherUser is what to do where the user may not do something.
+const anotherUser = "name another one with --nats-user, --nats-creds, --nats-token or --nats-nkey"
+
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }

@@ -177,7 +177,8 @@ func Flush() PublishOption {
 }
 
 // Heard asks NATS whether anybody takes the subject. The publish waits for the
-// server then, until ctx ends, and *heard tells what it said. It is a hint: a
+// server then, until ctx ends, and *heard tells what it said; that it does not
+// permit the publish is [ErrDenied] then. *heard is a hint: a
 // tap or a stream on the subject counts as somebody, and one that has just
 // subscribed on another server may not count yet.
 func Heard(ctx context.Context, heard *bool) PublishOption {
@@ -250,6 +251,10 @@ func (c *Client) publish(subject string, body []byte, event bool, opts []Publish
 		return mapErr(subject, nc.PublishMsg(m))
 	}
 	*o.heard, err = heard(o.heardCtx, nc, m)
+	if err == nil && denied(nc, publishing, subject) {
+		*o.heard = false
+		return fmt.Errorf("publish on %s: %w", subject, ErrDenied)
+	}
 	return mapErr(subject, err)
 }
 

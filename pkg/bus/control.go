@@ -140,6 +140,7 @@ func newControl(o controlOptions) *control {
 		interests: map[string]*interest{},
 	}
 	c.link = newLink(o.Options, c.slow.add)
+	c.link.ofNode = o.node != ""
 	return c
 }
 

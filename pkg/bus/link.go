@@ -41,6 +41,7 @@ type link struct {
 	events chan linkEvent // to the control goroutine
 	done   chan struct{}  // closed when run has ended
 	onSlow func(*nats.Subscription)
+	ofNode bool           // which cannot do without what it asks for
 	log    zerolog.Logger // sampled: what it tells may happen with each message
 
 	connects atomic.Uint64
@@ -273,6 +274,10 @@ func (l *link) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrSlowConsumer) && sub != nil {
 		l.onSlow(sub)
 		l.log.Warn().Str("subject", sub.Subject).Msg("queue is full, messages are dropped")
+		return
+	}
+	if l.ofNode && errors.Is(err, nats.ErrPermissionViolation) {
+		l.log.Error().Err(err).Msg("nats does not permit what a node needs, see NATS permissions in SECURITY.md")
 		return
 	}
 	l.log.Warn().Err(err).Msg("nats reports an error")

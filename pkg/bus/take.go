@@ -254,6 +254,9 @@ func (c *Client) subscribe(ctx context.Context, subject, group string, handle fu
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
+	if nc, away := c.conn(); err == nil && away == nil && denied(nc, subscribing, subject) {
+		err = ErrDenied
+	}
 	if err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("subscribe %q: %w", subject, err)
