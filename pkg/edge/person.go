@@ -75,14 +75,20 @@ func (s *session) watchExpiry() {
 		return
 	}
 	// A timer stands for no goroutine until it ends.
-	p.expiry = time.AfterFunc(time.Until(p.Expires), func() {
-		s.post(func() {
-			if now := s.person(); now == p && !s.closed && !time.Now().Before(p.Expires) {
-				s.node.counts.refused("token-expired")
-				s.Close(StatusTokenExpired, "token has expired")
-			}
-		})
-	})
+	p.expiry = time.AfterFunc(time.Until(p.Expires), func() { s.post(func() { s.lapse(p) }) })
+}
+
+// lapse closes the session of somebody whose token has expired, if that is still
+// what counts. Loop only.
+func (s *session) lapse(p *person) {
+	switch {
+	case s.person() != p || s.closed:
+	case time.Now().Before(p.Expires): // the clock was set back
+		s.watchExpiry()
+	default:
+		s.node.counts.refused("token-expired")
+		s.Close(StatusTokenExpired, "token has expired")
+	}
 }
 
 // person returns who a token says the client is, nil where there is none. Loop

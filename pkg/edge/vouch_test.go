@@ -151,3 +151,16 @@ func TestCalloutAjaxRate(t *testing.T) {
 		}
 	}
 }
+
+// A token ends when the clock says so, also where that has been set back.
+func TestTokenExpiresByTheClock(t *testing.T) {
+	t.Parallel()
+	c := believing(t, 1, nil)
+	expires := time.Now().Add(2 * time.Second).Truncate(time.Second)
+	cl := c.Dial(t, 0, "/?token="+token(t, map[string]any{"sub": "alice", "exp": expires.Unix()}))
+	edge.LapseEarly(c.Nodes[0])
+	cl.ExpectClose(4401)
+	if early := time.Until(expires); early > 0 {
+		t.Errorf("closed %v early", early)
+	}
+}
