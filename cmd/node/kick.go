@@ -118,6 +118,9 @@ func administer(ctx context.Context, s *config.Shared, out output, done, subject
 	if len(result.Nodes) > 0 {
 		fmt.Fprintf(out.stdout, "%s: closed %d\n", done, result.Closed())
 	}
+	if errors.Is(err, bus.ErrDenied) {
+		return errors.New("NATS does not permit this user to publish there: " + anotherUser)
+	}
 	var faults []error
 	for _, keyword := range slices.Sorted(maps.Keys(result.Refused)) {
 		faults = append(faults, fmt.Errorf("%d of the nodes refuse it: %s", result.Refused[keyword], printable(keyword)))

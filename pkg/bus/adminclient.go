@@ -106,6 +106,9 @@ func (c *Client) administer(ctx context.Context, token string, body []byte) (Adm
 		result.Silent = append(result.Silent, node)
 	}
 	slices.Sort(result.Silent)
+	if len(result.Nodes) == 0 && denied(nc, publishing, m.Subject) {
+		err = fmt.Errorf("publish on %s: %w", m.Subject, ErrDenied) // and so nobody has answered
+	}
 	return result, err
 }
 

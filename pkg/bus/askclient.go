@@ -183,8 +183,12 @@ func (c *Client) ask(ctx context.Context, subject string, body []byte, kind Kind
 	}
 	g := newGathering(c, &o.ask, ms, kind == KindConn)
 	err = g.run(ctx, nc, m)
+	answers := g.answers()
+	if answers.Asked == 0 && denied(nc, publishing, subject) {
+		err = ErrDenied // and so nobody has answered
+	}
 	if err != nil {
 		err = fmt.Errorf("ask on %s: %w", subject, err)
 	}
-	return g.answers(), err
+	return answers, err
 }

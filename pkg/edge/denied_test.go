@@ -34,6 +34,15 @@ func TestDenied(t *testing.T) {
 	if err := push(backend); err != nil {
 		t.Errorf("a push of a backend: %v", err)
 	}
+	if a, err := admin.AskUser(ctx, bus.String("alice"), []byte(`[:a/b 1]`)); !errors.Is(err, bus.ErrDenied) {
+		t.Errorf("a question of an administrator: %+v, %v", a, err)
+	}
+	if done, err := backend.Kick(ctx, bus.Kick{UID: bus.String("alice")}); !errors.Is(err, bus.ErrDenied) {
+		t.Errorf("a kick of a backend: %+v, %v", done, err)
+	}
+	if done, err := admin.Kick(ctx, bus.Kick{UID: bus.String("alice")}); err != nil {
+		t.Errorf("a kick of an administrator: %+v, %v", done, err)
+	}
 	ignore := func(string, bus.Header, []byte) {}
 	if _, err := backend.Tap(ctx, "hoshi.user.*", ignore); !errors.Is(err, bus.ErrDenied) {
 		t.Errorf("a backend that reads along: %v", err)
