@@ -3,6 +3,7 @@ package wsconn_test
 import (
 	"bytes"
 	"compress/flate"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -23,7 +24,7 @@ func sample(n int, compressible bool) string {
 		if compressible {
 			b = fmt.Appendf(b, `[:chat/message {:id %d :from "user-%d" :text "%x"}] `, r.IntN(1e6), r.IntN(50), r.Uint32())
 		} else {
-			b = append(b, byte(r.Uint32()))
+			b = binary.LittleEndian.AppendUint64(b, r.Uint64())
 		}
 	}
 	return string(b[:n])

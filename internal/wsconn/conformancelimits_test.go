@@ -26,9 +26,12 @@ func inFrames(first byte, s string, size int) []byte {
 }
 
 // TestConformanceLimits is section 10.4: messages of up to 16 MiB, whole, in frames and in pieces, and what is beyond.
-// The queue is much smaller than one of them.
+// The queue is much smaller than one of them. Under the race detector it is 4 MiB.
 func TestConformanceLimits(t *testing.T) {
-	const limit = 16 << 20
+	limit := 16 << 20
+	if raceEnabled {
+		limit = 4 << 20
+	}
 	exact := strings.Repeat("κόσμε, ", limit/12)
 	exact += strings.Repeat("x", limit-len(exact))
 	xs := []exchange{
@@ -52,6 +55,7 @@ func TestConformanceLimits(t *testing.T) {
 
 // TestConformancePipelined: a client may have sent much before it reads, more than a queue holds.
 func TestConformancePipelined(t *testing.T) {
+	samples := [2]string{sample(5000, false), sample(10_000, false)}
 	both(t, func(t *testing.T, portable bool) {
 		o := optionsOf(portable)
 		o.QueueBytes, o.QueueMessages = 10_200, 20 // half of it holds a small message, and all of it hardly a large one
@@ -60,7 +64,7 @@ func TestConformancePipelined(t *testing.T) {
 			var send []byte
 			var want []string
 			for i := range 2000 {
-				m := fmt.Sprint(i, " ", sample(5000+i%2*5000, false))
+				m := fmt.Sprint(i, " ", samples[i%2])
 				send, want = append(send, binMsg(m)...), append(want, "binary "+m)
 			}
 			c := s.open(deflate)

@@ -380,8 +380,10 @@ func TestClosePaths(t *testing.T) {
 
 func TestIdle(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {
+		t.Parallel()
 		ping := wsconn.NewText([]byte("[:ping]"))
-		s := start(t, wsconn.Options{Portable: portable, PingInterval: 100 * time.Millisecond, IdleTimeout: 400 * time.Millisecond}, func(se *session) {
+		const idle = 1500 * time.Millisecond // which a busy machine may take to let this client answer
+		s := start(t, wsconn.Options{Portable: portable, PingInterval: idle / 5, IdleTimeout: idle}, func(se *session) {
 			se.onRequest = func(se *session, r *handshake.Request) {
 				se.Accept(wsconn.AcceptOptions{Keepalive: &wsconn.Keepalive{Ping: ping}})
 				se.accepted <- se
@@ -391,7 +393,7 @@ func TestIdle(t *testing.T) {
 		silent, silentSession := s.pair()
 		alive, aliveSession := s.pair()
 		begin := time.Now()
-		for time.Since(begin) < 900*time.Millisecond {
+		for time.Since(begin) < 2*idle+idle/4 {
 			alive.wantText("[:ping]")
 			alive.send(masked(true, ws.OpPong, nil)) // any frame is life
 		}

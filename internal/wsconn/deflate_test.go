@@ -246,6 +246,7 @@ func TestDeflateFits(t *testing.T) {
 
 // TestDeflateDiscards: what was queued for a peer that goes is counted as without compression.
 func TestDeflateDiscards(t *testing.T) {
+	m := fmt.Sprintf("%x", sample(500_000, false))
 	both(t, func(t *testing.T, portable bool) {
 		s := start(t, wsconn.Options{Portable: portable, Deflate: true, QueueBytes: 64 << 20, CloseTimeout: 100 * time.Millisecond}, nil)
 		c := s.dialDeflate()
@@ -255,7 +256,6 @@ func TestDeflateDiscards(t *testing.T) {
 		se := s.next()
 		handed := 0
 		for range 40 { // compressed they are half as large, and more than the system takes
-			m := fmt.Sprintf("%x", sample(500_000, false))
 			if se.Enqueue(wsconn.NewText([]byte(m))) == wsconn.OK {
 				handed++
 			}

@@ -20,7 +20,10 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) {
+	testkit.Parallel(4) // they wait
+	testkit.Main(m)
+}
 
 const patience = 20 * time.Second // for what must happen; reached only when a test fails
 

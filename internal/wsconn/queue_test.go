@@ -205,6 +205,7 @@ func TestFrozenReaderIsReset(t *testing.T) {
 
 func TestStalledPeerIsIdle(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {
+		t.Parallel()
 		s := start(t, wsconn.Options{Portable: portable, PingInterval: 200 * time.Millisecond, IdleTimeout: 2 * time.Second}, nil)
 		f := wsconn.NewText(make([]byte, 32<<20)) // more than the system takes
 		_, se := s.pair()

@@ -245,6 +245,7 @@ func TestSpendsAreForgotten(t *testing.T) {
 // Who is not read is not judged dead meanwhile, however long that takes.
 func TestThrottledIsNotDead(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {
+		t.Parallel()
 		s := start(t, wsconn.Options{
 			Portable: portable, MaxMessage: 64 << 10, Limits: wsconn.Limits{ByteRate: 64 << 10},
 			PingInterval: 50 * time.Millisecond, IdleTimeout: 150 * time.Millisecond,

@@ -253,7 +253,7 @@ func TestCheckerEveryMessageOnceInOrder(t *testing.T) {
 // add up to what was handed to it before its close, and the others miss
 // nothing meanwhile.
 func TestCheckerWithAFrozenReader(t *testing.T) {
-	c := newChecker(t, 2_500)
+	c := newChecker(t, scaled(2_500, 1_500))
 	c.cluster = testkit.StartCluster(t, 3, func(i int, o *edge.Options) { listen(i, o); o.Loops = 1 })
 	node := c.cluster.Nodes[0]
 	frozen := testkit.DialSlow(t, node.Addr().String(), "/")
@@ -304,7 +304,7 @@ func TestCheckerWithAFrozenReader(t *testing.T) {
 // A NATS server that stands still for three seconds costs those who were
 // subscribed before nothing.
 func TestCheckerWithAStoppedNATSServer(t *testing.T) {
-	c := newChecker(t, 2_500)
+	c := newChecker(t, scaled(2_500, 1_500))
 	c.cluster = testkit.StartClusterWithProcess(t, 3, listen)
 	c.run(0, func() {
 		c.cluster.Process.Stop(t)

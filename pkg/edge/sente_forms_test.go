@@ -167,7 +167,8 @@ func TestBinaryVoices(t *testing.T) {
 
 // Silence brings a ping and then the end; whatever a client sends is life.
 func TestSentePings(t *testing.T) {
-	const kalive, timeout = 600 * time.Millisecond, 300 * time.Millisecond
+	t.Parallel()
+	const kalive, timeout = 2000 * time.Millisecond, 1200 * time.Millisecond // in which a busy machine lets a client answer
 	c := senteNode(t, 1, func(o *edge.Options) {
 		o.Sente.WSKalive, o.Sente.WSPingTimeout = kalive, timeout
 	})
@@ -183,6 +184,7 @@ func TestSentePings(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			begin := time.Now()
 			conn, buffered, _, err := ws.Dial(t.Context(), "ws://"+c.Nodes[0].Addr().String()+"/chsk?client-id="+strings.ReplaceAll(tt.name, " ", "-"))
 			must(t, err)
 			defer conn.Close()
@@ -204,7 +206,6 @@ func TestSentePings(t *testing.T) {
 				return string(payload), h.OpCode == ws.OpPing
 			}
 			next() // the handshake
-			begin := time.Now()
 			if tt.first != "" {
 				send(testkit.AppendFrame(nil, ws.OpText, []byte(tt.first)))
 			}
