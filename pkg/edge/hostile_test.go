@@ -107,7 +107,6 @@ func TestFragmentsAndSplits(t *testing.T) {
 // While NATS stands still the node stops reading who publishes, does not judge
 // it dead, and loses nothing.
 func TestBackpressureInward(t *testing.T) {
-	t.Parallel()
 	process := testkit.StartProcess(t, nil)
 	node := testkit.StartNode(t, edge.Options{
 		Bus:          bus.Options{URLs: []string{"nats://" + process.Addrs.Client}},

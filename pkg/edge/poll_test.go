@@ -138,7 +138,7 @@ func TestReplacedPoll(t *testing.T) {
 func TestPollSessionEnds(t *testing.T) {
 	t.Parallel()
 	c, p, _ := ajaxNodes(t, 2, func(o *edge.Options) {
-		o.Sente.ReconnectAjax = 300 * time.Millisecond
+		o.Sente.ReconnectAjax = 2 * time.Second
 		o.Linger = time.Millisecond
 	})
 	closings := make(chan string, 10)

@@ -375,7 +375,6 @@ func TestAdminBodies(t *testing.T) {
 // TestRevokeStorm: ten thousand in a moment, of which not all find room, are
 // carried out, and learned by a node that comes.
 func TestRevokeStorm(t *testing.T) {
-	t.Parallel()
 	const all, room = 10_000, 9_000
 	c := revoking(t, 2, func(o *edge.Options) { o.MaxRevocations = room })
 	victims := []*testkit.Client{
