@@ -60,7 +60,7 @@ func TestFrozenReaderCostsNothing(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		const frozen, messages = 4, 300
-		s := start(t, wsconn.Options{Portable: portable, QueueBytes: 1 << 30, PingInterval: time.Hour, IdleTimeout: 2 * time.Hour}, nil)
+		s := start(t, wsconn.Options{Portable: portable, QueueBytes: 1 << 30, PingInterval: time.Hour, IdleTimeout: 2 * time.Hour, StallTimeout: time.Hour}, nil)
 		b := s.NewBatch()
 		var ses []*session
 		for range frozen {
