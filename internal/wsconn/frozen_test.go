@@ -18,18 +18,19 @@ func (s *server) freeze(b *wsconn.Batch) (*client, *session) {
 	s.t.Helper()
 	c, se := s.slowPair()
 	large, small := wsconn.NewText(make([]byte, 60000)), wsconn.NewText([]byte("small"))
-	fill := func(f *wsconn.Frame) (queued int) {
-		if r := b.Enqueue(&se.Conn, f, nil); r != wsconn.OK {
-			s.t.Fatalf("enqueue: %v", r)
+	fill := func(n int, f *wsconn.Frame) (queued int) {
+		for range n {
+			if r := b.Enqueue(&se.Conn, f, nil); r != wsconn.OK {
+				s.t.Fatalf("enqueue: %v", r)
+			}
 		}
 		b.Flush()
 		se.on(func() {}) // a turn
 		queued, _ = wsconn.QueueLen(&se.Conn)
 		return queued
 	}
-	for fill(large) < 10 { // by then the system takes no more
-	}
-	for fill(small) <= 510 {
+	fill(200, large) // more than the system takes, however long
+	for fill(300, small); fill(10, small) <= 510; {
 	}
 	eventually(s.t, "the reader is noted as frozen", func() bool { return wsconn.Frozen(&se.Conn) })
 	return c, se
