@@ -323,3 +323,6 @@ func (s *Server) Spends() (n int) {
 	}
 	return n
 }
+
+// KeepAlive has c look for signs of life, as its timer does. Loop only.
+func KeepAlive(c *Conn) { c.keepAlive() }

@@ -90,6 +90,7 @@ func (c *Conn) keepAlive() {
 	}
 	switch {
 	case c.flags&flagBlocked != 0: // a peer that takes nothing need not be asked
+	case !c.HasRoom(len(k.Ping.Payload())): // nor one that will take much in a moment: a ping must not overflow the queue
 	case !k.Quiet:
 		// Also when this is a look at the silence alone: a ping that waited for its turn could come too late for the
 		// next such look.

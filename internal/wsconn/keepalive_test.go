@@ -1,6 +1,7 @@
 package wsconn_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +16,25 @@ const accuracy = 100 * time.Millisecond
 
 // late is what a busy machine may add to it.
 const late = 2 * time.Second
+
+// A ping that finds no room, since what is queued has not had its turn yet, is left out: it is no reason to close.
+func TestPingWithoutRoom(t *testing.T) {
+	both(t, func(t *testing.T, portable bool) {
+		s := start(t, wsconn.Options{Portable: portable, QueueBytes: 1000, PingInterval: time.Hour, IdleTimeout: 2 * time.Hour}, nil)
+		c, se := s.pair()
+		big := strings.Repeat("x", 5000)
+		se.on(func() {
+			if r := se.Send(wsconn.NewText([]byte(big))); r != wsconn.OK {
+				t.Errorf("send: %v", r)
+			}
+			wsconn.KeepAlive(&se.Conn)
+		})
+		c.wantText(big)
+		if n := s.Stats().Overflows; n != 0 {
+			t.Errorf("%d overflows", n)
+		}
+	})
+}
 
 func startKeeping(t *testing.T, portable bool, k *wsconn.Keepalive) *server {
 	t.Helper()
