@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -121,6 +122,9 @@ func sources(t *testing.T) []source {
 			name := d.Name()
 			if file != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules" || file == "tools") {
 				return filepath.SkipDir
+			}
+			if _, err := os.Stat(filepath.Join(file, "go.mod")); file != "." && err == nil {
+				return filepath.SkipDir // a module of its own
 			}
 			return nil
 		}
