@@ -1,6 +1,10 @@
 package main
 
-import "github.com/hoshi-ws/hoshi/internal/config"
+import (
+	"slices"
+
+	"github.com/hoshi-ws/hoshi/internal/config"
+)
 
 // cli is the command line. The commands beyond the node keep to the options of
 // config.Shared.
@@ -15,6 +19,7 @@ type cli struct {
 	Revoke  revokeCmd  `cmd:"" help:"take trust back from a user, a token, or everybody"`
 	Tap     tapCmd     `cmd:"" help:"print what passes on NATS, decoded"`
 	Token   tokenCmd   `cmd:"" help:"make a token for trying out"`
+	Health  healthCmd  `cmd:"" help:"ask the node of this machine how it is"`
 	Version versionCmd `cmd:"" help:"say what was built"`
 }
 
@@ -125,7 +130,7 @@ say so.`
 
 // Check implements config.Checker.
 func (c *cli) Check(command string, report config.Report) {
-	if command == "version" {
+	if command == "version" || slices.Contains(localCommands, command) {
 		return
 	}
 	c.Shared.Check(report)

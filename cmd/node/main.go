@@ -17,6 +17,7 @@ import (
 // Exit codes.
 const (
 	exitOK    = 0
+	exitNo    = 1 // it was asked, and the answer is no
 	exitFault = 2 // nothing was done: wrong options, busy port, NATS not there, bad EDN
 )
 
@@ -30,6 +31,7 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	command, err := config.Parse(&c, config.Invocation{
 		Args: args, Env: env, Stdout: stdout, Exit: os.Exit,
 		Summary: summary, About: about, CheckEDN: checkFile,
+		Alone: append([]string{"version"}, localCommands...),
 	})
 	if err != nil {
 		return complain(stderr, err)
@@ -75,6 +77,8 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		err = c.Tap.run(ctx, &c.Shared, out)
 	case "token":
 		err = c.Token.run(time.Now(), out)
+	case "health":
+		return c.Health.run(ctx, out)
 	case "version":
 		err = printVersion(stdout)
 	default:

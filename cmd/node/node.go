@@ -101,7 +101,9 @@ func (n *node) start(ctx context.Context) error {
 	if !o.AdminListen.Loopback() {
 		n.log.Warn().Str("addr", string(o.AdminListen)).Msg("statistics and profiling are open to the network")
 	}
-	e, err := edge.Start(ctx, edgeOptions(o, b, &n.log))
+	eo := edgeOptions(o, b, &n.log)
+	eo.AdminRoutes = n.adminRoutes
+	e, err := edge.Start(ctx, eo)
 	if err != nil {
 		return n.edgeError(err)
 	}

@@ -28,6 +28,12 @@ type Shared struct {
 	Prefix       string   `name:"prefix" default:"hoshi" placeholder:"WORD" help:"First level of every subject. Nodes and backends must agree on it." group:"NATS" tune:""`
 }
 
+// Admin is what commands understand that speak to the node of this machine, and
+// that node.
+type Admin struct {
+	AdminListen Addr `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"ADDR" help:"Statistics, metrics, profiling, control." more:"Keep it private." group:"Listeners"`
+}
+
 // Node is what only a running node understands.
 type Node struct {
 	Dev              bool   `name:"dev" help:"For trying out: --echo, --insecure-uid-param uid, --origins *, readable logs." group:"Development"`
@@ -36,9 +42,9 @@ type Node struct {
 	InsecureAnywhere bool   `name:"insecure-anywhere" help:"Believe it on a --listen that others reach too." group:"Development" tune:""`
 	WSEcho           string `name:"ws-echo" placeholder:"PATH" help:"Send WebSocket messages on this path, like /echo, back as they come." more:"For measurements and conformance suites: no dialect and no NATS; origins and tokens count as elsewhere. Messages of up to --max-message, which may then be more than NATS carries." group:"Development" tune:""`
 
-	Listen      Addr `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"WebSocket clients." group:"Listeners"`
-	AdminListen Addr `name:"admin-listen" default:"127.0.0.1:8081" placeholder:"ADDR" help:"/stats, /channels, profiling." more:"Keep it private." group:"Listeners"`
-	NATSListen  Addr `name:"nats-listen" default:"127.0.0.1:4222" placeholder:"ADDR" help:"Backends: the embedded NATS." group:"Listeners"`
+	Listen Addr `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"WebSocket clients." group:"Listeners"`
+	Admin
+	NATSListen Addr `name:"nats-listen" default:"127.0.0.1:4222" placeholder:"ADDR" help:"Backends: the embedded NATS." group:"Listeners"`
 
 	NATSClusterListen   Addr     `name:"nats-cluster-listen" placeholder:"ADDR" help:"Embedded NATS servers of other nodes." more:"Beyond loopback only with --nats-cluster-user and --nats-cluster-password." group:"Cluster"`
 	NATSRoutes          []string `name:"nats-routes" placeholder:"HOST:PORT,..." help:"Cluster listeners of other nodes." more:"Beyond loopback only with credentials." group:"Cluster"`

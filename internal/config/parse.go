@@ -20,6 +20,11 @@ type Invocation struct {
 
 	Summary, About string // what help says of the program: a line, and more
 
+	// Alone are commands that look at their own options and at nothing else:
+	// unknown variables and keys are no fault of theirs, and the file is read only
+	// where an option is given in no other way.
+	Alone []string
+
 	// CheckEDN, where set, says what of a file is not EDN and where, and is
 	// nil for what can be read. The error begins with a verb and quotes
 	// nothing, since a file may hold secrets.
@@ -42,7 +47,7 @@ type Report func(option, problem string)
 //
 // Help is printed to Stdout and ends in Exit(0); Parse then returns no error.
 func Parse(grammar any, in Invocation) (command string, err error) {
-	s := &session{env: map[string]string{}, source: map[string]string{}, blamed: map[string]bool{}, checkEDN: in.CheckEDN}
+	s := &session{env: map[string]string{}, source: map[string]string{}, blamed: map[string]bool{}, checkEDN: in.CheckEDN, alone: in.Alone}
 	for _, pair := range in.Env {
 		if name, value, ok := strings.Cut(pair, "="); ok && strings.HasPrefix(name, envPrefix) {
 			s.env[name] = value

@@ -31,11 +31,15 @@ type grammar struct {
 			Event string `arg:"" name:"event"`
 		} `cmd:"" help:"Push to everyone."`
 	} `cmd:"" help:"Push from a shell."`
+	Health struct {
+		config.Admin
+		Live bool `name:"live" meta:"" help:"Only whether it runs."`
+	} `cmd:"" help:"Ask how it is."`
 	Version struct{} `cmd:"" help:"Say what this is."`
 }
 
 func (g *grammar) Check(command string, report config.Report) {
-	if command == "version" {
+	if command == "version" || command == "health" {
 		return
 	}
 	g.Shared.Check(report)
@@ -65,7 +69,8 @@ func parse(t *testing.T, args, env []string, file string) (*grammar, string, []s
 	g := &grammar{}
 	command, err := config.Parse(g, config.Invocation{
 		Args: put(args), Env: put(env), Stdout: t.Output(),
-		Exit: func(int) { t.Error("exit was called") },
+		Exit:  func(int) { t.Error("exit was called") },
+		Alone: []string{"version", "health"},
 	})
 	if err == nil {
 		return g, command, nil

@@ -20,6 +20,8 @@ type session struct {
 	loaded bool
 
 	checkEDN func(text []byte) error // may be nil
+	alone    []string                // Invocation.Alone
+	own      map[string]bool         // options of a command that is alone, nil for any other
 
 	source map[string]string // option -> where its value came from, where that is no flag
 	blamed map[string]bool   // options that have a fault, so that one cause gives one fault
@@ -56,8 +58,9 @@ func (s *session) load(ctx *kong.Context) error {
 		return nil
 	}
 	s.loaded = true
-	if commandOf(ctx) == "version" {
-		return nil // says what was built, whatever the surroundings
+	if slices.Contains(s.alone, commandOf(ctx)) {
+		s.loadAlone(ctx)
+		return nil
 	}
 	byEnv := map[string]bool{}
 	var envNames, keys []string
@@ -83,6 +86,51 @@ func (s *session) load(ctx *kong.Context) error {
 		}
 	}
 
+	for _, e := range s.entries(ctx) {
+		if e.problem != "" {
+			s.faults = append(s.faults, Fault{s.path, e.problem})
+			continue
+		}
+		if !slices.Contains(keys, e.key) {
+			hint := didYouMean(strings.ToLower(e.key), keys, func(k string) string { return ":" + k })
+			s.faults = append(s.faults, Fault{s.path + " :" + e.key, "unknown key" + hint})
+			continue
+		}
+		s.file[e.key] = e.value
+	}
+	return nil
+}
+
+// loadAlone reads the file for a command that looks at its own options alone.
+func (s *session) loadAlone(ctx *kong.Context) {
+	s.own = map[string]bool{}
+	for _, f := range ctx.Selected().Flags {
+		s.own[f.Name] = true
+	}
+	given := map[string]bool{}
+	for _, p := range ctx.Path {
+		if p.Flag != nil {
+			given[p.Flag.Name] = true
+		}
+	}
+	open := false
+	for _, f := range ctx.Selected().Flags {
+		_, inEnv := s.env[envName(f.Name)]
+		open = open || !isMeta(f) && !given[f.Name] && !inEnv
+	}
+	if !open {
+		return
+	}
+	for _, e := range s.entries(ctx) {
+		if e.problem == "" {
+			s.file[e.key] = e.value
+		}
+	}
+}
+
+// entries reads the file, where there is one.
+func (s *session) entries(ctx *kong.Context) []entry {
+	s.file = map[string]any{}
 	flag := s.known["config"]
 	if flag == nil {
 		return nil
@@ -99,20 +147,7 @@ func (s *session) load(ctx *kong.Context) error {
 		s.fault("config", s.path+": "+err.Error())
 		return nil
 	}
-	s.file = make(map[string]any, len(entries))
-	for _, e := range entries {
-		if e.problem != "" {
-			s.faults = append(s.faults, Fault{s.path, e.problem})
-			continue
-		}
-		if !slices.Contains(keys, e.key) {
-			hint := didYouMean(strings.ToLower(e.key), keys, func(k string) string { return ":" + k })
-			s.faults = append(s.faults, Fault{s.path + " :" + e.key, "unknown key" + hint})
-			continue
-		}
-		s.file[e.key] = e.value
-	}
-	return nil
+	return entries
 }
 
 // injected reports what Kubernetes puts into the environment of every pod of a
@@ -142,7 +177,7 @@ func (s *session) Validate(*kong.Application) error { return nil }
 // environment first, then the file. Doing both here, and telling kong nothing
 // of variables, is what puts the environment above the file.
 func (s *session) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if isMeta(flag) {
+	if isMeta(flag) || s.own != nil && !s.own[flag.Name] {
 		return nil, nil
 	}
 	if value, ok := s.env[envName(flag.Name)]; ok {

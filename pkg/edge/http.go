@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -79,7 +78,7 @@ func (n *Node) detach(s *session) {
 	n.handoff.conns <- conn // never full: see open
 }
 
-func (n *Node) setUpHTTP(admin net.Listener) {
+func (n *Node) setUpHTTP(admin net.Listener) error {
 	server := func(h http.Handler) *http.Server {
 		return &http.Server{
 			Handler:           h,
@@ -103,21 +102,13 @@ func (n *Node) setUpHTTP(admin net.Listener) {
 	n.mainHTTP.ReadTimeout, n.mainHTTP.WriteTimeout = n.opts.HandshakeTimeout, n.opts.HandshakeTimeout
 	n.mainHTTP.ConnState = n.handoff.state
 
-	mux := http.NewServeMux()
-	n.health(mux)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprint(w, "/health\n/health/ready\n/stats\n/channels\n/debug/pprof/\n")
-	})
-	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, n.Stats()) })
-	mux.HandleFunc("GET /channels", n.serveChannels)
-	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	n.adminHTTP = server(mux)
 	n.adminListener = admin
+	handler, err := n.adminHandler()
+	if err != nil {
+		return err
+	}
+	n.adminHTTP = server(handler)
+	return nil
 }
 
 // serve starts the goroutines that serve HTTP, which end with stopHTTP, and

@@ -188,7 +188,10 @@ func (n *Node) listen() error {
 		return errors.Join(mainErr, adminErr)
 	}
 	n.joiners = make([]joiner, n.ws.Loops())
-	n.setUpHTTP(admin)
+	if err := n.setUpHTTP(admin); err != nil {
+		n.closeListeners()
+		return err
+	}
 	n.mainHTTP.ConnContext = withCertificate
 	return nil
 }

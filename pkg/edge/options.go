@@ -3,6 +3,7 @@ package edge
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -48,6 +49,13 @@ type Options struct {
 	// Listen and AdminListen are the addresses, host:port; port 0 lets the
 	// system choose. Defaults [DefaultListen] and [DefaultAdminListen].
 	Listen, AdminListen string
+
+	// AdminRoutes, where set, returns what else the admin listener serves, by
+	// patterns of [http.ServeMux] that begin with a method, like "GET /metrics". It
+	// is called once, by Start, before anything is served, with a node whose
+	// methods may be used from the first request on. A pattern that the node has
+	// itself fails the start. Pages of browsers are kept from what is not GET.
+	AdminRoutes func(*Node) map[string]http.Handler
 
 	// TLS has Listen speak TLS.
 	TLS TLSOptions

@@ -1,0 +1,14 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/hoshi-ws/hoshi/pkg/edge"
+)
+
+// adminRoutes are what this program adds to the admin listener of its node. They
+// are served from when the node is started, which may be before n.edge is set:
+// it is e.
+func (n *node) adminRoutes(_ *edge.Node) map[string]http.Handler {
+	return map[string]http.Handler{}
+}
