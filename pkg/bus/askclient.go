@@ -161,6 +161,9 @@ func (c *Client) ask(ctx context.Context, subject string, body []byte, kind Kind
 	for _, opt := range opts {
 		opt(&o)
 	}
+	if o.trace.Parent == "" {
+		o.trace = TraceContextOf(ctx)
+	}
 	m, err := c.message(subject, body, kind != KindChan, &o)
 	if err != nil {
 		return Answers{}, fmt.Errorf("ask on %s: %w", subject, err)

@@ -33,6 +33,8 @@ type Client struct {
 	invalid atomic.Uint64
 	panics  atomic.Uint64
 
+	badTraces atomic.Uint64
+
 	mu struct {
 		sync.Mutex
 		subs    map[*Subscription]struct{}
@@ -50,6 +52,8 @@ type ClientStats struct {
 	Invalid uint64 `json:"invalid"`
 	// Panics of handlers, each of which cost one message.
 	Panics uint64 `json:"panics"`
+	// BadTraces are events whose traceparent is malformed; delivered all the same.
+	BadTraces uint64 `json:"bad_traces"`
 }
 
 // Connect connects to NATS. It fails when no server can be reached within
@@ -118,6 +122,7 @@ func (c *Client) Stats() ClientStats {
 		Dropped:   c.control.slow.total(),
 		Invalid:   c.invalid.Load(),
 		Panics:    c.panics.Load(),
+		BadTraces: c.badTraces.Load(),
 	}
 }
 
@@ -152,6 +157,7 @@ type publishOptions struct {
 	heardCtx    context.Context
 	heard       *bool
 	flush       bool
+	trace       TraceContext
 	ask         askOptions // of an ask alone
 }
 
@@ -265,12 +271,7 @@ func (c *Client) message(subject string, body []byte, event bool, o *publishOpti
 		return nil, err
 	}
 	m := &nats.Msg{Subject: subject, Data: body}
-	set := func(key, value string) {
-		if m.Header == nil {
-			m.Header = nats.Header{}
-		}
-		m.Header[key] = []string{value}
-	}
+	set := func(key, value string) { setHeader(m, key, value) }
 	if o.exclude != "" {
 		if _, ok := id.ParseConn(o.exclude); !ok {
 			return nil, fmt.Errorf("exclude: %w: %q is no conn-id", ErrBadName, o.exclude)
@@ -283,7 +284,15 @@ func (c *Client) message(subject string, body []byte, event bool, o *publishOpti
 	if o.flush {
 		set(HeaderFlush, "1")
 	}
+	o.trace.set(set)
 	return m, nil
+}
+
+func setHeader(m *nats.Msg, key, value string) {
+	if m.Header == nil {
+		m.Header = nats.Header{}
+	}
+	m.Header[key] = []string{value}
 }
 
 // checker is what check needs.

@@ -121,6 +121,10 @@ type Message struct {
 	Ask time.Duration
 	// Flush says that a client's gathered messages leave with this one at once.
 	Flush bool
+	// Trace is the trace that the publisher says it belongs to, usually none.
+	Trace TraceContext
+
+	badTrace bool // there was one, and it is malformed
 }
 
 // Reply ends one [Node.Request].
@@ -175,6 +179,8 @@ type Outgoing struct {
 	Client  string // event: token, empty when there is none
 	Tab     string // between nodes: see Message.Tab
 	ID      string // between nodes: see Message.ID
+
+	Trace TraceContext // event, channel message: that of whoever takes it from here
 
 	// Urgent is accepted whatever waits already: events about a socket's life,
 	// of which there are few for each connection, and whose sender cannot wait.

@@ -322,6 +322,7 @@ func (n *Node) Stats() Stats {
 	s.Dropped = map[string]uint64{"bad-heartbeat": cs.badBeats.Load()}
 	for _, sh := range n.shards {
 		s.Delivered += sh.delivered.Load()
+		s.BadTraces += sh.badTraces.Load()
 		for k, v := range sh.dropped.snapshot(dropNames) {
 			s.Dropped[k] += v
 		}

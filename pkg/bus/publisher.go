@@ -57,7 +57,7 @@ type publisher struct {
 	// Owned by run.
 	spare  []item
 	header nats.Header
-	values [11][]string
+	values [13][]string
 	msg    nats.Msg
 	text   []byte
 }
@@ -123,7 +123,7 @@ func (it *item) contentType() string {
 // headerBytes bounds what the headers of an item take on the wire.
 func (it *item) headerBytes() int {
 	n := 0
-	for _, s := range [...]string{it.From, it.Exclude, it.Conn, it.UID, it.Client, it.Tab, it.ID, it.err, it.contentType()} {
+	for _, s := range [...]string{it.From, it.Exclude, it.Conn, it.UID, it.Client, it.Tab, it.ID, it.Trace.Parent, it.Trace.State, it.err, it.contentType()} {
 		if s != "" {
 			n += len(s) + 20
 		}
@@ -304,6 +304,8 @@ func (p *publisher) send(nc *nats.Conn, it *item) error {
 		p.set(5, HeaderContentType, it.contentType())
 		p.set(6, HeaderTab, it.Tab)
 		p.set(7, HeaderID, it.ID)
+		p.set(11, HeaderTraceParent, it.Trace.Parent)
+		p.set(12, HeaderTraceState, it.Trace.State)
 		if it.ask != nil {
 			asked, answered := it.ask.headers()
 			p.set(8, HeaderNode, it.ask.node)

@@ -47,6 +47,7 @@ type shard struct {
 
 	delivered atomic.Uint64
 	dropped   counts[drop]
+	badTraces atomic.Uint64
 
 	marks sync.Map // *nats.Msg in the queue -> chan struct{} to close when its turn comes
 
@@ -111,6 +112,9 @@ func (s *shard) deliver(m *nats.Msg) {
 		}
 	}()
 	why, ok := parseMessage(&s.msg, s.prefix, m, &s.scanner)
+	if s.msg.badTrace {
+		s.badTraces.Add(1)
+	}
 	if ok {
 		s.handler.Deliver(s.index, &s.msg)
 		s.delivered.Add(1)
@@ -185,6 +189,7 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (
 		if why, ok := readAsk(msg, h); !ok {
 			return why, false
 		}
+		msg.Trace, msg.badTrace = readTrace(h)
 	}
 	if msg.Kind == KindNode {
 		return dropHeader, false

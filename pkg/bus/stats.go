@@ -25,7 +25,8 @@ type Stats struct {
 	PublishLost          map[string]uint64 `json:"publish_lost"`    // accepted and not sent, by reason
 
 	Delivered uint64            `json:"delivered"`
-	Dropped   map[string]uint64 `json:"dropped"` // inbound, by reason
+	Dropped   map[string]uint64 `json:"dropped"`    // inbound, by reason
+	BadTraces uint64            `json:"bad_traces"` // inbound messages whose traceparent is malformed; delivered all the same
 
 	Requests        uint64            `json:"requests"`
 	RequestsPending int               `json:"requests_pending"`

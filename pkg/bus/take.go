@@ -42,6 +42,8 @@ type Event struct {
 	Client string
 	// Subject is where it came from, hoshi.event.…
 	Subject string
+	// Trace is the trace that it belongs to, usually none: see [Event.Context].
+	Trace TraceContext
 
 	client *Client
 	reply  string
@@ -51,8 +53,8 @@ type Event struct {
 func (e *Event) WantsReply() bool { return e.reply != "" }
 
 // Reply answers with a value, in EDN unless [ContentType] declares another
-// format; it need not be the client's, who gets it in its own. Other options do
-// nothing here. The first valid reply is taken, later ones are counted and
+// format; it need not be the client's, who gets it in its own. Other options but
+// [Traced] do nothing here. The first valid reply is taken, later ones are counted and
 // dropped. Errors: [ErrNoReply] when none is wanted, [ErrBadBody],
 // [ErrUnavailable], [ErrTooLarge].
 func (e *Event) Reply(value []byte, opts ...PublishOption) error {
@@ -68,8 +70,9 @@ func (e *Event) Reply(value []byte, opts ...PublishOption) error {
 	}
 	m := &nats.Msg{Subject: e.reply, Data: value}
 	if o.contentType != "" && o.contentType != ContentTypeEDN {
-		m.Header = nats.Header{HeaderContentType: []string{o.contentType}}
+		setHeader(m, HeaderContentType, o.contentType)
 	}
+	o.trace.set(func(key, value string) { setHeader(m, key, value) })
 	return e.send(m)
 }
 
@@ -180,6 +183,10 @@ func (c *Client) event(m *nats.Msg, r *eventReader) (*Event, error) {
 		return nil, fmt.Errorf("%w: %w", ErrBadEvent, err)
 	}
 	if h := m.Header; h != nil {
+		var bad bool
+		if e.Trace, bad = readTrace(h); bad {
+			c.badTraces.Add(1)
+		}
 		if e.Conn = first(h[HeaderConn]); !connOrNone(e.Conn) {
 			return nil, fmt.Errorf("header %s: %w: no conn-id", HeaderConn, ErrBadEvent)
 		}
