@@ -28,7 +28,8 @@ var arrows = map[string][]string{
 		"cmd/loadgen/...", "internal/poller", "pkg/client", "pkg/codec", "pkg/codec/edn",
 	},
 
-	"e2e/chaos/...": {"e2e/chaos/...", "pkg/bus"},
+	"e2e/chaos/...":  {"e2e/chaos/...", "pkg/bus"},
+	"deploy/example": {"pkg/bus"},
 
 	"pkg/edge": {
 		"internal/auth", "internal/auth/keys", "internal/auth/rules", "internal/certs",
