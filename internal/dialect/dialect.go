@@ -56,7 +56,21 @@ type Command struct {
 	// Of Answer: the plain text of what was asked with; nil where it was missing,
 	// or no string.
 	AnswerTo []byte
+
+	// Traced is what the client says of the trace that this belongs to; nil for
+	// nearly all. The rest is as if it had come without.
+	Traced *Traced
 }
+
+// Traced is the plain text of what came with a command in a [:hoshi/traced ..]:
+// nil where it was missing, no string, or longer than MaxTraced. Nobody has looked
+// into it yet.
+type Traced struct {
+	Parent, State []byte // traceparent and tracestate of W3C Trace Context
+}
+
+// MaxTraced bounds what is read of each part of a Traced, in bytes.
+const MaxTraced = 512
 
 // MaxCallback bounds Command.Callback, in bytes: it is kept for as long as the
 // answer takes. Clients use some ten to forty.
@@ -71,6 +85,7 @@ const (
 	ReservedID   Refusal = "reserved-event-id" // a namespace that clients cannot speak in
 	LongCallback Refusal = "callback-too-long" // beyond MaxCallback
 	Binary       Refusal = "binary-message"    // the format has text messages only
+	BadTraced    Refusal = "bad-traced-event"  // a :hoshi/traced without an event, or around another one
 )
 
 // Error makes a Refusal an error.

@@ -22,6 +22,7 @@ type Reader struct {
 	name   []byte // EDN text of the channel
 	word   []byte // EDN text of something short
 	answer []byte // what an answer is for
+	traced *traced
 }
 
 // SetMaxDepth is [dialect.Parser.SetMaxDepth].
@@ -43,7 +44,7 @@ const (
 var arguments = [...]string{argChannel: ":channel-id", argData: ":data", argExclude: ":exclude-sender?", argAnswerTo: ":cb-uuid", argToken: ":token"}
 
 // Command fills in what the event of an envelope, which must have an ID, wants.
-// Its errors are [dialect.ReservedID] and [dialect.LongCallback].
+// Its errors are [dialect.ReservedID], [dialect.LongCallback] and [dialect.BadTraced].
 func (r *Reader) Command(env *codec.Envelope, cmd *dialect.Command) error {
 	cmd.Event, cmd.ID, cmd.Callback = env.Event, env.ID, env.Callback
 	if len(cmd.Callback) > dialect.MaxCallback {
@@ -69,6 +70,8 @@ func (r *Reader) Command(env *codec.Envelope, cmd *dialect.Command) error {
 	case ":chsk/reply":
 		cmd.Op = dialect.Answer
 		r.args(env.Data, cmd)
+	case ":hoshi/traced":
+		return r.unwrap(env.Data, cmd)
 	case ":hoshi/refresh":
 		cmd.Op = dialect.Refresh
 		r.args(env.Data, cmd)
