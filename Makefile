@@ -9,7 +9,7 @@ help: ## this list
 run: ## a whole working system with the development switches
 	go run ./cmd/node --dev
 
-build: ## ./hoshi and ./loadgen
+build: ## ./hoshi and ./loadgen, stamped with version and commit
 	scripts/build.sh
 
 test: ## install what is missing, check and test everything (CI runs this)

@@ -71,6 +71,7 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		Loops:            o.Loops,
 		Portable:         o.Poller == "portable",
 		Version:          versionText(),
+		Commit:           commitText(),
 		Logger:           log,
 	}
 }

@@ -33,6 +33,8 @@ func optionsOf(t *testing.T, args ...string) edge.Options {
 
 // TestEdgeOptions holds that each option arrives where it belongs.
 func TestEdgeOptions(t *testing.T) {
+	commit = "0123abcd4567" // as the linker would
+	t.Cleanup(func() { commit = "" })
 	ca := certtest.New(t, "ca")
 	dir := t.TempDir()
 	cert, key := ca.Issue(t, "node", nil).Write(t, dir, "node")
@@ -100,7 +102,7 @@ func TestEdgeOptions(t *testing.T) {
 		PingInterval: 15 * time.Second, IdleTimeout: 16 * time.Second, StallTimeout: 17 * time.Second,
 		HandshakeTimeout: 18 * time.Second, CloseTimeout: 19 * time.Second, RequestTimeout: 20 * time.Second,
 		BarrierTimeout: 21 * time.Second, Linger: 22 * time.Second, ReadyGrace: 27 * time.Second,
-		MaxAsks: 23, MaxAsked: 24, MaxRevocations: 28, Loops: 25, Portable: true, Version: versionText(),
+		MaxAsks: 23, MaxAsked: 24, MaxRevocations: 28, Loops: 25, Portable: true, Version: versionText(), Commit: commit,
 	}
 	// Set by whoever starts the node, and all others are set above: who adds one
 	// adds it here.

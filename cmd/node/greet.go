@@ -63,6 +63,9 @@ func (n *node) greet(w io.Writer) error {
 func (n *node) logStart() {
 	e := n.log.Info().Str("version", versionText()).Stringer("node", n.edge.ID()).
 		Stringer("listen", n.edge.Addr()).Stringer("admin_listen", n.edge.AdminAddr())
+	if c := commitText(); c != "" {
+		e = e.Str("commit", c)
+	}
 	if n.nats == nil {
 		e = e.Str("nats_url", natsName(&n.cli.Shared))
 	} else {

@@ -223,7 +223,11 @@ func (s *session) reword(root *kong.Node, err error) string {
 			}
 		}
 		if len(names) == 0 {
-			return fmt.Sprintf("%s does not take a further argument %s; quote an event that holds spaces", node.FullPath(), word)
+			text := fmt.Sprintf("%s does not take a further argument %s", node.FullPath(), word)
+			if slices.ContainsFunc(node.Positional, func(p *kong.Positional) bool { return p.Name == "event" || p.Name == "data" }) {
+				text += "; quote an event that holds spaces"
+			}
+			return text
 		}
 		hint := didYouMean(word, names, func(n string) string { return node.FullPath() + " " + n })
 		if _, known := s.known[word]; known {

@@ -148,13 +148,17 @@ func (n *Node) stopHTTP(ctx context.Context) error {
 
 func (n *Node) health(mux *http.ServeMux) {
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]any{
+		answer := map[string]any{
 			"status":      "ok",
 			"connections": n.Connections(),
 			"uptime-ms":   time.Since(n.started).Milliseconds(),
 			"version":     n.opts.Version,
 			"node":        n.opts.ID.String(),
-		})
+		}
+		if n.opts.Commit != "" {
+			answer["commit"] = n.opts.Commit
+		}
+		writeJSON(w, http.StatusOK, answer)
 	})
 	mux.HandleFunc("GET /health/ready", n.serveReady)
 }

@@ -171,8 +171,9 @@ type Options struct {
 	// connection.
 	Portable bool
 
-	// Version is announced in the handshake and the health answer.
-	Version string
+	// Version is announced in the handshake and the health answer, Commit, which
+	// may be empty, in the latter alone.
+	Version, Commit string
 
 	// Logger receives the node's log; nil means none.
 	Logger *zerolog.Logger
