@@ -91,7 +91,7 @@ var foreign = map[string][]string{
 	"github.com/KimMachineGun/automemlimit":   {"cmd/node/..."},
 	"github.com/HdrHistogram/hdrhistogram-go": {"cmd/loadgen/..."},
 	"github.com/schollz/progressbar/v3":       {"cmd/loadgen/..."},
-	"go.opentelemetry.io/otel":                {"pkg/bus"},
+	"go.opentelemetry.io/otel":                {"pkg/bus", "pkg/edge"},
 }
 
 // standardOnly import nothing but the standard library and what arrows gives

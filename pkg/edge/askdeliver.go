@@ -46,7 +46,9 @@ func (o *outbound) giveAsk(s *session, frame *wsconn.Frame, gate *bool) {
 	}
 	if !o.hand(s, frame, gate, nil) {
 		o.node.asks.withdraw(c)
+		return
 	}
+	o.reached++
 }
 
 // asked ends the delivery of a message that asks.

@@ -49,13 +49,19 @@ func (n *Node) route(s *session, cmd *dialect.Command) wsconn.Verdict {
 	case dialect.Unsubscribe:
 		n.unsubscribe(s, cmd)
 	case dialect.Publish:
-		return n.publish(s, cmd)
+		if n.tracing.wants(cmd) {
+			return n.routeTraced(s, cmd)
+		}
+		return n.publish(s, cmd, nil)
 	case dialect.Answer:
 		return n.takeAnswer(s, cmd)
 	case dialect.Refresh:
 		return n.refresh(s, cmd)
 	case dialect.Event, dialect.BadEvent:
-		return n.event(s, cmd)
+		if n.tracing.wants(cmd) {
+			return n.routeTraced(s, cmd)
+		}
+		return n.event(s, cmd, nil)
 	}
 	return wsconn.Done
 }
@@ -72,8 +78,9 @@ func (n *Node) answerPing(s *session, callback []byte) {
 	}
 }
 
-// publish hands a channel message to the bus.
-func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
+// publish hands a channel message to the bus. t is the trace that it is on, nil for
+// none.
+func (n *Node) publish(s *session, cmd *dialect.Command, t *traced) wsconn.Verdict {
 	token, keyword := n.channelToken(cmd)
 	if keyword == "" && !n.opts.Channels.exists(token) {
 		keyword = dialect.ChannelNotFound
@@ -98,6 +105,7 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 	}
 	if keyword != "" {
 		n.counts.refused(reason)
+		t.fail(reason)
 		n.answerResult(s, cmd.Callback, keyword)
 		return wsconn.Done
 	}
@@ -106,7 +114,7 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 	if data == nil {
 		data = []byte(format.Nil())
 	}
-	out := &bus.Outgoing{Subject: n.bus.Subjects().Chan(token), Body: format.AppendWhole(nil, data), Format: format, From: s.id.String()}
+	out := &bus.Outgoing{Subject: n.bus.Subjects().Chan(token), Body: format.AppendWhole(nil, data), Format: format, From: s.id.String(), Trace: t.carried()}
 	if cmd.ExcludeSender {
 		out.Exclude = out.From
 	}
@@ -122,6 +130,7 @@ func (n *Node) publish(s *session, cmd *dialect.Command) wsconn.Verdict {
 		return wsconn.Hold
 	default:
 		n.counts.refused(reasonOf(err))
+		t.fail(reasonOf(err))
 		n.answerResult(s, cmd.Callback, keywordOf(err))
 	}
 	return wsconn.Done
@@ -144,21 +153,24 @@ func (s *session) mayPublish(token string, cmd *dialect.Command) (limits *Channe
 	return limits, "", ""
 }
 
-// event hands an event to the backends; one with a callback is a request.
-func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
+// event hands an event to the backends; one with a callback is a request. t is the
+// trace that it is on, nil for none.
+func (n *Node) event(s *session, cmd *dialect.Command, t *traced) wsconn.Verdict {
 	if policy := n.access.policy; policy.Restricts() && !policy.Event(s.grant(), string(cmd.ID)).Allowed {
 		n.counts.refused(refusedForbidden)
 		n.forbidden(s, secEvent, "rule")
+		t.fail(refusedForbidden)
 		n.answerResult(s, cmd.Callback, dialect.Forbidden)
 		return wsconn.Done
 	}
 	subject, err := n.bus.Subjects().Event(cmd.ID)
 	if err != nil {
 		n.counts.refused(refusedEventID)
+		t.fail(refusedEventID)
 		n.answerError(s, cmd.Callback)
 		return wsconn.Done
 	}
-	out := &bus.Outgoing{Subject: subject, Body: bytes.Clone(cmd.Event), Format: s.voice().carried, Conn: s.id.String()}
+	out := &bus.Outgoing{Subject: subject, Body: bytes.Clone(cmd.Event), Format: s.voice().carried, Conn: s.id.String(), Trace: t.carried()}
 	s.sign(out)
 	if cmd.Callback == nil {
 		err = n.handOver(s, func() error { return n.bus.Publish(out) })
@@ -167,9 +179,11 @@ func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
 			return wsconn.Hold
 		}
 		call := &pendingCall{session: s, callback: bytes.Clone(cmd.Callback)}
+		call.trace = t.wait()
 		s.calls.Add(1)
 		if err = n.handOver(s, func() error { return n.bus.Request(out, call) }); err != nil {
 			s.calls.Add(-1)
+			t.keep()
 		}
 	}
 	switch {
@@ -178,6 +192,7 @@ func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
 		return wsconn.Hold
 	default:
 		n.counts.refused(reasonOf(err))
+		t.fail(reasonOf(err))
 		n.answerError(s, cmd.Callback)
 	}
 	return wsconn.Done
@@ -185,6 +200,7 @@ func (n *Node) event(s *session, cmd *dialect.Command) wsconn.Verdict {
 
 // pendingCall is a client's callback that waits for a backend. Fixed.
 type pendingCall struct {
+	trace    *traced // nil for none
 	session  *session
 	callback []byte // in the format of the session
 }
@@ -223,6 +239,7 @@ func (n *Node) reply(r bus.Reply) {
 		}()
 		s.replyAsync(key.callback, func(dst, callback []byte) []byte { return n.appendReply(dst, s, r, callback) })
 		done = true
+		key.trace.answered(r.Err)
 	case *callout:
 		n.callouts.replied(key, r)
 	case *locating:

@@ -57,6 +57,7 @@ type Node struct {
 	callouts   *callouts
 	revoker    *revoker
 	security   securityLog
+	tracing    tracing
 	slots      atomic.Uint32 // the last number given to a latest-only channel
 	maxMessage atomic.Int64  // bytes; lowered by a NATS server with a smaller limit
 	connected  atomic.Bool   // bus is set: its goroutines may use it
@@ -119,6 +120,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n.large = n.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	n.maxMessage.Store(int64(o.MaxMessage))
 	n.limits.setUp(&o)
+	n.tracing.setUp(&o)
 	// A connection can have so many channels, and may ask for each twice.
 	n.maxOwed = max(min(o.QueueMessages/2, 2*o.Channels.MaxSubscriptionsPerConn), 1)
 	if err := n.listen(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/hoshi-ws/hoshi/internal/dialect/sente"
 	"github.com/hoshi-ws/hoshi/internal/dialect/sentelite"
@@ -170,6 +171,14 @@ type Options struct {
 	// Portable runs the loops that need no epoll. They cost goroutines for each
 	// connection.
 	Portable bool
+
+	// Tracer makes the spans of what clients send, and of deliveries: nil, the
+	// default, makes none. It decides which are recorded, must not block, and is used
+	// until Stop has returned. TraceClients is how many spans a second are recorded
+	// because a client says that its own trace is; others of these are traced no
+	// further. The default is none.
+	Tracer       trace.Tracer
+	TraceClients int
 
 	// Version is announced in the handshake and the health answer, Commit, which
 	// may be empty, in the latter alone.

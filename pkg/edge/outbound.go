@@ -3,6 +3,8 @@ package edge
 import (
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -21,6 +23,8 @@ type outbound struct {
 	rendering
 	rendered [voiceCount]atomic.Uint64 // frames
 	payloads conversions
+
+	reached int // connections that have been given what is being delivered
 }
 
 // deliver hands one message from NATS to the connections that it is for. It
@@ -43,7 +47,11 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 		return
 	}
 	o := &n.outbound[shard]
-	o.ask = nil // a panic may have ended the last one
+	o.ask, o.reached = nil, 0 // a panic may have ended the last one
+	var span trace.Span
+	if n.tracing.tracer != nil {
+		span = n.beginDelivery(m)
+	}
 	if m.Kind == bus.KindChan {
 		n.deliverChannel(o, m)
 	} else {
@@ -51,6 +59,9 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 	}
 	if m.Ask > 0 {
 		o.asked(m)
+	}
+	if span != nil {
+		o.endDelivery(span, m)
 	}
 	o.done()
 }
@@ -132,7 +143,9 @@ func (o *outbound) give(s *session, frame *wsconn.Frame, gate *bool) {
 		o.giveAsk(s, frame, gate)
 		return
 	}
-	o.hand(s, frame, gate, o.m)
+	if o.hand(s, frame, gate, o.m) {
+		o.reached++
+	}
 }
 
 // hand is give, and reports whether the client will have the frame unless it
@@ -172,6 +185,7 @@ func (o *outbound) broadcast(except *session) {
 		}
 		if frame := o.frame(uint8(i)); frame != nil {
 			o.batch.Broadcast(frame, skip)
+			o.reached += int(o.node.speakers[i].Load())
 		}
 	}
 	for s := range o.node.tabs.away.All() {
@@ -179,7 +193,7 @@ func (o *outbound) broadcast(except *session) {
 			continue
 		}
 		if frame := o.frame(s.Group()); frame != nil {
-			o.hand(s, frame, nil, o.m)
+			o.give(s, frame, nil)
 		}
 	}
 }

@@ -45,6 +45,7 @@ type extra struct {
 	welcome  *welcome  // what a backend has said of it; of a session with a socket until it is accepted
 	rates    *rates    // of rules with a publish rate that it has published under
 	question *question // while a message is held back for want of an answer
+	traced   *traced   // while one is held back that is on a trace
 }
 
 // more returns what few sessions have, for a session that comes to have some of

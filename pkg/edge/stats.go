@@ -42,6 +42,7 @@ type Stats struct {
 
 	Callouts CalloutStats `json:"callouts"`
 
+	Traces  TraceStats   `json:"traces"`
 	Admin   AdminStats   `json:"admin"`
 	Limits  LimitStats   `json:"limits"`
 	Sockets wsconn.Stats `json:"sockets"`
@@ -93,6 +94,7 @@ func (n *Node) Stats() Stats {
 		Callouts:    n.callouts.stats(),
 		Admin:       n.revoker.stats(),
 		Panics:      n.panics.Load(),
+		Traces:      n.tracing.stats(),
 		Limits:      n.limits.stats(),
 		Sockets:     n.ws.Stats(),
 		Bus:         n.bus.Stats(),
