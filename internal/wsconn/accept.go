@@ -148,6 +148,9 @@ func (c *Conn) Accept(o AcceptOptions) {
 	l.dirty = append(l.dirty, c)
 	c.startKeepalive()
 	c.unpause(pauseRequest)
+	if l.draining != nil {
+		l.draining.enter(c)
+	}
 }
 
 // Refuse answers a request with a HTTP response and ends the connection. contentType "" is plain text; headers are

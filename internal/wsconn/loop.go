@@ -70,6 +70,7 @@ type loop struct {
 	clients      map[*Conn]netip.Addr // the addresses of those whose socket has another's; nil without proxies
 	told         map[*Conn]time.Time  // whose drops were told of in the last second
 	telling      bool                 // tellDue is ordered
+	draining     *drain               // nil until Drain
 	stopping     bool
 	stopCode     closeWith
 	emptied      bool // srv.empty is told
@@ -249,6 +250,9 @@ func (l *loop) do(j *job) {
 		l.attach(j.ep)
 	case jobStop:
 		l.stopping, l.stopCode = true, j.stop
+		if l.draining != nil {
+			l.draining.finish()
+		}
 		l.p.Each(func(h poller.Handler) { (*Conn)(h.(*sockEvents)).stop(j.stop) })
 	case jobKill:
 		l.p.Each(func(h poller.Handler) { (*Conn)(h.(*sockEvents)).end(CloseServer, true) })

@@ -147,6 +147,7 @@ type Server struct {
 	empty   sync.WaitGroup // one for each loop that is stopping and not yet empty
 	turn    atomic.Uint32  // whose turn it is to get a connection
 	totals  totals
+	drains
 
 	maxMessage atomic.Int64 // bytes
 }
