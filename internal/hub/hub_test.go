@@ -250,3 +250,24 @@ func TestClassify(t *testing.T) {
 		t.Error("did not ask about a new topic")
 	}
 }
+
+func TestAll(t *testing.T) {
+	h := hub.New[*conn](nil)
+	for i := range 300 {
+		for k := range i%3 + 1 {
+			h.Join(fmt.Sprint(i), &conn{k}, 0)
+		}
+	}
+	h.Leave(h.Snapshot("2")[1])
+	got := map[string]int{}
+	for key, live := range h.All() {
+		got[key] += live
+		h.Join(key, &conn{9}, 0) // no lock is held
+	}
+	if len(got) != 300 || got["0"] != 1 || got["1"] != 2 || got["2"] != 2 || got["5"] != 3 {
+		t.Errorf("%d keys, %d %d %d %d", len(got), got["0"], got["1"], got["2"], got["5"])
+	}
+	for range h.All() {
+		break
+	}
+}

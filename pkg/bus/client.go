@@ -33,6 +33,8 @@ type Client struct {
 	invalid atomic.Uint64
 	panics  atomic.Uint64
 
+	surveyed atomic.Uint64 // the connection of which all nodes have been heard
+
 	badTraces atomic.Uint64
 
 	mu struct {

@@ -35,14 +35,15 @@ const (
 // connection, and the link dials a new one. There is one way back, not two.
 type link struct {
 	// Fixed after newLink.
-	o      *Options
-	ctx    context.Context // the link's own lifetime
-	cancel context.CancelFunc
-	events chan linkEvent // to the control goroutine
-	done   chan struct{}  // closed when run has ended
-	onSlow func(*nats.Subscription)
-	ofNode bool           // which cannot do without what it asks for
-	log    zerolog.Logger // sampled: what it tells may happen with each message
+	o       *Options
+	ctx     context.Context // the link's own lifetime
+	cancel  context.CancelFunc
+	events  chan linkEvent // to the control goroutine
+	done    chan struct{}  // closed when run has ended
+	onSlow  func(*nats.Subscription)
+	ofNode  bool                         // which cannot do without what it asks for
+	refused func(*nats.Conn, error) bool // takes what NATS refuses that a node can do without; may be nil
+	log     zerolog.Logger               // sampled: what it tells may happen with each message
 
 	connects atomic.Uint64
 
@@ -270,10 +271,13 @@ func (l *link) stop(ctx context.Context) {
 
 // asyncError is called by nats.go, on a goroutine of its own, once for each run
 // of drops of one subscription, and for refused subscriptions and publishes.
-func (l *link) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+func (l *link) asyncError(nc *nats.Conn, sub *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrSlowConsumer) && sub != nil {
 		l.onSlow(sub)
 		l.log.Warn().Str("subject", sub.Subject).Msg("queue is full, messages are dropped")
+		return
+	}
+	if l.refused != nil && l.refused(nc, err) {
 		return
 	}
 	if l.ofNode && errors.Is(err, nats.ErrPermissionViolation) {

@@ -22,6 +22,7 @@ type Node struct {
 	shards   []*shard
 	answer   askSaid // what all answers of this node say
 	panics   panics
+	service  *service
 
 	stop sync.Once
 	err  error // of Stop
@@ -55,6 +56,7 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 			panics:  &n.panics,
 		})
 	}
+	n.service = newService(n, o.Observer, o.Version)
 	started := make(chan struct{})
 	var once sync.Once
 	n.control = newControl(controlOptions{
@@ -74,6 +76,7 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 		},
 	})
 	inbox := n.control.inbox + ".r."
+	n.control.link.refused = n.service.refused
 	n.requests = newRequests(&n.o, inbox, sampled)
 	n.requests.panics = &n.panics
 	n.pub = newPublisher(&n.o, inbox, n.requests)
@@ -119,6 +122,7 @@ func (n *Node) subscribeBase(nc *nats.Conn) error {
 	if err := n.subscribeAPI(nc, n.shardOf(conns)); err != nil {
 		return err
 	}
+	n.service.begin(nc)
 	_, err := nc.ChanSubscribe(n.subjects.all, n.shardOf(n.subjects.all))
 	return err
 }
@@ -128,6 +132,7 @@ func (n *Node) subscribeBase(nc *nats.Conn) error {
 func (n *Node) state(nc *nats.Conn) {
 	n.pub.connected(nc)
 	if nc == nil {
+		n.service.end()
 		n.requests.failAll(ErrUnavailable, false)
 	}
 	n.o.Handler.State(nc != nil)
@@ -356,6 +361,7 @@ func (n *Node) close(ctx context.Context) {
 	n.pub.close()
 	n.requests.failAll(ErrStopped, true)
 	n.control.stop(ctx)
+	n.service.stop()
 	n.pub.stop()
 	n.requests.stop()
 	close(n.shards[0].quit) // the same for all

@@ -103,6 +103,10 @@ type NodeOptions struct {
 	// heartbeats: what was said meanwhile one of the two may have missed. It must not
 	// block.
 	Joined func(node string)
+	// Observer, if it is not nil, makes the node a micro service of NATS, which answers
+	// who asks about it; Version is what that says.
+	Observer Observer
+	Version  string
 }
 
 func orDefault[T int | time.Duration](v *T, d T) {

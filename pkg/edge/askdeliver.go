@@ -81,7 +81,7 @@ func (n *Node) takeAnswer(s *session, cmd *dialect.Command) wsconn.Verdict {
 		n.asks.counts.ignored[fault].Add(1)
 		n.answerResult(s, cmd.Callback, notAsked)
 	default:
-		n.counts.refused(reasonOf(err))
+		n.refusedMessage(s, reasonOf(err))
 		n.answerResult(s, cmd.Callback, keywordOf(err))
 	}
 	return wsconn.Done

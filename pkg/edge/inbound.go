@@ -20,7 +20,7 @@ func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
 		if wait != nil {
 			return wsconn.Hold // counted, and answered, in its turn
 		}
-		n.counts.refused(reasonOf(err))
+		n.refusedMessage(s, reasonOf(err))
 		if v.sente && cmd.Callback != nil {
 			s.hears(cmd.Form) // which is known then
 		}
@@ -35,11 +35,16 @@ func (n *Node) inbound(s *session, payload []byte) wsconn.Verdict {
 	if v.sente {
 		s.hears(cmd.Form)
 	}
-	return n.route(s, cmd)
+	verdict := n.route(s, cmd)
+	if verdict == wsconn.Hold {
+		n.watchHeld(s)
+	}
+	return verdict
 }
 
 // route does what a client wants. Loop only.
 func (n *Node) route(s *session, cmd *dialect.Command) wsconn.Verdict {
+	n.watchIn(s, cmd)
 	switch cmd.Op {
 	case dialect.Ping:
 		n.answerPing(s, cmd.Callback)
@@ -104,7 +109,7 @@ func (n *Node) publish(s *session, cmd *dialect.Command, t *traced) wsconn.Verdi
 		}
 	}
 	if keyword != "" {
-		n.counts.refused(reason)
+		n.refusedMessage(s, reason)
 		t.fail(reason)
 		n.answerResult(s, cmd.Callback, keyword)
 		return wsconn.Done
@@ -129,7 +134,7 @@ func (n *Node) publish(s *session, cmd *dialect.Command, t *traced) wsconn.Verdi
 		}
 		return wsconn.Hold
 	default:
-		n.counts.refused(reasonOf(err))
+		n.refusedMessage(s, reasonOf(err))
 		t.fail(reasonOf(err))
 		n.answerResult(s, cmd.Callback, keywordOf(err))
 	}
@@ -157,7 +162,7 @@ func (s *session) mayPublish(token string, cmd *dialect.Command) (limits *Channe
 // trace that it is on, nil for none.
 func (n *Node) event(s *session, cmd *dialect.Command, t *traced) wsconn.Verdict {
 	if policy := n.access.policy; policy.Restricts() && !policy.Event(s.grant(), string(cmd.ID)).Allowed {
-		n.counts.refused(refusedForbidden)
+		n.refusedMessage(s, refusedForbidden)
 		n.forbidden(s, secEvent, "rule")
 		t.fail(refusedForbidden)
 		n.answerResult(s, cmd.Callback, dialect.Forbidden)
@@ -165,7 +170,7 @@ func (n *Node) event(s *session, cmd *dialect.Command, t *traced) wsconn.Verdict
 	}
 	subject, err := n.bus.Subjects().Event(cmd.ID)
 	if err != nil {
-		n.counts.refused(refusedEventID)
+		n.refusedMessage(s, refusedEventID)
 		t.fail(refusedEventID)
 		n.answerError(s, cmd.Callback)
 		return wsconn.Done
@@ -178,7 +183,7 @@ func (n *Node) event(s *session, cmd *dialect.Command, t *traced) wsconn.Verdict
 		if !s.mayCall(int32(n.opts.Limits.MaxCallbacks)) {
 			return wsconn.Hold
 		}
-		call := &pendingCall{session: s, callback: bytes.Clone(cmd.Callback)}
+		call := &pendingCall{session: s, callback: bytes.Clone(cmd.Callback), watched: n.watchCall(s, cmd.ID)}
 		call.trace = t.wait()
 		s.calls.Add(1)
 		if err = n.handOver(s, func() error { return n.bus.Request(out, call) }); err != nil {
@@ -191,7 +196,7 @@ func (n *Node) event(s *session, cmd *dialect.Command, t *traced) wsconn.Verdict
 	case errors.Is(err, bus.ErrFull):
 		return wsconn.Hold
 	default:
-		n.counts.refused(reasonOf(err))
+		n.refusedMessage(s, reasonOf(err))
 		t.fail(reasonOf(err))
 		n.answerError(s, cmd.Callback)
 	}
@@ -203,6 +208,7 @@ type pendingCall struct {
 	trace    *traced // nil for none
 	session  *session
 	callback []byte // in the format of the session
+	watched  *watchedCall
 }
 
 // mayCall reports whether s may have one more callback waiting for a backend.
@@ -230,6 +236,7 @@ func (n *Node) reply(r bus.Reply) {
 	switch key := r.Key.(type) {
 	case *pendingCall:
 		s := key.session
+		n.watchReply(s, key.watched, &r)
 		done := false
 		defer func() {
 			if !done { // a panic, which the bus counts

@@ -46,6 +46,9 @@ func (n *Node) joinParts(c *wsconn.Conn, parts []*wsconn.Frame) *wsconn.Frame {
 // notice is what a client is told of what was dropped.
 func (n *Node) notice(c *wsconn.Conn, dropped int) *wsconn.Frame {
 	v := n.voiceOf(c)
+	if s, ok := c.Handler().(*session); ok {
+		n.watchDropped(s, dropped)
+	}
 	text := v.AppendDropped(nil, dropped)
 	if v.sente {
 		text = v.AppendPush(nil, c.Handler().(*session).form(), text)

@@ -17,11 +17,13 @@ const (
 // publishOpen tells backends of a new socket. Its event is on the way before
 // any event of the socket, since the loop hands both to the same publisher.
 func (n *Node) publishOpen(s *session) {
+	n.watchOpen(s)
 	n.publishLife(s, connOpen, append(s.appendLife(nil, connOpen), "}]"...))
 }
 
 // publishClose tells backends that a socket is gone, after its last event.
 func (n *Node) publishClose(s *session, info wsconn.CloseInfo) {
+	n.watchClose(s, info)
 	body := s.appendLife(nil, connClose)
 	body = append(body, ", :reason "...)
 	body = strconv.AppendQuote(body, info.Reason.String())

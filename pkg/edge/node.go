@@ -58,6 +58,8 @@ type Node struct {
 	revoker    *revoker
 	security   securityLog
 	tracing    tracing
+	observed   observed
+	watches    watches
 	slots      atomic.Uint32 // the last number given to a latest-only channel
 	maxMessage atomic.Int64  // bytes; lowered by a NATS server with a smaller limit
 	connected  atomic.Bool   // bus is set: its goroutines may use it
@@ -219,6 +221,8 @@ func (n *Node) connect(ctx context.Context) error {
 		ID:             n.opts.ID,
 		Handler:        (*fromBus)(n),
 		Joined:         n.joined,
+		Observer:       (*observer)(n),
+		Version:        n.opts.Version,
 		Shards:         shards,
 		RequestTimeout: n.opts.RequestTimeout,
 		Linger:         n.opts.Linger,

@@ -18,7 +18,8 @@ type outbound struct {
 	node   *Node
 	batch  *wsconn.Batch
 	parser codec.Parser
-	ask    *ask // that is being delivered; nil for what asks nothing
+	ask    *ask      // that is being delivered; nil for what asks nothing
+	watch  *watchSet // nil where nobody is watched
 
 	rendering
 	rendered [voiceCount]atomic.Uint64 // frames
@@ -52,6 +53,7 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 	if n.tracing.tracer != nil {
 		span = n.beginDelivery(m)
 	}
+	o.watch = n.watches.active.Load()
 	if m.Kind == bus.KindChan {
 		n.deliverChannel(o, m)
 	} else {
@@ -72,6 +74,9 @@ func (n *Node) deliverChannel(o *outbound, m *bus.Message) {
 		return
 	}
 	o.begin(m, wsconn.Class(subs[0].Topic().Class()))
+	if o.watch != nil {
+		o.sawChannel(m, len(subs))
+	}
 	o.fanOut(subs, n.excluded(m))
 }
 
@@ -154,15 +159,25 @@ func (o *outbound) give(s *session, frame *wsconn.Frame, gate *bool) {
 func (o *outbound) hand(s *session, frame *wsconn.Frame, gate *bool, m *bus.Message) bool {
 	t := s.tab()
 	if t != nil && t.polls != nil {
-		return t.offer(newKept(frame, m), gate, o.m.Flush)
+		ok := t.offer(newKept(frame, m), gate, o.m.Flush)
+		if ok && o.watch != nil {
+			o.sawKept(s, frame)
+		}
+		return ok
 	}
 	for {
 		r := o.batch.Enqueue(&s.Conn, frame, gate)
 		if r == wsconn.OK || t == nil || m == nil || !outlives(m.Kind) || r != wsconn.Rejected && r != wsconn.Shut {
+			if o.watch != nil {
+				o.saw(s, frame, r)
+			}
 			return r == wsconn.OK
 		}
 		switch t.keep(frame, m, r) {
 		case settled:
+			if o.watch != nil {
+				o.sawKept(s, frame)
+			}
 			return true
 		case handed:
 			o.batch.Pace(&s.Conn)
@@ -195,6 +210,9 @@ func (o *outbound) broadcast(except *session) {
 		if frame := o.frame(s.Group()); frame != nil {
 			o.give(s, frame, nil)
 		}
+	}
+	if o.watch != nil {
+		o.sawAll(except)
 	}
 }
 

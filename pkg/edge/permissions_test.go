@@ -230,6 +230,7 @@ func TestPermissions(t *testing.T) {
 	}
 	lite.ExpectClose(4000)
 	tab.ExpectClose(4000)
+	askedAsAdmin(t, admin, servers[0].ClientURL(), c)
 	if done, err = admin.Revoke(ctx, bus.Revocation{TokenID: "t1"}); err != nil || len(done.Nodes) != 2 {
 		t.Errorf("revoked %+v, %v", done, err)
 	}
@@ -264,7 +265,8 @@ func TestForbiddenByPermissions(t *testing.T) {
 		{
 			user: "backend", password: "of-backends",
 			publish: []string{
-				"hoshi.api.revoke", "hoshi.api.kick", "hoshi.node.010203040506.revoked",
+				"hoshi.api.revoke", "hoshi.api.kick", "hoshi.api.stats", "hoshi.api.who", "hoshi.api.channels", "hoshi.api.trace",
+				"hoshi.api.drain.010203040506", "hoshi.api.log-level", "$SRV.PING", "hoshi.node.010203040506.revoked",
 				"hoshi.node.010203040506.conn-1", "hoshi.nodes", "hoshi.sync.ID", "hoshi.event.a.b", "hoshi.event.chsk.conn-open", "hoshi.auth.connect", "$SYS.REQ.SERVER.PING",
 			},
 			subscribe: []string{
@@ -275,11 +277,11 @@ func TestForbiddenByPermissions(t *testing.T) {
 		{
 			user: "admin", password: "of-administrators",
 			publish:   []string{"hoshi.user.alice", "hoshi.node.010203040506.revoked", "hoshi.event.a.b", "hoshi.chan.lobby", "hoshi.nodes"},
-			subscribe: []string{"hoshi.>", "hoshi.api.revoke", "hoshi.event.>", "hoshi.node.>"},
+			subscribe: []string{"hoshi.>", "hoshi.api.revoke", "hoshi.api.*", "$SRV.>", "hoshi.event.>", "hoshi.node.>"},
 		},
 		{
 			user: "node", password: "of-nodes",
-			publish:   []string{"hoshi.user.alice", "hoshi.conn.010203040506.conn-1", "hoshi.all", "hoshi.api.nodes", "hoshi.api.revoke", "other"},
+			publish:   []string{"hoshi.user.alice", "hoshi.conn.010203040506.conn-1", "hoshi.all", "hoshi.api.nodes", "hoshi.api.revoke", "hoshi.api.stats", "$SRV.PING", "other"},
 			subscribe: []string{"hoshi.event.>", "hoshi.auth.connect", ">"},
 		},
 	} {

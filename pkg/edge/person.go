@@ -138,7 +138,7 @@ func (n *Node) refresh(s *session, cmd *dialect.Command) wsconn.Verdict {
 		keyword = s.renew(p, q)
 	}
 	if keyword != "" {
-		n.counts.refused(refusedRefresh)
+		n.refusedMessage(s, refusedRefresh)
 		n.forbidden(s, secRefresh, keyword[1:])
 	}
 	n.answerResult(s, cmd.Callback, keyword)

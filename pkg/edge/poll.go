@@ -327,11 +327,11 @@ func (n *Node) said(s *session, w *waiter, p *person, msg []byte) {
 	case err == nil:
 	case asked:
 		s.hears(cmd.Form)
-		n.counts.refused(reasonOf(err))
+		n.refusedMessage(s, reasonOf(err))
 		w.answer(response{http.StatusOK, s.keywordText(chskError)})
 		return
 	default:
-		n.counts.refused(reasonOf(err))
+		n.refusedMessage(s, reasonOf(err))
 		w.answer(response{http.StatusBadRequest, []byte("This is no message: in the format of the connection it is [[:ns/name data] callback].\n")})
 		return
 	}

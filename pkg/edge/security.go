@@ -34,6 +34,7 @@ const (
 	secRevoked
 	secKicked
 	secAdmin
+	secTraced
 	secEvents // keep last
 )
 
@@ -52,6 +53,7 @@ var securityNames = [secEvents]string{
 	secRevoked:   "revoked",
 	secKicked:    "kicked",
 	secAdmin:     "request-refused",
+	secTraced:    "traced",
 }
 
 // Of each kind a burst of lines is written, and then one a second.
@@ -104,7 +106,7 @@ func (l *securityLog) line(kind securityEvent, reason string) *zerolog.Event {
 
 // begin is a line at the level of its kind, nil where that is not written.
 func (l *securityLog) begin(kind securityEvent) *zerolog.Event {
-	if kind == secRevoked || kind == secKicked {
+	if kind == secRevoked || kind == secKicked || kind == secTraced {
 		return l.log.Info() //nolint:zerologlint // who has asked for the line sends it
 	}
 	return l.log.Warn() //nolint:zerologlint // see above

@@ -201,6 +201,7 @@ func (s *session) OnClosed(info wsconn.CloseInfo) {
 		}
 		return
 	}
+	n.watches.forget(s)
 	if s.open {
 		n.speakers[s.Group()].Add(-1)
 	}
@@ -226,7 +227,7 @@ func (s *session) OnMessage(op wsconn.OpCode, payload []byte) wsconn.Verdict {
 		return wsconn.Hold
 	}
 	if v := s.voice(); v.binary != (op == wsconn.OpBinary) {
-		s.node.counts.refused(refusedKind(v))
+		s.node.refusedMessage(s, refusedKind(v))
 		return wsconn.Done
 	}
 	if len(payload) >= largeMessage {

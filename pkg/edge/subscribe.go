@@ -111,6 +111,7 @@ func (n *Node) joinLate(s *session, token string, granted bool) (sub *subscripti
 func (n *Node) tell(s *session, a answer) {
 	switch {
 	case a.keyword == "":
+		n.watchChannel(s, bus.TraceSubscribed, a.sub.Topic().Key())
 		s.openGate(&a.sub.Open, a.callback, a.sub.Topic().Key())
 	case a.sub != nil:
 		n.refuseSubscribe(s, s.voice().AppendName(nil, channelText(a.sub.Topic().Key())), a.callback, a.keyword)
@@ -173,11 +174,12 @@ func (n *Node) unsubscribe(s *session, cmd *dialect.Command) {
 			s.shutGate(&sub.Open, cmd.Callback, token)
 			s.unlink(sub)
 			n.leave(bus.KindChan, n.channels, sub)
+			n.watchChannel(s, bus.TraceUnsubscribed, token)
 			return
 		}
 		keyword = dialect.NotSubscribed
 	}
-	n.counts.refused(refusedUnsubscribe)
+	n.refusedMessage(s, refusedUnsubscribe)
 	if cmd.Callback != nil {
 		n.answerResult(s, cmd.Callback, keyword)
 		return
@@ -194,7 +196,7 @@ func (n *Node) leave(kind bus.Kind, h *hub.Hub[*session], sub *subscription) {
 }
 
 func (n *Node) refuseSubscribe(s *session, channel, callback []byte, keyword string) {
-	n.counts.refused(refusedSubscribe)
+	n.refusedMessage(s, refusedSubscribe)
 	if callback != nil {
 		n.answerResult(s, callback, keyword)
 		return

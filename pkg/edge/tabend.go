@@ -176,6 +176,7 @@ func (s *session) forget() {
 	n.tabs.away.Delete(s.id.Key())
 	n.speakers[s.Group()].Add(-1)
 	n.asks.leave(s)
+	n.watches.forget(s)
 	if s.user != nil {
 		n.leave(bus.KindUser, n.users, s.user)
 		s.user = nil

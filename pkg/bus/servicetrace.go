@@ -1,0 +1,180 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
+)
+
+// Gatherer gathers the lines of one trace. Its methods are called by one goroutine.
+type Gatherer interface {
+	// Take returns what has been gathered since the last call, and how many lines more
+	// there were that the rate did not let be told. The caller owns lines.
+	Take() (lines []TraceLine, suppressed int)
+	// Stop ends it: nothing is gathered any more.
+	Stop()
+}
+
+// TraceLine is one thing that has happened to who is traced. There is never a payload
+// in it, nor a token.
+type TraceLine struct {
+	At   time.Time `json:"at"`
+	Conn string    `json:"conn,omitempty"`
+	Kind string    `json:"kind"`
+
+	Event   string  `json:"event,omitempty"`   // an event's id
+	Channel string  `json:"channel,omitempty"` // as EDN
+	From    string  `json:"from,omitempty"`    // conn-id of who has published it
+	Reason  string  `json:"reason,omitempty"`
+	Code    int     `json:"code,omitempty"`  // of a close
+	Bytes   int     `json:"bytes,omitempty"` // of the message or frame
+	Format  string  `json:"format,omitempty"`
+	TookMS  float64 `json:"took_ms,omitempty"` // of a callback
+	Count   int     `json:"count,omitempty"`   // of connections, or of deliveries
+}
+
+// The kinds of a [TraceLine].
+const (
+	TraceOpen         = "open"
+	TraceClose        = "close"        // with Reason and Code
+	TraceIn           = "in"           // the client has sent something
+	TraceHeld         = "held"         // it is held back for a while, and will be seen again
+	TraceRefused      = "refused"      // it is not done, with Reason
+	TraceReply        = "reply"        // the answer to a callback; Reason where it is none
+	TraceSubscribed   = "subscribed"   // to Channel
+	TraceUnsubscribed = "unsubscribed" // from Channel
+	TracePush         = "push"         // has been put into the queue of the connection
+	TraceMessage      = "message"      // the same of a channel; of a trace of the channel with Count
+	TraceAll          = "all"          // the same of what is for everybody
+	TraceKept         = "kept"         // waits for a client that is away
+	TraceDropped      = "dropped"      // is lost, with Reason; Count where there are several
+)
+
+// TraceBatch is one message of a trace: a node sends them to who has asked, as they
+// come. One that can be replied to asks whether somebody still listens, and is to be
+// answered with anything; without answers the trace ends.
+type TraceBatch struct {
+	Node       string      `json:"node"`
+	Began      bool        `json:"began,omitempty"` // the first
+	Lines      []TraceLine `json:"lines,omitempty"`
+	Suppressed int         `json:"suppressed,omitempty"` // lines beyond the rate
+	Over       string      `json:"over,omitempty"`       // the last, with why: time, or stopped
+}
+
+// How a trace is told.
+const (
+	traceEvery  = 100 * time.Millisecond // batches
+	traceBeat   = time.Second            // questions whether somebody listens
+	traceAnswer = 2 * time.Second        // how long each waits for its answer
+	traceMissed = 3                      // how many go unanswered
+	traceLines  = 200                    // of one batch: each is below 2 KiB
+)
+
+// trace begins a trace, which has a goroutine until it ends.
+func (s *service) trace(nc *nats.Conn, r micro.Request) {
+	var q TraceQuery
+	if !s.read(r, q.fields(), q.complete) {
+		return
+	}
+	g, err := s.o.Trace(q)
+	if err != nil {
+		s.refuseWith(r, err)
+		return
+	}
+	s.mu.Lock()
+	ctx := s.mu.ctx
+	begins := ctx != nil && !s.mu.stopped
+	if begins {
+		// Ends with the connection, with the time, or when nobody listens.
+		s.busy.Go(func() { s.tellTrace(ctx, nc, r.Reply(), q.Time, g) })
+	}
+	s.mu.Unlock()
+	if !begins {
+		g.Stop()
+	}
+}
+
+// tellTrace sends what a gatherer has until the trace is over.
+func (s *service) tellTrace(ctx context.Context, nc *nats.Conn, to string, lasts time.Duration, g Gatherer) {
+	defer g.Stop()
+	node := s.node.o.ID.String()
+	if s.tellBatch(nc, to, &TraceBatch{Node: node, Began: true}) != nil {
+		return
+	}
+	over := time.NewTimer(lasts)
+	defer over.Stop()
+	tick := time.NewTicker(traceEvery)
+	defer tick.Stop()
+	beat := time.Now().Add(traceBeat)
+	missed := 0
+	for {
+		why := ""
+		select {
+		case <-tick.C:
+		case <-over.C:
+			why = "time"
+		case <-ctx.Done():
+			return // nobody hears it
+		}
+		lines, suppressed := g.Take()
+		for len(lines) > 0 || suppressed > 0 || why != "" {
+			n := min(len(lines), traceLines)
+			b := TraceBatch{Node: node, Lines: lines[:n], Suppressed: suppressed}
+			if lines, suppressed = lines[n:], 0; len(lines) == 0 {
+				b.Over = why
+			}
+			if s.tellBatch(nc, to, &b) != nil {
+				return
+			}
+			if len(lines) == 0 {
+				break
+			}
+		}
+		if why != "" {
+			return
+		}
+		if time.Now().Before(beat) {
+			continue
+		}
+		beat = time.Now().Add(traceBeat)
+		err := s.askTrace(ctx, nc, to, node)
+		switch {
+		case err == nil:
+			missed = 0
+			continue
+		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+			if missed++; missed < traceMissed {
+				continue
+			}
+		}
+		return // NATS knows nobody who listens, or is away
+	}
+}
+
+// askTrace asks whether somebody listens.
+func (s *service) askTrace(ctx context.Context, nc *nats.Conn, to, node string) error {
+	body, err := json.Marshal(&TraceBatch{Node: node})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, traceAnswer)
+	defer cancel()
+	_, err = nc.RequestMsgWithContext(ctx, s.traceMsg(to, body))
+	return err
+}
+
+func (s *service) tellBatch(nc *nats.Conn, to string, b *TraceBatch) error {
+	body, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return nc.PublishMsg(s.traceMsg(to, body))
+}
+
+func (s *service) traceMsg(to string, body []byte) *nats.Msg {
+	return &nats.Msg{Subject: to, Data: body, Header: nats.Header{HeaderNode: {s.node.o.ID.String()}, HeaderContentType: {ContentTypeJSON}}}
+}
