@@ -173,6 +173,7 @@ func (c *control) passOver() {
 func (c *control) complete() {
 	f := c.flight
 	c.flight = flight{}
+	c.stats.barrierTime.Observe(int64(time.Since(f.deadline) + c.o.BarrierTimeout))
 	c.stats.barriers.Add(1)
 	for _, in := range f.batch {
 		c.confirm(in)
@@ -206,7 +207,11 @@ func (c *control) message(m *nats.Msg) {
 		return
 	}
 	if m.Subject == c.nodesSubject() {
-		if b, ok := c.meet(m); ok && m.Reply != "" && c.o.node != "" && b.node != c.o.node && !c.leaving {
+		b, ok := c.meet(m)
+		if ok && m.Reply == "" && b.node == c.o.node {
+			c.returned()
+		}
+		if ok && m.Reply != "" && c.o.node != "" && b.node != c.o.node && !c.leaving {
 			c.heartbeat(m.Reply)
 		}
 		return

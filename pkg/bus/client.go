@@ -159,6 +159,7 @@ type publishOptions struct {
 	heardCtx    context.Context
 	heard       *bool
 	flush       bool
+	timed       bool
 	trace       TraceContext
 	ask         askOptions // of an ask alone
 }
@@ -285,6 +286,9 @@ func (c *Client) message(subject string, body []byte, event bool, o *publishOpti
 	}
 	if o.flush {
 		set(HeaderFlush, "1")
+	}
+	if o.timed {
+		set(HeaderTime, timeText(time.Now().UnixMicro()))
 	}
 	o.trace.set(set)
 	return m, nil

@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
+
+	"github.com/hoshi-ws/hoshi/internal/histogram"
 )
 
 // phase is where a connection stands between its begin and ready.
@@ -106,6 +108,7 @@ type control struct {
 	helloAt      time.Time // second hello; zero: sent
 	discoveredAt time.Time // discovery ends
 	beatAt       time.Time
+	beatSent     time.Time           // of the own heartbeat that has not come back; zero: none
 	peers        map[string]struct{} // ids of servers that a barrier asks
 	interests    map[string]*interest
 	queue        []*interest // to be subscribed
@@ -125,6 +128,7 @@ type controlStats struct {
 	barriers, voided, struckOff, passedOver atomic.Uint64
 	badBeats                                atomic.Uint64
 	serverID                                atomic.Pointer[string]
+	rtt, barrierTime                        *histogram.Histogram
 }
 
 func newControl(o controlOptions) *control {
@@ -141,6 +145,7 @@ func newControl(o controlOptions) *control {
 	}
 	c.link = newLink(o.Options, c.slow.add)
 	c.link.ofNode = o.node != ""
+	c.stats.rtt, c.stats.barrierTime = histogram.New(timeScale), histogram.New(timeScale)
 	return c
 }
 
@@ -287,6 +292,7 @@ func (c *control) refuseAll() {
 // barriers first, then the question who else is there.
 func (c *control) up(nc *nats.Conn) {
 	c.nc = nc
+	c.beatSent = time.Time{}
 	c.known.clear()
 	c.connected.Store(true)
 	c.serverID = nc.ConnectedServerId()
@@ -396,6 +402,9 @@ func (c *control) tick() {
 	if c.o.node != "" && !c.now.Before(c.beatAt) {
 		c.beatAt = c.now.Add(c.o.heartbeat)
 		if !c.leaving {
+			if c.beatSent.IsZero() { // or the last one is late: what comes next is that
+				c.beatSent = time.Now()
+			}
 			c.heartbeat("")
 		}
 	}

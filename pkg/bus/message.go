@@ -45,6 +45,7 @@ const (
 	HeaderExclude     = "Hoshi-Exclude"
 	HeaderError       = "Hoshi-Error"
 	HeaderTab         = "Hoshi-Tab"   // between nodes only
+	HeaderTime        = "Hoshi-Time"  // when it was published, in microseconds of Unix time
 	HeaderID          = "Nats-Msg-Id" // NATS's own: tells equal pushes apart
 )
 
@@ -124,7 +125,12 @@ type Message struct {
 	// Trace is the trace that the publisher says it belongs to, usually none.
 	Trace TraceContext
 
+	// Time is when it was published, by the publisher's clock, in microseconds of
+	// Unix time; usually 0, which is unknown.
+	Time int64
+
 	badTrace bool // there was one, and it is malformed
+	badTime  bool // the same
 }
 
 // Reply ends one [Node.Request].
@@ -181,6 +187,7 @@ type Outgoing struct {
 	ID      string // between nodes: see Message.ID
 
 	Trace TraceContext // event, channel message: that of whoever takes it from here
+	Time  int64        // channel message: see Message.Time
 
 	// Urgent is accepted whatever waits already: events about a socket's life,
 	// of which there are few for each connection, and whose sender cannot wait.

@@ -57,7 +57,7 @@ type publisher struct {
 	// Owned by run.
 	spare  []item
 	header nats.Header
-	values [13][]string
+	values [14][]string
 	msg    nats.Msg
 	text   []byte
 }
@@ -130,6 +130,9 @@ func (it *item) headerBytes() int {
 	}
 	if it.ask != nil {
 		n += askHeaderBytes
+	}
+	if it.Time != 0 {
+		n += maxTimeDigits + 20
 	}
 	if n > 0 {
 		n += 16
@@ -306,6 +309,7 @@ func (p *publisher) send(nc *nats.Conn, it *item) error {
 		p.set(7, HeaderID, it.ID)
 		p.set(11, HeaderTraceParent, it.Trace.Parent)
 		p.set(12, HeaderTraceState, it.Trace.State)
+		p.set(13, HeaderTime, timeText(it.Time))
 		if it.ask != nil {
 			asked, answered := it.ask.headers()
 			p.set(8, HeaderNode, it.ask.node)

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"github.com/hoshi-ws/hoshi/internal/histogram"
 	"github.com/hoshi-ws/hoshi/pkg/codec"
 	"github.com/hoshi-ws/hoshi/pkg/codec/edn"
 )
@@ -31,6 +32,8 @@ type requests struct {
 	done    chan struct{}
 	log     zerolog.Logger // sampled
 	panics  *panics
+
+	took [2]*histogram.Histogram // until a backend's answer: see tookCallback
 
 	made    atomic.Uint64
 	outcome counts[outcome]
@@ -57,8 +60,16 @@ type requests struct {
 type slot struct {
 	key    any
 	secret uint64 // random, of 64-placeBits bits, never 0
+	made   time.Time
+	own    uint8 // tookCallback or tookOwn
 	used   bool
 }
+
+// Which of requests.took a request is measured in.
+const (
+	tookCallback = iota // a client waits
+	tookOwn             // the node does
+)
 
 // placeBits are those of an id that say the place, so that there are 2^44 secrets:
 // who tries a million of them a second has one chance in 10^7 every second.
@@ -121,6 +132,7 @@ func newRequests(o *NodeOptions, inbox string, log zerolog.Logger) *requests {
 		quit:    make(chan struct{}),
 		done:    make(chan struct{}),
 		log:     log,
+		took:    [2]*histogram.Histogram{histogram.New(timeScale), histogram.New(timeScale)},
 	}
 }
 
@@ -132,11 +144,11 @@ const reservedPart = 4
 // add makes a place for a request and returns its id, which is never 0. own is for
 // what the node wants to know itself.
 func (r *requests) add(key any, own bool) (uint64, error) {
-	limit := r.max
+	limit, kind := r.max, uint8(tookCallback)
 	if own {
-		limit += r.max / reservedPart
+		limit, kind = limit+r.max/reservedPart, tookOwn
 	}
-	secret := newSecret()
+	secret, now := newSecret(), time.Now()
 	r.mu.Lock()
 	if r.mu.closed {
 		r.mu.Unlock()
@@ -155,14 +167,14 @@ func (r *requests) add(key any, own bool) (uint64, error) {
 		r.mu.slots = append(r.mu.slots, slot{})
 	}
 	s := &r.mu.slots[at]
-	*s = slot{key: key, secret: secret, used: true}
+	*s = slot{key: key, secret: secret, made: now, own: kind, used: true}
 	id := s.id(int(at))
 	if len(r.mu.fifo) > 4*r.mu.pending+1024 {
 		r.compactLocked()
 	}
 	r.mu.pending++
 	first := len(r.mu.fifo) == 0
-	r.mu.fifo = append(r.mu.fifo, waiting{id, time.Now().Add(r.timeout)})
+	r.mu.fifo = append(r.mu.fifo, waiting{id, now.Add(r.timeout)})
 	r.mu.Unlock()
 	if first {
 		select {
@@ -191,23 +203,22 @@ func (r *requests) waitsLocked(id uint64) bool {
 }
 
 // take ends a request; false when it has ended already.
-func (r *requests) take(id uint64) (key any, ok bool) {
+func (r *requests) take(id uint64) (s slot, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.takeLocked(id)
 }
 
-func (r *requests) takeLocked(id uint64) (key any, ok bool) {
+func (r *requests) takeLocked(id uint64) (s slot, ok bool) {
 	if !r.waitsLocked(id) {
-		return nil, false
+		return s, false
 	}
 	at := uint32(id % maxPlaces)
-	s := &r.mu.slots[at]
-	key = s.key
-	s.key, s.used = nil, false
+	s = r.mu.slots[at]
+	r.mu.slots[at].key, r.mu.slots[at].used = nil, false
 	r.mu.free = append(r.mu.free, at)
 	r.mu.pending--
-	return key, true
+	return s, true
 }
 
 func (r *requests) waits(id uint64) bool {
@@ -218,12 +229,16 @@ func (r *requests) waits(id uint64) bool {
 
 // complete ends a request with rep, unless it has ended already.
 func (r *requests) complete(id uint64, rep Reply) {
-	key, ok := r.take(id)
+	s, ok := r.take(id)
 	if !ok {
 		return
 	}
-	r.outcome.add(outcomeOf(rep.Err))
-	rep.Key = key
+	how := outcomeOf(rep.Err)
+	if how == outcomeReply || how == outcomeRemoteError {
+		r.took[s.own].Observe(int64(time.Since(s.made)))
+	}
+	r.outcome.add(how)
+	rep.Key = s.key
 	r.hand(rep)
 }
 
@@ -259,8 +274,8 @@ func (r *requests) failAll(err error, closed bool) {
 		if !s.used {
 			continue
 		}
-		if key, ok := r.takeLocked(s.id(at)); ok {
-			keys = append(keys, key)
+		if s, ok := r.takeLocked(s.id(at)); ok {
+			keys = append(keys, s.key)
 		}
 	}
 	r.mu.fifo = r.mu.fifo[:0]

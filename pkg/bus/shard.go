@@ -48,6 +48,7 @@ type shard struct {
 	delivered atomic.Uint64
 	dropped   counts[drop]
 	badTraces atomic.Uint64
+	badTimes  atomic.Uint64
 
 	marks sync.Map // *nats.Msg in the queue -> chan struct{} to close when its turn comes
 
@@ -114,6 +115,9 @@ func (s *shard) deliver(m *nats.Msg) {
 	why, ok := parseMessage(&s.msg, s.prefix, m, &s.scanner)
 	if s.msg.badTrace {
 		s.badTraces.Add(1)
+	}
+	if s.msg.badTime {
+		s.badTimes.Add(1)
 	}
 	if ok {
 		s.handler.Deliver(s.index, &s.msg)
@@ -190,6 +194,7 @@ func parseMessage(msg *Message, prefix string, m *nats.Msg, sc *codec.Scanner) (
 			return why, false
 		}
 		msg.Trace, msg.badTrace = readTrace(h)
+		msg.Time, msg.badTime = readTime(h)
 	}
 	if msg.Kind == KindNode {
 		return dropHeader, false
