@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,17 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/bench"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/load"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/rawserver"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
-
-// childWait is how long the raw server may take to start, and to end.
-const childWait = 10 * time.Second
 
 type ceilingCmd struct {
 	connFlags
@@ -55,9 +49,9 @@ func (c *ceilingCmd) run(ctx context.Context, show func(report.Progress)) (_ *re
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, srv.stop()) }()
-	o.URLs = []string{"ws://" + srv.addr + "/"}
-	o.ServerPID = srv.cmd.Process.Pid
+	defer func() { err = errors.Join(err, srv.Stop()) }()
+	o.URLs = []string{"ws://" + srv.Addr + "/"}
+	o.ServerPID = srv.PID()
 	o.Progress = show
 	res, err := load.Run(ctx, o)
 	if res != nil {
@@ -69,6 +63,7 @@ func (c *ceilingCmd) run(ctx context.Context, show func(report.Progress)) (_ *re
 type rawServerCmd struct {
 	Listen string `default:"127.0.0.1:0" help:"Address."`
 	CPU    int    `name:"cpu" default:"-1" help:"Core to be pinned to; -1 for any."`
+	Bare   bool   `help:"Answer upgrades, and greet nobody."`
 }
 
 // Run is for kong. It ends with standard input, so that it does not outlive whoever
@@ -79,7 +74,7 @@ func (c *rawServerCmd) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	s, err := rawserver.Listen(c.Listen)
+	s, err := rawserver.Listen(c.Listen, c.Bare)
 	if err != nil {
 		return err
 	}
@@ -101,52 +96,13 @@ func (c *rawServerCmd) Run(ctx context.Context) error {
 	return errors.Join(s.Stop(), <-served)
 }
 
-// rawServer is the raw server in a process of its own.
-type rawServer struct {
-	cmd   *exec.Cmd
-	stdin io.Closer
-	addr  string
-}
-
-func startRawServer(cpu int) (*rawServer, error) {
+// startRawServer starts this program as the raw server, on a core of its own.
+func startRawServer(cpu int) (*bench.Child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("start the raw server: %w", err)
 	}
 	cmd := exec.Command(self, "raw-server", "--cpu="+strconv.Itoa(cpu))
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = bench.OwnGroup()
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start the raw server: %w", err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start the raw server: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the raw server: %w", err)
-	}
-	s := &rawServer{cmd: cmd, stdin: in}
-	kill := time.AfterFunc(childWait, func() { _ = cmd.Process.Kill() })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	kill.Stop()
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening ")
-	if err != nil || !ok {
-		return nil, errors.Join(fmt.Errorf("start the raw server: it says %q: %w", line, err), s.stop())
-	}
-	s.addr = addr
-	return s, nil
-}
-
-// stop ends the process and waits for it.
-func (s *rawServer) stop() error {
-	_ = s.stdin.Close()
-	kill := time.AfterFunc(childWait, func() { _ = s.cmd.Process.Kill() })
-	defer kill.Stop()
-	if err := s.cmd.Wait(); err != nil {
-		return fmt.Errorf("raw server: %w", err)
-	}
-	return nil
+	return bench.StartChild(cmd)
 }

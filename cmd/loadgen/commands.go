@@ -92,6 +92,7 @@ type idleCmd struct {
 	serverFlags
 	Connections int           `short:"n" default:"15000" help:"Sockets."`
 	Channels    int           `default:"1" help:"Channels; each socket subscribes to one."`
+	Users       bool          `help:"A uid for each socket, in the query: the server needs --insecure-uid-param uid."`
 	Hold        time.Duration `default:"20s" help:"How long to wait after the last connection."`
 }
 
@@ -99,7 +100,7 @@ func (c *idleCmd) job() job { return loadJob{c} }
 
 func (c *idleCmd) options() (load.Options, error) {
 	o, err := c.serverFlags.options(load.Idle)
-	o.Connections, o.Channels, o.Hold = c.Connections, c.Channels, c.Hold
+	o.Connections, o.Channels, o.Users, o.Hold = c.Connections, c.Channels, c.Users, c.Hold
 	return o, err
 }
 
@@ -111,6 +112,8 @@ type stormCmd struct {
 	Connections int           `short:"n" default:"10000" help:"Sockets."`
 	Rate        float64       `short:"r" placeholder:"N" help:"Connections begun in a second, on a fixed schedule. Default: as many as --connecting allows."`
 	Channels    int           `default:"0" help:"Channels; each socket subscribes to one. 0: nobody subscribes."`
+	Users       bool          `help:"A uid for each socket, in the query: the server needs --insecure-uid-param uid."`
+	Bare        bool          `help:"A connection is made when the upgrade is answered: the server need say no more."`
 	Hold        time.Duration `default:"0s" help:"How long to stay after the last connection."`
 	Keep        bool          `help:"Then stay until Ctrl-C, which is no interruption."`
 }
@@ -119,7 +122,7 @@ func (c *stormCmd) job() job { return loadJob{c} }
 
 func (c *stormCmd) options() (load.Options, error) {
 	o, err := c.serverFlags.options(load.Storm)
-	o.Connections, o.Channels = c.Connections, c.Channels
+	o.Connections, o.Channels, o.Users, o.Bare = c.Connections, c.Channels, c.Users, c.Bare
 	o.ConnectRate, o.Hold, o.Keep = c.Rate, c.Hold, c.Keep
 	return o, err
 }

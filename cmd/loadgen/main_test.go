@@ -15,8 +15,9 @@ import (
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
-// runEnv makes the test binary the program itself.
-const runEnv = "HOSHI_LOADGEN_TEST_RUN"
+// runEnv makes the test binary the program itself, and all that it starts of itself;
+// nodes among what it starts take no unknown variable of their own prefix.
+const runEnv = "LOADGEN_TEST_RUN"
 
 func TestMain(m *testing.M) {
 	// The raw server is started as this executable with its own arguments.

@@ -18,6 +18,7 @@ const (
 	countAuto   = "auto"
 	countPerf   = "perf"
 	countStrace = "strace"
+	countNone   = "none"
 )
 
 // calls names the system calls that can write to a client. write is also how
@@ -49,9 +50,9 @@ func (c counts) clients(byStrace bool) int64 {
 
 // chooseCounter tries perf's tracepoints on this process: they cost the node
 // little, while strace stops it at each call, and so changes what is measured.
-func (o *Options) chooseCounter(ctx context.Context) error {
+func (o *Options) chooseCounter(ctx context.Context) {
 	if o.Counter != countAuto {
-		return nil
+		return
 	}
 	o.Counter = countStrace
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -60,7 +61,6 @@ func (o *Options) chooseCounter(ctx context.Context) error {
 	if err == nil && bytes.Contains(out, []byte(",syscalls:sys_enter_sendto,")) && !bytes.Contains(out, []byte("<not")) {
 		o.Counter = countPerf
 	}
-	return nil
 }
 
 func (o *Options) startCounter(pid int) (*counter, error) {

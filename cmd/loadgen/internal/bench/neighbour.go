@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
@@ -12,6 +11,9 @@ import (
 // neighbourBar is how many times as long the others may have to wait, at the 99th
 // percentile, where somebody is frozen or floods.
 const neighbourBar = 1.2
+
+// withoutThem names the reference of neighbours.
+const withoutThem = "the same without them"
 
 // neighbourCase is what bad neighbours cost the others: two loads in turn against
 // one node, without and with them.
@@ -50,57 +52,54 @@ func neighbourCases() []neighbourCase {
 	}
 }
 
-// Pair is the same load without and with bad neighbours.
-type Pair struct {
-	Calm *report.Result `json:"calm"`
-	Busy *report.Result `json:"busy"`
-}
-
-func (p Pair) ratio() float64 { return p.Busy.Latency.P99 / max(p.Calm.Latency.P99, 1e-3) }
-func (p Pair) calm() float64  { return p.Calm.Latency.P99 }
-func (p Pair) busy() float64  { return p.Busy.Latency.P99 }
-
-// neighbours measures the cases that are asked for.
+// neighbours measures the cases that are asked for. The reference of a run is the
+// same load without the bad neighbours.
 func (o *Options) neighbours(ctx context.Context) (lines []Line) {
 	for _, c := range neighbourCases() {
-		if !strings.Contains(c.name, o.Only) || ctx.Err() != nil {
+		if !o.wants(c.name) || ctx.Err() != nil {
 			continue
 		}
-		l := Line{Name: c.name, Bar: neighbourBar}
+		l := Line{Name: c.name, Against: withoutThem}
 		o.say("%s", c.name)
 		if err := o.pairs(ctx, c, &l); err != nil {
 			l.Error = err.Error()
 			o.say("  %v", err)
-		} else {
-			l.Ratio = median(l.Pairs, Pair.ratio)
 		}
+		l.read(c.measures())
 		lines = append(lines, l)
 	}
 	return lines
 }
 
+func (c *neighbourCase) measures() []measure { return []measure{p99(neighbourBar, neighbourBar)} }
+
+// pairs runs both loads in turn against one node.
 func (o *Options) pairs(ctx context.Context, c neighbourCase, l *Line) (err error) {
-	n, err := o.startNode(ctx, c.node...)
+	nodes, err := o.startNodes(ctx, 1, c.node...)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, n.stop()) }()
+	defer func() { err = errors.Join(err, stopNodes(nodes)) }()
 	for i := range o.Pairs {
-		var p Pair
+		var calm, busy *report.Result
 		loads := []struct {
 			args []string
 			into **report.Result
-		}{{c.calm, &p.Calm}, {c.busy, &p.Busy}}
+		}{{c.calm, &calm}, {c.busy, &busy}}
 		if i%2 == 1 { // what goes before has no favour
 			slices.Reverse(loads)
 		}
 		for _, load := range loads {
-			if *load.into, err = o.load(ctx, nil, append(n.target(load.args), "-d", o.Duration.String())...); err != nil {
+			if *load.into, err = o.load(ctx, nil, nodes[0].target(timed(load.args, o.Duration))...); err != nil {
 				return err
 			}
 		}
-		l.Pairs = append(l.Pairs, p)
-		o.say("  p99 %.3f ms, alone %.3f ms: %.2f", p.busy(), p.calm(), p.ratio())
+		l.Rounds = append(l.Rounds, Round{Run: busy, References: []*report.Result{calm}})
+		for _, m := range c.measures() {
+			if out, ok := m.measured(l.Rounds[i:], 0); ok {
+				o.say("  %s", out.String())
+			}
+		}
 	}
 	return nil
 }

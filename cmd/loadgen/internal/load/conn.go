@@ -138,7 +138,11 @@ func (c *conn) upgrade(p []byte, now int64) []byte {
 		return nil
 	}
 	c.head = nil
-	c.advance(stHandshake, now)
+	if c.client.opt.Bare {
+		c.client.opened(c, now)
+	} else {
+		c.advance(stHandshake, now)
+	}
 	return p[n:]
 }
 

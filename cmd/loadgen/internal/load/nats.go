@@ -140,7 +140,7 @@ func (b *backend) OnTimer() {}
 // userpush publishes to users in turn, each of whom has one socket.
 type userpush struct {
 	plain
-	client  *client
+	names
 	backend *backend
 	finders []finder // one for each dialect
 	body    marked   // EDN, whatever the dialects: the server translates
@@ -152,26 +152,17 @@ type userpush struct {
 }
 
 func newUserpush(c *client, b *backend) *userpush {
-	u := &userpush{client: c, backend: b, finders: c.finders(), silent: c.opt.Connections}
+	u := &userpush{names: names{c}, backend: b, finders: c.finders(), silent: c.opt.Connections}
 	u.body = newMarked(append(dialect.AppendEDN([]byte("[:load/push "), mark(c.tag), c.opt.Size), ']'), c.tag)
 	for i := range c.opt.Connections {
-		u.users = append(u.users, c.opt.Prefix+".user."+u.uid(i))
+		u.users = append(u.users, c.opt.Prefix+".user."+u.of(i))
 	}
 	u.heard, u.readers = make([]bool, c.opt.Connections), c.opt.readers()
 	return u
 }
 
-// uid returns the name of user i, which is its own token.
-func (u *userpush) uid(i int) string { return fmt.Sprintf("load-%s-%06d", u.client.tag[:4], i) }
-
-func (u *userpush) query(i int) string { return "uid=" + u.uid(i) }
-
-func (u *userpush) greeted(c *conn, msg []byte) error {
-	if !bytes.Contains(msg, []byte(u.uid(c.index))) {
-		return fmt.Errorf("connection %d: the server does not take the uid from the query; start it with --insecure-uid-param uid (or --dev): %.120s", c.index, msg)
-	}
-	return nil
-}
+func (u *userpush) query(i int) string                { return u.names.query(i) }
+func (u *userpush) greeted(c *conn, msg []byte) error { return u.names.greeted(c, msg) }
 
 func (u *userpush) message(c *conn, f wsclient.Frame, now int64) bool {
 	seq, ok := u.finders[c.dialect].find(f.Head)

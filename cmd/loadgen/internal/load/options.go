@@ -71,6 +71,11 @@ type Options struct {
 	// Pause is a time of silence before the first send and after the last receipt,
 	// with the connections open, for whoever counts the server's calls from outside.
 	Pause time.Duration
+	// Users gives each socket of idle and storm a uid of its own, in the query.
+	Users bool
+	// Bare makes a storm's connections ready with the answer to the upgrade: the
+	// server need not greet them.
+	Bare bool
 	// Sources are the local addresses that connections come from, in turn; with none
 	// the system chooses. An address has some 28,000 ports for each server.
 	Sources []netip.Addr
@@ -165,6 +170,8 @@ func (o *Options) validate() error {
 	bad(len(o.URLs) == 0, "url: none")
 	bad(o.sends() && o.Duration <= 0, "duration: %v, want more than 0", o.Duration)
 	bad(o.Scenario == UserPush && o.NATS == "", "nats: no address to publish on")
+	bad(o.Users && o.Scenario != Idle && o.Scenario != Storm, "users: not in %s", o.Scenario)
+	bad(o.Bare && (o.Scenario != Storm || o.Channels > 0 || o.Users), "bare: only in a storm without channels and users")
 	bad(o.Flood < 0, "flood: %d, want 0 or more", o.Flood)
 	bad(o.Flood > 0 && o.Scenario != Fanout && o.Scenario != PingPong, "flood: not in %s", o.Scenario)
 	if err := o.checkReaders(); err != nil {
@@ -241,8 +248,9 @@ func (o *Options) result() *report.Result {
 	}
 	switch o.Scenario {
 	case Idle:
-		c["channels"], c["hold_seconds"] = o.Channels, o.Hold.Seconds()
+		c["channels"], c["hold_seconds"], c["users"] = o.Channels, o.Hold.Seconds(), o.Users
 	case Storm:
+		c["users"], c["bare"] = o.Users, o.Bare
 		c["channels"], c["hold_seconds"], c["keep"] = o.Channels, o.Hold.Seconds(), o.Keep
 		c["connecting"], c["rate"], c["urls"] = o.Connecting, o.ConnectRate, len(o.URLs)
 	case Fanout:

@@ -182,9 +182,9 @@ func (r *run) connect(ctx context.Context) error {
 	var push *userpush
 	switch o.Scenario {
 	case Idle:
-		c.scenario = idle{}
+		c.scenario = idle{names: c.names()}
 	case Storm:
-		c.scenario = newStorm()
+		c.scenario = newStorm(c.names())
 	case Fanout:
 		c.scenario = newFanout(c)
 		dialects := dialect.Spread(o.Dialects, o.Publishers)
@@ -211,7 +211,12 @@ func (r *run) connect(ctx context.Context) error {
 	for _, k := range readers {
 		c.lags[k].connections++
 	}
+	before, errBefore := r.serverCPU()
 	err := c.open(ctx, plans)
+	if after, errAfter := r.serverCPU(); r.res.Server != nil {
+		r.res.Server.CPUConnecting = after - before
+		err = errors.Join(err, errBefore, errAfter)
+	}
 	var last int64
 	c.call(func() { r.res.Connections, last = c.ready, c.lastOpen })
 	if last > start {

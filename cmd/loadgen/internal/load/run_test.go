@@ -23,7 +23,7 @@ const childEnv = "HOSHI_LOAD_TEST_SERVER"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
-		s, err := rawserver.Listen("127.0.0.1:0")
+		s, err := rawserver.Listen("127.0.0.1:0", false)
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -40,9 +40,11 @@ func TestMain(m *testing.M) {
 }
 
 // raw starts a raw server in this process and returns its url.
-func raw(t *testing.T) string {
+func raw(t *testing.T) string { return rawWith(t, false) }
+
+func rawWith(t *testing.T, bare bool) string {
 	t.Helper()
-	s, err := rawserver.Listen("127.0.0.1:0")
+	s, err := rawserver.Listen("127.0.0.1:0", bare)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +126,9 @@ func TestRunRefusesOptions(t *testing.T) {
 		{name: "no url", change: func(o *load.Options) { o.URLs = nil }, want: "url: none"},
 		{name: "scheme", change: func(o *load.Options) { o.URLs[0] = "http://x/" }, want: `"http://x/"`},
 		{name: "duration", change: func(o *load.Options) { o.Duration = 0 }, want: "duration: 0s"},
+		{name: "users", change: func(o *load.Options) { o.Users = true }, want: "users: not in fanout"},
+		{name: "bare", change: func(o *load.Options) { o.Bare = true }, want: "bare: only in a storm"},
+		{name: "bare and subscribed", change: func(o *load.Options) { o.Scenario, o.Bare, o.Channels = load.Storm, true, 1 }, want: "bare: only in a storm without channels"},
 		{name: "nats", change: func(o *load.Options) { o.Scenario = load.UserPush }, want: "nats: "},
 	}
 	for _, tc := range cases {

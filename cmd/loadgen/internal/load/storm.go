@@ -14,19 +14,23 @@ import (
 // is what it is there to see, and does not end it.
 type storm struct {
 	plain
+	names  *names
 	stages [stReady]*report.Latency // by the state that was passed
 	total  *report.Latency
 	failed map[string]int64
 	ended  map[string]int64 // of those that had been made
 }
 
-func newStorm() *storm {
-	s := &storm{total: report.NewLatency(), failed: make(map[string]int64), ended: make(map[string]int64)}
+func newStorm(n *names) *storm {
+	s := &storm{names: n, total: report.NewLatency(), failed: make(map[string]int64), ended: make(map[string]int64)}
 	for i := range s.stages {
 		s.stages[i] = report.NewLatency()
 	}
 	return s
 }
+
+func (s *storm) query(i int) string                { return s.names.query(i) }
+func (s *storm) greeted(c *conn, msg []byte) error { return s.names.greeted(c, msg) }
 
 func (s *storm) passed(c *conn, from state, now int64) {
 	s.stages[from].Record(time.Duration(now-c.mark), 1)

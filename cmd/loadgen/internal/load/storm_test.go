@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -168,5 +169,51 @@ func TestStormKeeps(t *testing.T) {
 	cancel()
 	if res, err := load.Run(ctx, load.Options{Scenario: load.Storm, URLs: urls, Connections: 5, Keep: true}); !errors.Is(err, load.ErrInterrupted) || !res.Interrupted {
 		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
+// TestUsers holds that each socket has a uid of its own, which the server takes.
+func TestUsers(t *testing.T) {
+	t.Parallel()
+	c, urls := nodes(t, 1, nil)
+	for _, scenario := range []string{load.Idle, load.Storm} {
+		users := 0
+		res, err := load.Run(t.Context(), load.Options{
+			Scenario: scenario, URLs: urls, Connections: 30, Users: true, Hold: 50 * time.Millisecond, ServerPID: os.Getpid(),
+			Progress: func(p load.Progress) {
+				if p.Phase == "hold" {
+					users = c.Nodes[0].Stats().Users
+				}
+			},
+		})
+		if err != nil || users != 30 {
+			t.Errorf("%s: %d users, %v", scenario, users, err)
+		}
+		if res.Server.CPUConnecting <= 0 {
+			t.Errorf("%s: no CPU time for connecting: %+v", scenario, res.Server)
+		}
+	}
+	_, err := load.Run(t.Context(), load.Options{Scenario: load.Idle, URLs: []string{raw(t)}, Connections: 1, Users: true})
+	if err == nil || !strings.Contains(err.Error(), "--insecure-uid-param uid") {
+		t.Errorf("a server that takes no uid: %v", err)
+	}
+}
+
+// TestBareStorm holds that a connection is made by the answer to its upgrade, whether
+// or not something comes behind it.
+func TestBareStorm(t *testing.T) {
+	t.Parallel()
+	for _, bare := range []bool{true, false} {
+		res, err := load.Run(t.Context(), load.Options{Scenario: load.Storm, URLs: []string{rawWith(t, bare)}, Connections: 30, Bare: true})
+		if err != nil || res.Connections != 30 || res.Storm.Failures != 0 || len(res.Storm.Ended) != 0 {
+			t.Fatalf("got %+v, %v", res, err)
+		}
+		if s := res.Storm; s.Upgrade.Count != 30 || s.Handshake.Count != 0 || s.Total.Count != 30 {
+			t.Errorf("steps: %+v", s)
+		}
+	}
+	res, err := load.Run(t.Context(), load.Options{Scenario: load.Storm, URLs: []string{rawWith(t, true)}, Connections: 1, Timeout: 200 * time.Millisecond})
+	if err == nil || res.Storm.Failed["no handshake frame in time"] != 1 {
+		t.Errorf("the bare server greets: %+v, %v", res.Storm, err)
 	}
 }

@@ -24,7 +24,9 @@ func (s *Server) handle(c *conn, in []byte) (used int, ok bool) {
 		}
 		s.out = append(s.out[:0], "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "...)
 		s.out = append(append(s.out, wsclient.Accept(string(key))...), "\r\n\r\n"...)
-		s.out = appendText(s.out, `[:chsk/handshake ["`+connID+`" nil {:sente-lite-version "2.0.0" :conn-id "`+connID+`"} true]]`)
+		if !s.bare {
+			s.out = appendText(s.out, `[:chsk/handshake ["`+connID+`" nil {:sente-lite-version "2.0.0" :conn-id "`+connID+`"} true]]`)
+		}
 		if !s.send(c.fd, s.out) {
 			return 0, false
 		}

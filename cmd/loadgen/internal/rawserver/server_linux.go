@@ -25,6 +25,7 @@ type Server struct {
 	epfd     int
 	wake     int // eventfd: Stop
 	done     chan struct{}
+	bare     bool // clients are answered the upgrade, and not greeted
 
 	// owned by Serve
 	conns    map[int]*conn
@@ -42,8 +43,9 @@ type conn struct {
 	in       []byte // bytes of an incomplete request or frame
 }
 
-// Listen opens addr, for example "127.0.0.1:0".
-func Listen(addr string) (*Server, error) {
+// Listen opens addr, for example "127.0.0.1:0". With bare set clients get the answer
+// to their upgrade and no handshake frame: what the least connect costs.
+func Listen(addr string, bare bool) (*Server, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, err
@@ -51,6 +53,7 @@ func Listen(addr string) (*Server, error) {
 	tcp := l.(*net.TCPListener)
 	s := &Server{
 		listener: tcp,
+		bare:     bare,
 		done:     make(chan struct{}),
 		conns:    make(map[int]*conn),
 		channels: make(map[string][]int),

@@ -79,7 +79,7 @@ func (c *client) hear() string {
 
 func TestServer(t *testing.T) {
 	before := descriptors(t)
-	s, err := rawserver.Listen("127.0.0.1:0")
+	s, err := rawserver.Listen("127.0.0.1:0", false)
 	if err != nil {
 		t.Fatal(err)
 	}

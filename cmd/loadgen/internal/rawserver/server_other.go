@@ -11,7 +11,7 @@ import (
 type Server struct{}
 
 // Listen reports that there is no raw server on this system.
-func Listen(string) (*Server, error) {
+func Listen(string, bool) (*Server, error) {
 	return nil, errors.New("raw server: Linux only")
 }
 

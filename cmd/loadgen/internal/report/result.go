@@ -79,10 +79,18 @@ type Server struct {
 	RSSFull  int64 `json:"rss_full_bytes"`
 	// PerConnection is (RSSFull - RSSEmpty) / connections.
 	PerConnection float64 `json:"rss_per_connection_bytes"`
+	// CPUConnecting is user and system time while connections were opened.
+	CPUConnecting float64 `json:"cpu_seconds_connecting,omitempty"`
 	// CPUSeconds is user and system time during the measured part.
 	CPUSeconds float64 `json:"cpu_seconds"`
 	// CPUPerMillion is CPU seconds for a million deliveries.
 	CPUPerMillion float64 `json:"cpu_seconds_per_million,omitempty"`
+}
+
+// CPUPerConnections returns the CPU seconds for n connections to be opened, of
+// which there must have been some.
+func (r *Result) CPUPerConnections(n int) float64 {
+	return r.Server.CPUConnecting / float64(r.Connections) * float64(n)
 }
 
 // WriteJSON writes the results as indented JSON and a newline: one object, or with
@@ -135,7 +143,12 @@ func (r *Result) WriteSummary(w io.Writer) error {
 		if s.RSSFull > 0 {
 			line("server memory", "%.1f MB empty, %.1f MB full: %.0f B a connection", float64(s.RSSEmpty)/1e6, float64(s.RSSFull)/1e6, s.PerConnection)
 		}
-		line("server cpu", "%.2f s, %.2f s for a million deliveries", s.CPUSeconds, s.CPUPerMillion)
+		if r.Deliveries > 0 {
+			line("server cpu", "%.2f s, %.2f s for a million deliveries", s.CPUSeconds, s.CPUPerMillion)
+		}
+		if r.Storm != nil && r.Connections > 0 {
+			line("server cpu", "%.2f s, %.2f s for 10,000 connections", s.CPUConnecting, r.CPUPerConnections(10_000))
+		}
 	}
 	return tw.Flush()
 }
