@@ -20,7 +20,7 @@ type benchCmd struct {
 	Duration      time.Duration `short:"d" default:"5s" env:"BENCH_DURATION" help:"Counted time of a run."`
 	CountDuration time.Duration `default:"2s" env:"BENCH_COUNT_DURATION" help:"Time of the run whose write calls are counted."`
 	Hold          time.Duration `default:"20s" env:"BENCH_HOLD" help:"Wait before memory is read."`
-	Quick         bool          `env:"BENCH_QUICK" help:"One round of 2 s, two pairs, a hold of 5 s."`
+	Quick         bool          `env:"BENCH_QUICK" help:"One round of 2 s, two pairs, a hold of 12 s."`
 	Scale         int           `default:"1" placeholder:"N" env:"BENCH_SCALE" help:"Divide sockets and rates by N, to see that everything runs; the numbers say nothing then."`
 	ServerCPU     int           `name:"server-cpu" default:"0" env:"BENCH_SERVER_CPU" help:"Core of the server."`
 	LoadCPU       int           `name:"load-cpu" default:"1" env:"BENCH_LOAD_CPU" help:"Core of the load."`
@@ -65,7 +65,7 @@ func (c *benchCmd) Run(ctx context.Context) (err error) {
 		Counter: c.Counter, Only: c.Only, Scale: c.Scale, Dir: dir, Log: os.Stderr,
 	}
 	if c.Quick {
-		o.Rounds, o.Pairs, o.Duration, o.CountDuration, o.Hold = 1, 2, 2*time.Second, time.Second, 5*time.Second
+		o.Rounds, o.Pairs, o.Duration, o.CountDuration, o.Hold = 1, 2, 2*time.Second, time.Second, 12*time.Second
 	}
 	r := bench.Report{Started: time.Now(), Machine: bench.ThisMachine(), Rounds: o.Rounds, Pairs: o.Pairs, Duration: o.Duration.Seconds()}
 	r.Lines, err = bench.Run(ctx, o)
