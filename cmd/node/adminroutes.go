@@ -10,5 +10,8 @@ import (
 // are served from when the node is started, which may be before n.edge is set:
 // it is e.
 func (n *node) adminRoutes(_ *edge.Node) map[string]http.Handler {
-	return map[string]http.Handler{}
+	return map[string]http.Handler{
+		"GET /log-level": http.HandlerFunc(n.serveLevel),
+		"PUT /log-level": http.HandlerFunc(n.takeLevel),
+	}
 }

@@ -21,6 +21,8 @@ type cli struct {
 	Token   tokenCmd   `cmd:"" help:"make a token for trying out"`
 	Health  healthCmd  `cmd:"" help:"ask the node of this machine how it is"`
 	Version versionCmd `cmd:"" help:"say what was built"`
+
+	LogLevel logLevelCmd `cmd:"" help:"say or set how much the node of this machine logs"`
 }
 
 type nodeCmd struct{ config.Node }
@@ -139,5 +141,6 @@ func (c *cli) Check(command string, report config.Report) {
 		checkAccess(&c.Run.Access, report)
 		checkCallouts(&c.Run.Callouts, report)
 		checkTLS(&c.Run.Transport, report)
+		checkLogFile(&c.Run.Node, report)
 	}
 }

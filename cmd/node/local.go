@@ -33,6 +33,9 @@ type localAnswer struct {
 	body   []byte
 }
 
+// localTimeout is how long a command waits that has no option for it.
+const localTimeout = 5 * time.Second
+
 // maxLocalAnswer is more than any answer to a command has.
 const maxLocalAnswer = 1 << 20
 

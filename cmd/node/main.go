@@ -79,6 +79,8 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		err = c.Token.run(time.Now(), out)
 	case "health":
 		return c.Health.run(ctx, out)
+	case "log-level":
+		err = c.LogLevel.run(ctx, out)
 	case "version":
 		err = printVersion(stdout)
 	default:

@@ -25,30 +25,28 @@ const (
 func runNode(ctx context.Context, c *cli, out output) error {
 	c.Run.ApplyDev()
 	logging := logOptions(c, out)
-	log, err := obs.New(logging)
+	logs, err := obs.New(logging)
 	if err != nil {
 		return err
 	}
+	defer logs.Close() //nolint:errcheck // nobody is left to be told
+	log := logs.Logger
 	obs.TakeStandard(log)
+	defer reopenOnHangup(logs, out)()
 	if err := probePorts(ctx, c); err != nil {
-		return err
+		return alsoInFile(logs, err)
 	}
 	limitMemory(log)
-	if c.Run.InsecureUIDParam != "" {
-		log.Warn().Str("param", c.Run.InsecureUIDParam).Msg("user ids are taken from the query, anybody can be anybody")
+	for _, w := range warnings(c) {
+		log.Warn().Str(w.key, w.value).Msg(w.text)
 	}
 
-	if !c.Run.Listen.Loopback() && !c.Run.Restricted() && !c.Run.Asks() && !c.Run.WantsCertificates() {
-		log.Warn().Str("addr", string(c.Run.Listen)).
-			Msg("anybody from the network may connect, subscribe, publish and send events, set --token-required, --channel-rules and --event-rules")
-	}
-
-	n := node{cli: c, log: log}
+	n := node{cli: c, log: log, logs: logs}
 	started, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not there after %v", startTimeout))
 	err = n.start(started)
 	cancel()
 	if err != nil {
-		return errors.Join(err, n.stop())
+		return alsoInFile(logs, errors.Join(err, n.stop()))
 	}
 	if err := n.greet(out.stdout); err != nil {
 		return errors.Join(fmt.Errorf("print the addresses: %w", err), n.stop())
@@ -66,20 +64,12 @@ func runNode(ctx context.Context, c *cli, out output) error {
 	return nil
 }
 
-// logOptions says how the node logs.
-func logOptions(c *cli, out output) obs.Options {
-	format := obs.Format(c.Run.LogFormat)
-	if c.Run.Dev && format == obs.Auto {
-		format = obs.Console
-	}
-	return obs.Options{Writer: out.stderr, Format: format, Level: c.Run.LogLevel}
-}
-
 // node is what runs, in the order it was started.
 type node struct {
 	// Fixed after start.
 	cli  *cli
 	log  zerolog.Logger
+	logs *obs.Log
 	nats *natsd.Server // nil with --nats-url
 	edge *edge.Node
 }
@@ -94,12 +84,7 @@ func (n *node) start(ctx context.Context) error {
 		}
 		n.nats = nats
 		b.InProcess = nats
-		if s.NATSUser == "" && s.NATSToken == "" && !o.NATSListen.Loopback() {
-			n.log.Warn().Stringer("addr", nats.Addr()).Msg("nats takes anybody from the network, set --nats-user and --nats-password")
-		}
-	}
-	if !o.AdminListen.Loopback() {
-		n.log.Warn().Str("addr", string(o.AdminListen)).Msg("statistics and profiling are open to the network")
+		n.logs.Level.Follow(func(l zerolog.Level) { nats.SetDebug(l <= zerolog.DebugLevel) })
 	}
 	eo := edgeOptions(o, b, &n.log)
 	eo.AdminRoutes = n.adminRoutes

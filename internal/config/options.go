@@ -97,7 +97,11 @@ type Node struct {
 	Transport
 
 	LogFormat string `name:"log-format" default:"auto" oneof:"auto,console,json" placeholder:"FORMAT" help:"auto, console or json." more:"auto is console on a terminal and under --dev, json elsewhere." group:"General"`
-	LogLevel  string `name:"log-level" default:"info" oneof:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error." group:"General"`
+	LogLevel  string `name:"log-level" default:"info" oneof:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error." more:"hoshi log-level changes it while the node runs." group:"General"`
+
+	LogFile     string `name:"log-file" placeholder:"PATH" help:"Write the log to this file, not to standard error." more:"As JSON unless --log-format is console. Errors of the start are on standard error too." group:"General" tune:""`
+	LogFileSize Size   `name:"log-file-size" default:"100MiB" min:"1MiB" max:"100GiB" step:"1MiB" placeholder:"SIZE" help:"Size at which the file is renamed, and a new one begun." group:"General" tune:""`
+	LogFileKeep int    `name:"log-file-keep" default:"5" min:"1" max:"1000" placeholder:"N" help:"Renamed files that are kept; older ones are removed." group:"General" tune:""`
 
 	Loops  int    `name:"loops" default:"0" min:"0" max:"1024" placeholder:"N" help:"Event loops; 0 is one for each core." group:"Machine" tune:""`
 	Poller string `name:"poller" default:"auto" oneof:"auto,portable" placeholder:"KIND" help:"auto (epoll on Linux) or portable (a goroutine for each connection)." group:"Machine" tune:""`

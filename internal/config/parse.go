@@ -266,7 +266,11 @@ func usage(node *kong.Node) string {
 		b.WriteString(" ...")
 	}
 	for _, p := range node.Positional {
-		b.WriteString(" " + strings.ToUpper(p.Name))
+		name := strings.ToUpper(p.Name)
+		if !p.Required {
+			name = "[" + name + "]"
+		}
+		b.WriteString(" " + name)
 	}
 	return b.String()
 }

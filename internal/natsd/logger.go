@@ -12,6 +12,9 @@ import (
 type logger struct{ l *zerolog.Logger }
 
 func (l logger) log(e *zerolog.Event, format string, v []any) {
+	if !e.Enabled() {
+		return
+	}
 	e.Str("component", "natsd").Str("text", fmt.Sprintf(format, v...)).Msg("nats-server")
 }
 

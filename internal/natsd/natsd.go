@@ -15,8 +15,13 @@ import (
 // concurrent use.
 type Server struct {
 	// Fixed after Start.
-	s *server.Server
+	s   *server.Server
+	log logger
 }
+
+// SetDebug says whether the server makes its debug lines, at first whether the
+// logger of the options takes them. Its notices are made in any case.
+func (s *Server) SetDebug(on bool) { s.s.SetLoggerV2(s.log, on, false, false) }
 
 // Start checks the options, probes the ports and starts a server. It returns
 // when the server takes connections and, with routes, when the cluster has been
@@ -33,13 +38,13 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configure nats-server: %w", err)
 	}
-	s.SetLoggerV2(logger{o.Logger}, o.Logger.GetLevel() <= zerolog.DebugLevel, false, false)
+	srv := &Server{s: s, log: logger{o.Logger}}
+	srv.SetDebug(max(o.Logger.GetLevel(), zerolog.GlobalLevel()) <= zerolog.DebugLevel)
 	s.Start()
 	if !s.ReadyForConnections(o.ReadyWait) {
 		stop(s)
 		return nil, fmt.Errorf("start nats-server: not ready after %v", o.ReadyWait)
 	}
-	srv := &Server{s: s}
 	if len(so.Routes) > 0 {
 		if err := srv.waitRoutes(ctx, o.RouteWait); err != nil {
 			stop(s)

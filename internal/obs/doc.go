@@ -1,8 +1,10 @@
 // Package obs sets up what lets people observe a node: for now its log.
 //
-// [New] makes the one zerolog.Logger of a process, which is then passed on; no
-// package logs through a global. [TakeStandard] leads what dependencies write
-// through log and log/slog into it.
+// [New] makes the one [Log] of a process, whose zerolog.Logger is then passed on;
+// no package logs through a global. [TakeStandard] leads what dependencies write
+// through log and log/slog into it. Its [Level] may change while the process runs,
+// and its lines may go to a [File] that is rotated by size.
 //
-// Nothing here starts a goroutine. Start reading in log.go.
+// A Level has a timer while it is to go back by itself, and a File a goroutine
+// that removes old files; both end with Log.Close. Start reading in log.go.
 package obs

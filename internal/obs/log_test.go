@@ -10,8 +10,27 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
+
 	"github.com/hoshi-ws/hoshi/internal/obs"
 )
+
+// open makes a log that ends with the test, and with it the process's level.
+func open(t *testing.T, o obs.Options) *obs.Log {
+	t.Helper()
+	before := zerolog.GlobalLevel()
+	l, err := obs.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		zerolog.SetGlobalLevel(before)
+	})
+	return l
+}
 
 func TestFormats(t *testing.T) {
 	for _, tt := range []struct {
@@ -26,10 +45,7 @@ func TestFormats(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			l, err := obs.New(obs.Options{Writer: &out, Format: tt.format})
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := open(t, obs.Options{Writer: &out, Format: tt.format})
 			l.Debug().Msg("not at this level")
 			l.Info().Int("n", 1).Msg("node is up")
 			if !regexp.MustCompile(tt.want).MatchString(out.String()) {
@@ -42,10 +58,7 @@ func TestFormats(t *testing.T) {
 func TestLevels(t *testing.T) {
 	for level, want := range map[string]int{"debug": 4, "info": 3, "": 3, "warn": 2, "error": 1} {
 		var out bytes.Buffer
-		l, err := obs.New(obs.Options{Writer: &out, Format: obs.JSON, Level: level})
-		if err != nil {
-			t.Fatal(err)
-		}
+		l := open(t, obs.Options{Writer: &out, Format: obs.JSON, Level: level})
 		l.Debug().Msg("d")
 		l.Info().Msg("i")
 		l.Warn().Msg("w")
@@ -57,7 +70,7 @@ func TestLevels(t *testing.T) {
 }
 
 func TestWrongOptions(t *testing.T) {
-	for _, o := range []obs.Options{{Level: "loud"}, {Format: "xml"}} {
+	for _, o := range []obs.Options{{Level: "loud"}, {Level: "trace"}, {Format: "xml"}, {File: obs.FileOptions{Path: "a", Size: 7}}, {File: obs.FileOptions{Path: "a", Keep: -1}}} {
 		if _, err := obs.New(o); err == nil {
 			t.Errorf("%+v was taken", o)
 		}
@@ -79,15 +92,12 @@ func TestTakeStandard(t *testing.T) {
 	old, flags, out := slog.Default(), log.Flags(), log.Writer()
 	defer func() {
 		slog.SetDefault(old)
+		slog.SetLogLoggerLevel(slog.LevelInfo)
 		log.SetFlags(flags)
 		log.SetOutput(out)
 	}()
 	var buf bytes.Buffer
-	l, err := obs.New(obs.Options{Writer: &buf, Format: obs.JSON})
-	if err != nil {
-		t.Fatal(err)
-	}
-	obs.TakeStandard(l)
+	obs.TakeStandard(open(t, obs.Options{Writer: &buf, Format: obs.JSON}).Logger)
 	slog.Warn("from slog", "n", 2)
 	log.Printf("from %s", "log")
 	for i, line := range bytes.Split(bytes.TrimSpace(buf.Bytes()), []byte("\n")) {
@@ -95,7 +105,7 @@ func TestTakeStandard(t *testing.T) {
 		if err := json.Unmarshal(line, &got); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		if want := []string{"from slog", "from log"}[i]; got["message"] != want || got["component"] != "std" {
+		if want := []string{"from slog", "from log"}[i]; got["message"] != want || got["component"] != "std" || got["level"] != "warn" {
 			t.Errorf("got %s, want %q", line, want)
 		}
 	}
