@@ -258,6 +258,7 @@ func (l *loop) closed(c *Conn, info CloseInfo) {
 	}
 	c.flags &^= flagAccepted
 	l.n.closed[info.Reason]++
+	l.n.codes[codeOf(info.Code)]++
 	l.n.open--
 	l.n.discarded += uint64(info.Discarded)
 	l.n.unsent += uint64(info.Unsent)

@@ -22,7 +22,10 @@ func (e *sockEvents) OnHangup(err error) {
 }
 
 // OnWritable implements poller.Handler.
-func (e *sockEvents) OnWritable() { e.loop.flush((*Conn)(e), true) }
+func (e *sockEvents) OnWritable() {
+	e.loop.n.at = e.loop.clockOf(e.loop.p.Now())
+	e.loop.flush((*Conn)(e), true)
+}
 
 // OnTimer implements poller.Handler.
 func (e *sockEvents) OnTimer() { (*Conn)(e).onTimer() }

@@ -154,7 +154,9 @@ func JoinText(_ *Conn, parts []*Frame) *Frame {
 func (q *Queue) BeginWrite() (held int, out []*Frame) {
 	q.c.mu.Lock()
 	defer q.c.mu.Unlock()
-	q.snap, _, _, q.parts = q.c.mu.peekLocked(q.snap[:0])
+	var kinds uint8
+	q.snap, _, _, kinds = q.c.mu.peekLocked(q.snap[:0])
+	q.parts = kinds&framePart != 0
 	q.c.mu.bits |= queueWriting
 	l := q.c.loop
 	l.writing = len(q.snap)
@@ -326,3 +328,9 @@ func (s *Server) Spends() (n int) {
 
 // KeepAlive has c look for signs of life, as its timer does. Loop only.
 func KeepAlive(c *Conn) { c.keepAlive() }
+
+// CloseCodes are the names under which close codes are counted.
+func CloseCodes() []string { return codeNames[:] }
+
+// CloseCodeName is that of one of them.
+func CloseCodeName(code uint16) string { return codeNames[codeOf(code)] }

@@ -23,8 +23,10 @@ func (l *loop) flush(c *Conn, writable bool) {
 		}
 		var size int
 		var vector, parts bool
-		l.snap, size, vector, parts = c.mu.peekLocked(l.snap[:0])
-		off := int(c.mu.off)
+		var kinds uint8
+		l.snap, size, vector, kinds = c.mu.peekLocked(l.snap[:0])
+		parts = kinds&framePart != 0
+		off, bytes := int(c.mu.off), c.mu.bytes
 		if count = c.mu.count; count == 0 {
 			c.mu.bits &^= queueScheduled
 			more = false
@@ -41,6 +43,10 @@ func (l *loop) flush(c *Conn, writable bool) {
 		}
 		if idle {
 			return // OnWritable is due
+		}
+		if round == 0 {
+			l.n.queueDepth.Observe(int64(count))
+			l.n.queueBytes.Observe(int64(bytes))
 		}
 		out := l.snap
 		if parts {
@@ -77,6 +83,9 @@ func (l *loop) flush(c *Conn, writable bool) {
 		}
 		c.mu.Unlock()
 		l.n.framesOut += uint64(frames)
+		if l.n.writeMessages.Observe(int64(len(l.snap))); frames > 0 {
+			l.written(kinds, frames, n+off, mapped)
+		}
 		if notice {
 			l.hasTold(c)
 		}

@@ -16,6 +16,7 @@ const (
 	frameNotice                          // of drops
 	framePart                            // leaves only joined with its neighbours
 	frameJoined                          // made of parts, and begun to leave
+	frameTimed                           // published is set
 )
 
 // Frame is an encoded server frame, or a part of one that is yet to be made (NewPart). It is immutable, so any number
@@ -27,10 +28,24 @@ type Frame struct {
 	wait   uint16                 // milliseconds that it may wait for others
 	group  uint8                  // of connections, for Broadcast; in a joined one: how many messages were joined
 	bits   uint8
+
+	// Of Stamp, by Server.Clock: when it was made, 0 where that does not matter, and with frameTimed when the message was
+	// published.
+	made, published int64
 }
 
-// freeze returns p, which must never be changed again, as what a Frame holds: without its capacity there is room for
-// packed in 32 bytes.
+// Stamp notes, for Stats, when a delivery came to the server, by Server.Clock, and where it is known for how long the
+// message had been on its way by then (else negative), in nanoseconds. Before f is queued anywhere.
+func (f *Frame) Stamp(made, age int64) {
+	f.made = made
+	if age >= 0 {
+		f.published = made - age
+		f.bits |= frameTimed
+	}
+}
+
+// freeze returns p, which must never be changed again, as what a Frame holds: without its capacity it
+// takes 48 bytes.
 func freeze(p []byte) string { return unsafe.String(unsafe.SliceData(p), len(p)) }
 
 // view returns s as what system calls and readers take, which must not be changed.

@@ -82,16 +82,25 @@ func (q *queue) advanceJoinedLocked(n int, out []*Frame, stands []uint8) (frames
 		}
 		var kinds uint8
 		var messages uint32
+		var made, published int64 // of the oldest that says so
 		for range max(stands[i], 1) {
 			p := q.popLocked()
+			if p.bits&frameTimed > kinds&frameTimed {
+				published = p.published
+			}
+			if made == 0 {
+				made = p.made
+			}
 			kinds |= p.bits
 			messages += p.messages()
 		}
 		if n < left {
 			q.unshiftLocked(&Frame{
-				wire:  f.wire,
-				group: uint8(messages),
-				bits:  uint8(Disconnect) | frameJoined | kinds&frameNotice,
+				wire:      f.wire,
+				group:     uint8(messages),
+				bits:      uint8(Disconnect) | frameJoined | kinds&(frameNotice|frameTimed),
+				made:      made,
+				published: published,
 			})
 			q.off = uint32(n)
 			break

@@ -188,6 +188,7 @@ func (l *loop) onTurn() {
 	l.current = nil
 	l.enlist()
 	gathering := l.gathering()
+	flushing := !gathering && len(l.dirty) > 0
 	if !gathering {
 		l.flushAll()
 		l.tellWaiters()
@@ -207,6 +208,7 @@ func (l *loop) onTurn() {
 		l.emptied = true
 		l.srv.empty.Done()
 	}
+	l.endTurn(flushing)
 	l.n.publish(&l.srv.totals)
 }
 
@@ -265,8 +267,11 @@ func (l *loop) flushAll() {
 		return
 	}
 	calls, frames := l.n.writeCalls, l.n.framesOut+l.n.joined
-	begin := time.Now()
+	begin := l.readClock()
 	for l.dirtyAt < len(l.dirty) {
+		if l.dirtyAt%clockFlushes == clockFlushes-1 {
+			l.readClock()
+		}
 		c := l.dirty[l.dirtyAt]
 		l.dirty[l.dirtyAt] = nil // keeps nobody alive
 		l.dirtyAt++
@@ -285,7 +290,7 @@ func (l *loop) flushAll() {
 	if cap(l.dirty) > 1<<14 {
 		l.dirty = slices.Clip(l.dirty[:0:0])
 	}
-	l.gather(time.Since(begin), l.n.writeCalls-calls, l.n.framesOut+l.n.joined-frames)
+	l.gather(time.Duration(l.readClock()-begin), l.n.writeCalls-calls, l.n.framesOut+l.n.joined-frames)
 }
 
 // gather puts the next flush off after one that averaged two or more frames a call, for a quarter of what it took,

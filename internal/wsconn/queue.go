@@ -108,9 +108,9 @@ func (q *queue) popLocked() *Frame {
 }
 
 // peekLocked appends the oldest frames to dst: at most maxFrames, and no more bytes than limit, except that there is
-// always one. A frame of large bytes or more lifts the limit to vectorBytes, since it will not be copied. It reports
-// whether there are parts among them.
-func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector, parts bool) {
+// always one. A frame of large bytes or more lifts the limit to vectorBytes, since it will not be copied. kinds are
+// the bits that any of them has.
+func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector bool, kinds uint8) {
 	limit := joinBytes
 	add := func(f *Frame) bool {
 		n := len(f.wire)
@@ -122,11 +122,11 @@ func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector, par
 		}
 		dst = append(dst, f)
 		size += n
-		parts = parts || f.bits&framePart != 0
+		kinds |= f.bits
 		return true
 	}
 	if q.one != nil && !add(q.one) || q.tail == nil {
-		return dst, size, vector, parts
+		return dst, size, vector, kinds
 	}
 	for c, i := q.tail.next, q.r; ; c, i = c.next, 0 {
 		end := uint8(chunkFrames)
@@ -135,11 +135,11 @@ func (q *queue) peekLocked(dst []*Frame) (frames []*Frame, size int, vector, par
 		}
 		for ; i < end; i++ {
 			if !add(c.frames[i]) {
-				return dst, size, vector, parts
+				return dst, size, vector, kinds
 			}
 		}
 		if c == q.tail {
-			return dst, size, vector, parts
+			return dst, size, vector, kinds
 		}
 	}
 }

@@ -187,9 +187,11 @@ func New(o Options) (*Server, error) {
 		done:  make(chan struct{}),
 		gate:  newGate(&o),
 	}
+	s.totals.measures = newMeasures()
 	s.maxMessage.Store(int64(o.MaxMessage))
 	for i := range o.Loops {
 		l := &loop{srv: s, index: i, heads: map[*Conn]limit.Place{}, maxFrames: uint32(o.QueueMessages), maxBytes: uint32(o.QueueBytes)}
+		l.n.measuring = newMeasuring()
 		l.p, err = poller.New(poller.Options{
 			Portable: o.Portable,
 			OnTurn:   l.onTurn,

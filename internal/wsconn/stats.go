@@ -3,6 +3,7 @@ package wsconn
 import (
 	"sync/atomic"
 
+	"github.com/hoshi-ws/hoshi/internal/histogram"
 	"github.com/hoshi-ws/hoshi/internal/poller"
 	"github.com/hoshi-ws/hoshi/internal/proxyproto"
 	"github.com/hoshi-ws/hoshi/internal/wsconn/handshake"
@@ -56,6 +57,18 @@ type Stats struct {
 	AcceptErrors uint64            `json:"accept_errors"`
 	AcceptShed   uint64            `json:"accept_shed"` // connections closed at once because no descriptor was left
 	Panics       uint64            `json:"panics"`      // recovered
+
+	ClosedCodes map[string]uint64 `json:"closed_codes"` // accepted connections, by close code; "other" for those of no standard
+
+	// How long what is delivered (Frame.Stamp) took until the system had it: of each write call the oldest, since it came
+	// to the server, and all of which it is known, since they were published.
+	DeliverySeconds  histogram.Snapshot `json:"delivery_seconds"`
+	PublishedSeconds histogram.Snapshot `json:"published_seconds"`
+
+	TurnSeconds   histogram.Snapshot `json:"turn_seconds"`   // how long a turn of a loop took, from when events had come
+	WriteMessages histogram.Snapshot `json:"write_messages"` // that a write call was given
+	QueueMessages histogram.Snapshot `json:"queue_messages"` // that waited for a connection when it began to be flushed
+	QueueBytes    histogram.Snapshot `json:"queue_bytes"`    // the same
 }
 
 // counters are a loop's own, and published once each turn.
@@ -67,6 +80,8 @@ type counters struct {
 	joined          uint64 // parts beyond one for each frame made of them; for gather alone
 	refused         [refusedCount]uint64
 	closed          [closeReasons]uint64
+	codes           [closeCodes]uint64
+	measuring
 }
 
 // totals are the sums of all loops.
@@ -78,7 +93,9 @@ type totals struct {
 	shed                  [shedCount]atomic.Uint64
 	refused               [refusedCount]atomic.Uint64
 	closed                [closeReasons]atomic.Uint64
+	codes                 [closeCodes]atomic.Uint64
 	dropped               [droppedCount]atomic.Uint64 // counted at once: whoever drops may be on any goroutine
+	measures
 }
 
 // publish moves what has been counted to t.
@@ -136,6 +153,13 @@ func (n *counters) publish(t *totals) {
 			n.closed[i] = 0
 		}
 	}
+	for i, v := range n.codes {
+		if v != 0 {
+			t.codes[i].Add(v)
+			n.codes[i] = 0
+		}
+	}
+	n.measuring.publish(&t.measures)
 }
 
 func refusedName(i int) string {
@@ -195,6 +219,13 @@ func (s *Server) Stats() Stats {
 		AcceptErrors: t.acceptErrors.Load(),
 		AcceptShed:   t.acceptShed.Load(),
 		Panics:       t.panics.Load(),
+		ClosedCodes:  make(map[string]uint64),
+	}
+	t.measures.fill(&st)
+	for i := range t.codes {
+		if v := t.codes[i].Load(); v != 0 {
+			st.ClosedCodes[codeNames[i]] = v
+		}
 	}
 	for i := range t.shed {
 		if v := t.shed[i].Load(); v != 0 {

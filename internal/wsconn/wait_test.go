@@ -305,7 +305,7 @@ func TestManyWait(t *testing.T) {
 
 // TestWaitingDoesNotAllocate, and neither a Conn nor a Frame has grown for it.
 func TestWaitingDoesNotAllocate(t *testing.T) {
-	if wsconn.ConnSize > 112 || wsconn.FrameSize > 32 {
+	if wsconn.ConnSize > 112 || wsconn.FrameSize > 48 {
 		t.Errorf("Conn is %d bytes, Frame %d", wsconn.ConnSize, wsconn.FrameSize)
 	}
 	q := wsconn.NewQueue()

@@ -323,6 +323,7 @@ func (n *Node) Stats() Stats {
 	if id := cs.serverID.Load(); id != nil {
 		s.ServerID = *id
 	}
+	n.measure(&s)
 	s.PublishQueueMessages, s.PublishQueueBytes = n.pub.queued()
 	s.Dropped = map[string]uint64{"bad-heartbeat": cs.badBeats.Load()}
 	for _, sh := range n.shards {
