@@ -88,7 +88,7 @@ var foreign = map[string][]string{
 	"github.com/rs/zerolog":                   {"..."},
 	"github.com/DeRuina/timberjack":           {"internal/obs"},
 	"golang.org/x/sync":                       {"..."},
-	"golang.org/x/sys/unix":                   {"internal/poller", "internal/wsconn", "cmd/loadgen/..."},
+	"golang.org/x/sys/unix":                   {"internal/poller", "internal/wsconn", "cmd/loadgen/...", "cmd/node/..."},
 	"github.com/KimMachineGun/automemlimit":   {"cmd/node/..."},
 	"github.com/HdrHistogram/hdrhistogram-go": {"cmd/loadgen/..."},
 	"github.com/schollz/progressbar/v3":       {"cmd/loadgen/..."},

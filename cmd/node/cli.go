@@ -12,15 +12,19 @@ type cli struct {
 	config.Help
 	config.Shared
 
-	Run     nodeCmd    `cmd:"" hidden:"" default:"withargs"`
-	Pub     pubCmd     `cmd:"" help:"push to clients"`
-	Ask     askCmd     `cmd:"" help:"ask clients, and print what they answer"`
-	Kick    kickCmd    `cmd:"" help:"close connections"`
-	Revoke  revokeCmd  `cmd:"" help:"take trust back from a user, a token, or everybody"`
-	Tap     tapCmd     `cmd:"" help:"print what passes on NATS, decoded"`
-	Token   tokenCmd   `cmd:"" help:"make a token for trying out"`
-	Health  healthCmd  `cmd:"" help:"ask the node of this machine how it is"`
-	Version versionCmd `cmd:"" help:"say what was built"`
+	Run      nodeCmd     `cmd:"" hidden:"" default:"withargs"`
+	Pub      pubCmd      `cmd:"" help:"push to clients"`
+	Ask      askCmd      `cmd:"" help:"ask clients, and print what they answer"`
+	Kick     kickCmd     `cmd:"" help:"close connections"`
+	Revoke   revokeCmd   `cmd:"" help:"take trust back from a user, a token, or everybody"`
+	Top      topCmd      `cmd:"" help:"show what all nodes do, live"`
+	Who      whoCmd      `cmd:"" help:"list the connections of a user"`
+	Channels channelsCmd `cmd:"" help:"list the channels with most subscribers"`
+	Trace    traceCmd    `cmd:"" help:"show what passes for a user, live"`
+	Tap      tapCmd      `cmd:"" help:"print what passes on NATS, decoded"`
+	Token    tokenCmd    `cmd:"" help:"make a token for trying out"`
+	Health   healthCmd   `cmd:"" help:"ask the node of this machine how it is"`
+	Version  versionCmd  `cmd:"" help:"say what was built"`
 
 	LogLevel logLevelCmd `cmd:"" help:"say or set how much the node of this machine logs"`
 }

@@ -73,6 +73,24 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		err = c.Revoke.Token.run(ctx, &c.Shared, time.Now(), out)
 	case "revoke all":
 		err = c.Revoke.All.run(ctx, &c.Shared, time.Now(), out)
+	case "top":
+		err = c.Top.run(ctx, &c.Shared, out)
+	case "who user":
+		err = c.Who.User.run(ctx, &c.Shared, out)
+	case "who conn":
+		err = c.Who.Conn.run(ctx, &c.Shared, out)
+	case "who client":
+		err = c.Who.Client.run(ctx, &c.Shared, out)
+	case "channels":
+		err = c.Channels.run(ctx, &c.Shared, out)
+	case "trace user":
+		err = c.Trace.User.run(ctx, &c.Shared, out)
+	case "trace conn":
+		err = c.Trace.Conn.run(ctx, &c.Shared, out)
+	case "trace client":
+		err = c.Trace.Client.run(ctx, &c.Shared, out)
+	case "trace chan":
+		err = c.Trace.Chan.run(ctx, &c.Shared, out)
 	case "tap":
 		err = c.Tap.run(ctx, &c.Shared, out)
 	case "token":

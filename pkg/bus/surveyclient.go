@@ -14,11 +14,11 @@ import (
 // Survey is what nodes have answered to a question.
 type Survey[T any] struct {
 	// Nodes are the answers, by node-id.
-	Nodes map[string]T
+	Nodes map[string]T `json:"nodes"`
 	// Silent are those that are there, and have not answered in time.
-	Silent []string
+	Silent []string `json:"silent,omitempty"`
 	// Refused are the keywords with which nodes have refused, by node-id.
-	Refused map[string]string
+	Refused map[string]string `json:"refused,omitempty"`
 }
 
 // SurveyTime is how long nodes are waited for, unless ctx ends before.

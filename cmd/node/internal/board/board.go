@@ -1,0 +1,201 @@
+package board
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+// goneFor is how long a node that has vanished is shown.
+const goneFor = 10 * time.Second
+
+// Board is what is known of nodes.
+type Board struct {
+	nodes map[string]*node
+	at    time.Time // of the last Update
+}
+
+// node is one of them, by its last two views.
+type node struct {
+	last, before bus.NodeView
+	seen         time.Time // of last
+	two          bool      // before is there
+	silent       bool      // it has not answered the last time
+}
+
+// Update takes what nodes have answered at that time. Silent are those that are there
+// and have not answered.
+func (b *Board) Update(now time.Time, views map[string]bus.NodeView, silent []string) {
+	if b.nodes == nil {
+		b.nodes = map[string]*node{}
+	}
+	b.at = now
+	for id, v := range views {
+		n := b.nodes[id]
+		if n == nil {
+			n = &node{}
+			b.nodes[id] = n
+		} else {
+			n.before, n.two = n.last, v.UptimeMS > n.last.UptimeMS
+		}
+		n.last, n.seen, n.silent = v, now, false
+	}
+	for _, id := range silent {
+		n := b.nodes[id]
+		if n == nil {
+			n = &node{seen: now}
+			n.last.Node = id
+			b.nodes[id] = n
+		}
+		n.silent = true
+	}
+	for id, n := range b.nodes {
+		if now.Sub(n.seen) > goneFor && !slices.Contains(silent, id) {
+			delete(b.nodes, id)
+		}
+	}
+}
+
+// Rates are what a node does in a second, or all nodes together. Known is false where
+// there are not two views yet.
+type Rates struct {
+	Known      bool    `json:"known"`
+	FramesIn   float64 `json:"frames_in"`
+	FramesOut  float64 `json:"frames_out"`
+	BytesIn    float64 `json:"bytes_in"`
+	BytesOut   float64 `json:"bytes_out"`
+	WriteCalls float64 `json:"write_calls"`
+	Dropped    float64 `json:"dropped"`
+	Overflows  float64 `json:"overflows"`
+	CPU        float64 `json:"cpu"` // processors
+}
+
+func (n *node) rates() (r Rates) {
+	if !n.two || n.silent {
+		return r
+	}
+	seconds := float64(n.last.UptimeMS-n.before.UptimeMS) / 1000
+	per := func(last, before uint64) float64 {
+		if last < before {
+			return 0
+		}
+		return float64(last-before) / seconds
+	}
+	l, p := &n.last, &n.before
+	return Rates{
+		Known:    true,
+		FramesIn: per(l.FramesIn, p.FramesIn), FramesOut: per(l.FramesOut, p.FramesOut),
+		BytesIn: per(l.BytesIn, p.BytesIn), BytesOut: per(l.BytesOut, p.BytesOut), WriteCalls: per(l.WriteCalls, p.WriteCalls),
+		Dropped: per(l.Dropped, p.Dropped), Overflows: per(l.Overflows+l.Stalled, p.Overflows+p.Stalled),
+		CPU: per(l.Process.CPUMS, p.Process.CPUMS) / 1000,
+	}
+}
+
+// state is a word for how a node is.
+func (n *node) state(at time.Time) string {
+	switch {
+	case n.silent:
+		return "silent"
+	case n.seen.Before(at):
+		return "gone"
+	case n.last.Draining:
+		return "drain"
+	case !n.last.Ready:
+		return "unready"
+	}
+	return "ready"
+}
+
+// sorted are the nodes in the order of their ids.
+func (b *Board) sorted() []*node {
+	return slices.SortedFunc(maps.Values(b.nodes), func(x, y *node) int { return cmp.Compare(x.last.Node, y.last.Node) })
+}
+
+// total is all nodes that have answered, as one.
+func (b *Board) total() *node {
+	sum := &node{seen: b.at, two: true}
+	sum.last.Ready = true
+	for _, n := range b.sorted() {
+		if n.state(b.at) == "gone" || n.silent {
+			continue
+		}
+		s, l := &sum.last, &n.last
+		s.Connections += l.Connections
+		s.Throttled += l.Throttled
+		s.Blocked += l.Blocked
+		s.NATS.PendingMessages += l.NATS.PendingMessages
+		s.Process.Goroutines += l.Process.Goroutines
+		s.Process.HeapBytes += l.Process.HeapBytes
+		s.Process.RSSBytes += l.Process.RSSBytes
+	}
+	return sum
+}
+
+// totalRates adds up those that are known.
+func (b *Board) totalRates() (r Rates) {
+	for _, n := range b.sorted() {
+		one := n.rates()
+		if n.state(b.at) == "gone" {
+			continue
+		}
+		r.Known = r.Known || one.Known
+		r.FramesIn += one.FramesIn
+		r.FramesOut += one.FramesOut
+		r.BytesIn += one.BytesIn
+		r.BytesOut += one.BytesOut
+		r.WriteCalls += one.WriteCalls
+		r.Dropped += one.Dropped
+		r.Overflows += one.Overflows
+		r.CPU += one.CPU
+	}
+	return r
+}
+
+// Report is the board for machines.
+type Report struct {
+	At    time.Time    `json:"at"`
+	Nodes []NodeReport `json:"nodes"`
+	Total Rates        `json:"total_per_second"`
+}
+
+// NodeReport is a node in it.
+type NodeReport struct {
+	State string `json:"state"` // ready, drain, unready, silent or gone
+	bus.NodeView
+	Rates Rates `json:"per_second"`
+}
+
+// Report returns the board for machines.
+func (b *Board) Report() Report {
+	r := Report{At: b.at.UTC(), Nodes: []NodeReport{}, Total: b.totalRates()}
+	for _, n := range b.sorted() {
+		r.Nodes = append(r.Nodes, NodeReport{n.state(b.at), n.last, n.rates()})
+	}
+	return r
+}
+
+// slowest are the connections of all nodes with most in their queues, and how many are
+// blocked.
+func (b *Board) slowest(most int) (list []slow, blocked int) {
+	for _, n := range b.sorted() {
+		if n.state(b.at) == "gone" || n.silent {
+			continue
+		}
+		blocked += n.last.Blocked
+		for _, s := range n.last.Slow {
+			list = append(list, slow{n.last.Node, s})
+		}
+	}
+	slices.SortStableFunc(list, func(x, y slow) int {
+		return cmp.Or(cmp.Compare(y.QueuedBytes, x.QueuedBytes), cmp.Compare(x.Conn, y.Conn))
+	})
+	return list[:min(most, len(list))], blocked
+}
+
+type slow struct {
+	node string
+	bus.SlowView
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/node/internal/board"
+	"github.com/hoshi-ws/hoshi/internal/config"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+type topCmd struct {
+	Every time.Duration `name:"every" default:"1s" placeholder:"DURATION" help:"How often nodes are asked, 200ms to 1m." meta:""`
+	Once  bool          `name:"once" help:"Print it once, as text. So does standard output that is no terminal." meta:""`
+	JSON  bool          `name:"json" help:"Print it once, as JSON." meta:""`
+}
+
+// Help implements kong.HelpProvider.
+func (topCmd) Help() string {
+	return `  hoshi top
+  hoshi top --once
+  hoshi top --json --every 5s
+
+Rates are of the last --every, so that printing once takes as long. SLOW are
+connections whose clients take nothing at the moment, CUT/s those that were closed
+for it, DROP/s deliveries that were dropped. Ctrl-C ends it.`
+}
+
+// Bounds of --every.
+const (
+	minEvery = 200 * time.Millisecond
+	maxEvery = time.Minute
+	// onceWidth is the width of what is printed as text.
+	onceWidth = 160
+)
+
+func (t *topCmd) run(ctx context.Context, s *config.Shared, out output) error {
+	if t.Every < minEvery || t.Every > maxEvery {
+		return fmt.Errorf("--every: %v cannot be: want %v to %v", t.Every, minEvery, maxEvery)
+	}
+	c, err := connect(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer c.Stop()
+	v := &topView{client: c, shared: s, every: t.Every, title: "hoshi top  " + printable(natsName(s))}
+	// The first answer comes before the screen is taken: what is wrong is said on the
+	// ordinary one.
+	if err := v.ask(ctx); err != nil {
+		return lookFault(s, bus.APIStats, err)
+	}
+	if !t.Once && !t.JSON {
+		if screen, ok := board.Open(out.stdout); ok {
+			defer screen.Close() // also after a panic
+			return v.show(ctx, screen)
+		}
+	}
+	if !wait(ctx, t.Every) {
+		return nil
+	}
+	if err := v.ask(ctx); err != nil {
+		return lookFault(s, bus.APIStats, err)
+	}
+	if t.JSON {
+		return printJSON(out.stdout, v.board.Report())
+	}
+	lines := v.board.Frame(v.title, onceWidth, 1000)
+	if _, err := io.WriteString(out.stdout, strings.Join(lines, "\n")+"\n"); err != nil {
+		return err
+	}
+	return missing(v.silent, v.refused)
+}
+
+// wait is false where ctx ends before.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// topView asks nodes again and again. It belongs to one goroutine.
+type topView struct {
+	client  *bus.Client
+	shared  *config.Shared
+	every   time.Duration
+	title   string
+	board   board.Board
+	silent  []string
+	refused map[string]string
+}
+
+// ask takes one round of answers. Who is late is silent, so that others are shown in
+// time.
+func (v *topView) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, max(v.every, time.Second))
+	defer cancel()
+	answer, err := v.client.Nodes(ctx, "", bus.StatsQuery{Slow: board.MaxSlow})
+	if err != nil {
+		return err
+	}
+	v.silent, v.refused = answer.Silent, answer.Refused
+	v.board.Update(time.Now(), answer.Nodes, answer.Silent)
+	return nil
+}
+
+// show draws until ctx ends. That nobody answers is shown, and may change.
+func (v *topView) show(ctx context.Context, screen *board.Screen) error {
+	tick := time.NewTicker(v.every)
+	defer tick.Stop()
+	title := v.title
+	for {
+		width, height := screen.Size()
+		lines := v.board.Frame(title, width, height)
+		if err := screen.Show(lines); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+		title = v.title
+		if err := v.ask(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			title = printable(oneLine(lookFault(v.shared, bus.APIStats, err).Error()))
+			v.board.Update(time.Now(), nil, nil)
+		}
+	}
+}
