@@ -1,0 +1,569 @@
+package compose
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// insideName is set where TestUp runs in namespaces of its own.
+const insideName = "HOSHI_CHECK_INSIDE"
+
+// notRun is what nobody here can run.
+var notRun = []string{"grafana"}
+
+// published is where the page is, on this machine.
+const published = "127.0.0.1:8080"
+
+// TestUp is `docker compose up`, a look at everything, the drain of a node, and
+// `docker compose down`. It needs root.
+func TestUp(t *testing.T) {
+	if os.Getenv(insideName) == "" {
+		enter(t)
+		return
+	}
+	for _, args := range [][3]string{{"", "/", ""}, {"proc", "/proc", "proc"}, {"tmpfs", "/run/netns", "tmpfs"}} {
+		if args[0] == "" { // what is mounted here is nobody else's concern
+			if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.MkdirAll(args[1], 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := mount(args[0], args[1], args[2], 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u := newSystem(t)
+	began := time.Now()
+	step := func(name string, fn func()) {
+		fn()
+		if t.Failed() {
+			t.FailNow()
+		}
+		t.Logf("%6.1f s: %s", time.Since(began).Seconds(), name)
+	}
+	step("up: every service but "+strings.Join(notRun, ", ")+" is healthy", u.up)
+	step("each is as hardened as the file says", u.hardened)
+	step("NATS servers know each other, nodes are ready", u.clustered)
+	step("the page is there", u.page)
+	step("two pages on different nodes hear each other and the backend", u.talk)
+	step("Prometheus has all targets and rules, and no alert", u.watched)
+	step("a node is drained and comes back, and nobody is refused", u.drain)
+	step("down: everything ends in its time", u.down)
+}
+
+// enter runs the test anew in namespaces of its own, where it is the first process: all
+// that it starts ends with it.
+func enter(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("this test needs root: run scripts/deploy-test.sh, which knows how to")
+	}
+	for _, program := range []string{"ip", "busybox", "haproxy", "prometheus", "promtool"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Fatalf("%v: run scripts/setup.sh", err)
+		}
+	}
+	files, err := filepath.Abs(builtBy(t, map[string]string{"VERSION": "", "COMMIT": ""}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := filepath.Join(files, "nats-server")
+	if _, err := os.Stat(server); err != nil {
+		build := exec.CommandContext(t.Context(), "go", "build", "-C", root, "-o", server, "github.com/nats-io/nats-server/v2")
+		if text, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUp$", "-test.v")
+	cmd.Env = append(os.Environ(), insideName+"="+files)
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL,
+	}
+	out, err := cmd.CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// system is everything that runs.
+type system struct {
+	t     *testing.T
+	e     *engine
+	order []string // in which services were started
+	runs  map[string]*container
+}
+
+func newSystem(t *testing.T) *system {
+	p := loadOurs(t)
+	files := os.Getenv(insideName)
+	e := &engine{p: p, files: files, images: map[string]image{}, vols: map[string]string{}, dir: t.TempDir()}
+	r := readDockerfile(t, nil)
+	for _, target := range []string{"hoshi", "example"} {
+		im, err := r.stage(target).image()
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.images[target] = im
+	}
+	if err := os.Chmod(e.dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := mount("tmpfs", e.dir, "tmpfs", 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(e.dir, unix.MNT_DETACH) })
+	// What images of others have: the server, and the wget of their busybox.
+	e.tools = filepath.Join(e.dir, "tools")
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		copyFile(filepath.Join(files, "nats-server"), filepath.Join(e.tools, "nats-server")),
+		copyFile(busybox, filepath.Join(e.tools, "wget")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	if e.w, err = newWiring(p); err != nil {
+		t.Fatal(err)
+	}
+	return &system{t: t, e: e, runs: map[string]*container{}}
+}
+
+// up starts services when those are healthy that they depend on.
+func (u *system) up() {
+	var start func(name string)
+	start = func(name string) {
+		if u.runs[name] != nil {
+			return
+		}
+		for _, dep := range u.e.p.Services[name].GetDependencies() {
+			start(dep)
+		}
+		for _, dep := range u.e.p.Services[name].GetDependencies() {
+			u.runs[dep].healthy(u.t)
+		}
+		u.runs[name] = u.e.up(u.t, name)
+		u.order = append(u.order, name)
+	}
+	for _, name := range u.e.p.ServiceNames() {
+		if slices.Contains(notRun, name) {
+			continue
+		}
+		start(name)
+		u.e.w.publish(u.t, u.e.p.Services[name])
+	}
+	for _, c := range u.runs {
+		c.healthy(u.t)
+		if im := u.e.images[buildTarget(c)]; im.health != nil && !slices.Equal(im.health, c.s.HealthCheck.Test[1:]) {
+			u.t.Errorf("%s: the image checks health by %q, and the compose file by %q", c.s.Name, im.health, c.s.HealthCheck.Test)
+		}
+	}
+}
+
+func buildTarget(c *container) string {
+	if c.s.Build == nil {
+		return ""
+	}
+	return c.s.Build.Target
+}
+
+func (u *system) hardened() {
+	for name, c := range u.runs {
+		for key, want := range map[string]string{"CapEff": "0000000000000000", "CapBnd": "0000000000000000", "NoNewPrivs": "1"} {
+			if got := c.status(u.t, key); got != want {
+				u.t.Errorf("%s: %s is %s", name, key, got)
+			}
+		}
+		if uid := strings.Fields(c.status(u.t, "Uid")); uid[1] == "0" || uid[1] != fmt.Sprint(c.uid) {
+			u.t.Errorf("%s runs as %v", name, uid)
+		}
+	}
+}
+
+// get returns the body of an answer that is 200.
+func get(url string) ([]byte, error) {
+	web := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := web.Get(url)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<22))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %.200s", url, resp.Status, body)
+	}
+	return body, err
+}
+
+func getJSON(url string, v any) error {
+	body, err := get(url)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(body, v)
+}
+
+// eventually polls until there is no error.
+func (u *system) eventually(what string, fn func() error) {
+	u.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		err := fn()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			u.t.Fatalf("%s: not within %v: %v", what, patience, err)
+		}
+	}
+}
+
+var nodeNames = []string{"hoshi1", "hoshi2", "hoshi3"}
+
+func (u *system) clustered() {
+	for _, name := range []string{"nats1", "nats2", "nats3"} {
+		u.eventually("routes of "+name, func() error {
+			var z struct {
+				Name   string `json:"server_name"`
+				Routes []struct {
+					Remote string `json:"remote_name"`
+				}
+			}
+			if err := getJSON("http://"+u.e.w.addr(name, "bus")+":8222/routez", &z); err != nil {
+				return err
+			}
+			others := map[string]bool{}
+			for _, r := range z.Routes {
+				others[r.Remote] = true
+			}
+			if z.Name != name || len(others) != 2 || others[name] {
+				return fmt.Errorf("%s has routes to %v", z.Name, others)
+			}
+			return nil
+		})
+	}
+	for _, name := range nodeNames {
+		if _, err := get("http://" + u.e.w.addr(name, "watch") + ":8081/health/ready"); err != nil {
+			u.t.Error(err)
+		}
+	}
+	u.eventually("HAProxy has the nodes", func() error { return u.serves(nodeNames...) })
+}
+
+// serves says whether HAProxy gives new clients to exactly these nodes.
+func (u *system) serves(want ...string) error {
+	body, err := get("http://" + u.e.w.addr("balancer", "watch") + ":8404/metrics")
+	if err != nil {
+		return err
+	}
+	var up []string
+	for _, name := range nodeNames {
+		if strings.Contains(string(body), fmt.Sprintf(`haproxy_server_status{proxy="nodes",server=%q,state="UP"} 1`, name)) {
+			up = append(up, name)
+		}
+	}
+	if !slices.Equal(up, want) {
+		return fmt.Errorf("HAProxy gives clients to %q", up)
+	}
+	return nil
+}
+
+func (u *system) page() {
+	for path, want := range map[string]string{"/": "<title>Hoshi", "/app.js": "chsk/handshake", "/style.css": ".node"} {
+		body, err := get("http://" + published + path)
+		if err != nil || !strings.Contains(string(body), want) {
+			u.t.Errorf("%s: %v, %.100s", path, err, body)
+		}
+	}
+	if _, err := get("http://127.0.0.1:8404/stats"); err != nil {
+		u.t.Error(err)
+	}
+	// Who brings no token is not let in, and pages of others are not.
+	for header, want := range map[string]int{"X-Nothing: 1": http.StatusUnauthorized, "Origin: http://elsewhere.example": http.StatusForbidden} {
+		r, err := http.NewRequestWithContext(u.t.Context(), http.MethodGet, "http://"+published+"/chsk?client-id=x", nil)
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		name, value, _ := strings.Cut(header, ": ")
+		r.Header.Set(name, value)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			u.t.Errorf("%s: %s, want %d", header, resp.Status, want)
+		}
+	}
+	// Whom a node refuses is the client, which here has the address of the bridge, and
+	// not the balancer.
+	seen := fmt.Sprintf(`"address":%q`, u.e.w.nets["clients"].prefix.Addr().Next())
+	u.eventually("the client's address in a node's log", func() error {
+		for _, name := range nodeNames {
+			if strings.Contains(u.runs[name].output(), seen) {
+				return nil
+			}
+		}
+		return fmt.Errorf("no node has said %s", seen)
+	})
+}
+
+// talk: what one says on one node is heard on another, and so is what the backend
+// pushes.
+func (u *system) talk() {
+	alice, err := open(published, "alice")
+	if err != nil {
+		u.t.Fatal(err)
+	}
+	defer alice.conn.Close()
+	bob := alice
+	for range 10 {
+		if bob, err = open(published, "bob"); err != nil {
+			u.t.Fatal(err)
+		}
+		defer bob.conn.Close()
+		if bob.node != alice.node {
+			break
+		}
+	}
+	if bob.node == alice.node {
+		u.t.Fatalf("eleven pages, and all on node %s", bob.node)
+	}
+	if alice.uid != "alice" || bob.uid != "bob" {
+		u.t.Errorf("they are %q and %q", alice.uid, bob.uid)
+	}
+	for _, do := range []func() error{
+		func() error { return alice.await("example/welcome") },
+		func() error { return errors.Join(alice.subscribe("chat"), bob.subscribe("chat")) },
+		func() error { return errors.Join(alice.subscribe("counter"), bob.subscribe("counter")) },
+		func() error {
+			return alice.send(`["sente-lite/publish", {"channel-id": "chat", "data": {"name": "alice", "text": "over nodes"}}]`)
+		},
+		func() error { return errors.Join(alice.await("over nodes"), bob.await("over nodes")) },
+		func() error { return bob.send(`[["example/whisper", {"to": "alice", "text": "psst"}], "cb-1"]`) },
+		func() error { return errors.Join(bob.await(`[{"heard":true},"cb-1"]`), alice.await("psst")) },
+		func() error { return bob.send(`["example/add"]`) },
+		func() error { return errors.Join(alice.await(`"n":1,"by":"bob"`), bob.await(`"n":1,"by":"bob"`)) },
+		// The counter is the backend's alone.
+		func() error {
+			return alice.send(`[["sente-lite/publish", {"channel-id": "counter", "data": {"n": 99}}], "cb-2"]`)
+		},
+		func() error { return alice.await(`"forbidden"},"cb-2"]`) },
+	} {
+		if err := do(); err != nil {
+			u.t.Fatal(err)
+		}
+	}
+}
+
+func (u *system) watched() {
+	api := "http://127.0.0.1:9090/api/v1/"
+	u.eventually("targets", func() error {
+		var said struct {
+			Data struct {
+				Active []struct {
+					Labels    map[string]string `json:"labels"`
+					Health    string            `json:"health"`
+					LastError string            `json:"lastError"`
+				} `json:"activeTargets"`
+			}
+		}
+		if err := getJSON(api+"targets", &said); err != nil {
+			return err
+		}
+		var up []string
+		for _, target := range said.Data.Active {
+			if target.Health != "up" {
+				return fmt.Errorf("%v is %s: %s", target.Labels, target.Health, target.LastError)
+			}
+			up = append(up, target.Labels["instance"])
+		}
+		slices.Sort(up)
+		if want := []string{"balancer:8404", "hoshi1:8081", "hoshi2:8081", "hoshi3:8081", "localhost:9090"}; !slices.Equal(up, want) {
+			return fmt.Errorf("targets %q", up)
+		}
+		return nil
+	})
+	type rule struct{ Name, Type, Health, LastError, State string }
+	u.eventually("rules", func() error {
+		var said struct {
+			Data struct{ Groups []struct{ Rules []rule } }
+		}
+		if err := getJSON(api+"rules", &said); err != nil {
+			return err
+		}
+		alerts := 0
+		for _, group := range said.Data.Groups {
+			for _, r := range group.Rules {
+				if r.Health != "ok" {
+					return fmt.Errorf("%s: %s %s", r.Name, r.Health, r.LastError)
+				}
+				if r.Type == "alerting" {
+					alerts++
+				}
+				if r.State == "firing" {
+					return fmt.Errorf("%s is firing", r.Name)
+				}
+			}
+		}
+		if alerts == 0 {
+			return errors.New("there are no alerts")
+		}
+		return nil
+	})
+	u.eventually("a metric of each node", func() error {
+		var said struct {
+			Data struct{ Result []any }
+		}
+		if err := getJSON(api+"query?query=hoshi_connections", &said); err != nil {
+			return err
+		}
+		if len(said.Data.Result) < len(nodeNames) {
+			return fmt.Errorf("hoshi_connections has %d series", len(said.Data.Result))
+		}
+		return nil
+	})
+}
+
+// nodeID is the id of the node that a container is.
+func (u *system) nodeID(name string) string {
+	var st struct {
+		Node string `json:"node"`
+	}
+	if err := getJSON("http://"+u.e.w.addr(name, "watch")+":8081/stats", &st); err != nil || len(st.Node) != 12 {
+		u.t.Fatalf("the id of %s: %q, %v", name, st.Node, err)
+	}
+	return st.Node
+}
+
+// drain drains one node while pages are open and others come all the time.
+func (u *system) drain() {
+	const pages, victim = 24, "hoshi2"
+	id := u.nodeID(victim)
+	var on, moved, again atomic.Int64 // pages on that node; closed with 1012; back on another
+	var all sync.WaitGroup
+	ctx := make(chan struct{})
+	var opened []*page
+	for i := range pages {
+		p, err := open(published, fmt.Sprint("user-", i))
+		if err != nil {
+			u.t.Fatal(err)
+		}
+		opened = append(opened, p)
+		if p.node == id {
+			on.Add(1)
+		}
+	}
+	for _, p := range opened {
+		all.Go(func() {
+			stay := p
+			defer func() { _ = stay.conn.Close() }()
+			if p.node != id {
+				<-ctx
+				return
+			}
+			_ = p.conn.SetDeadline(time.Now().Add(patience))
+			for {
+				if _, err := p.next(); err == nil {
+					continue
+				} else if c, ok := errors.AsType[closed](err); !ok || c.code != 1012 {
+					u.t.Errorf("a page of the node was ended by %v", err)
+					return
+				}
+				break
+			}
+			moved.Add(1)
+			_ = p.conn.Close()
+			back, err := open(published, p.uid)
+			if err != nil {
+				u.t.Errorf("%s does not come back: %v", p.uid, err)
+				return
+			}
+			stay = back
+			if back.node == id {
+				u.t.Errorf("%s comes back to the node that is drained", p.uid)
+			}
+			again.Add(1)
+			<-ctx
+		})
+	}
+	if n := on.Load(); n < pages/6 {
+		u.t.Errorf("%d of %d pages are on %s", n, pages, victim)
+	}
+	come := int64(0)
+	all.Go(func() { // new ones all the time
+		for {
+			p, err := open(published, "passer-by")
+			if err != nil {
+				u.t.Errorf("a new page is refused: %v", err)
+				return
+			}
+			_ = p.conn.Close()
+			come++
+			select {
+			case <-ctx:
+				return
+			case <-time.After(30 * time.Millisecond):
+			}
+		}
+	})
+	c := u.runs[victim]
+	if out, err := c.exec("/hoshi", "drain"); err != nil {
+		u.t.Error(err)
+	} else {
+		u.t.Logf("hoshi drain: %s", strings.TrimSpace(out))
+	}
+	if code := c.ended(u.t, time.Duration(*c.s.StopGracePeriod)); code != 0 {
+		u.t.Errorf("%s has ended with %d", victim, code)
+	}
+	u.eventually("HAProxy has taken it out", func() error { return u.serves("hoshi1", "hoshi3") })
+	u.eventually("the pages are back", func() error {
+		if again.Load() != on.Load() {
+			return fmt.Errorf("%d of %d", again.Load(), on.Load())
+		}
+		return nil
+	})
+	// As restart: unless-stopped has it, here with another address.
+	u.runs[victim] = u.e.up(u.t, victim)
+	u.runs[victim].healthy(u.t)
+	u.eventually("HAProxy has it again", func() error { return u.serves(nodeNames...) })
+	close(ctx)
+	all.Wait()
+	u.t.Logf("%d pages of %s were closed with 1012 and came back, %d new ones came meanwhile", moved.Load(), victim, come)
+	if moved.Load() != on.Load() {
+		u.t.Errorf("%d pages were told, %d were there", moved.Load(), on.Load())
+	}
+}
+
+// down stops services in the reversed order, each in its time.
+func (u *system) down() {
+	for _, name := range slices.Backward(u.order) {
+		began := time.Now()
+		c := u.runs[name]
+		switch code := c.end(u.t); {
+		case code == 0:
+		case name == "balancer" && code == 143, c.s.Build == nil && strings.HasPrefix(name, "nats") && code == 1:
+		default:
+			u.t.Errorf("%s has ended with %d", name, code)
+		}
+		u.t.Logf("%s: %v", name, time.Since(began).Round(time.Millisecond))
+	}
+}
