@@ -72,6 +72,8 @@ type node struct {
 	logs *obs.Log
 	nats *natsd.Server // nil with --nats-url
 	edge *edge.Node
+
+	tracing *obs.Tracing // nil without --trace-endpoint
 }
 
 func (n *node) start(ctx context.Context) error {
@@ -88,6 +90,9 @@ func (n *node) start(ctx context.Context) error {
 	}
 	eo := edgeOptions(o, b, &n.log)
 	eo.AdminRoutes = n.adminRoutes
+	if err := n.trace(&eo); err != nil {
+		return err
+	}
 	e, err := edge.Start(ctx, eo)
 	if err != nil {
 		return n.edgeError(err)
@@ -167,5 +172,6 @@ func (n *node) stop() error {
 	if n.nats != nil {
 		n.nats.Shutdown()
 	}
+	n.stopTracing()
 	return err
 }

@@ -21,13 +21,14 @@ var (
 	addrType     = reflect.TypeFor[Addr]()
 	sizeType     = reflect.TypeFor[Size]()
 	durationType = reflect.TypeFor[time.Duration]()
+	ratioType    = reflect.TypeFor[Ratio]()
 )
 
 // mappers registers m for every kind an option or an argument may have.
 func (s *session) mappers() []kong.Option {
 	m := mapper{s}
 	opts := []kong.Option{
-		kong.TypeMapper(addrType, m), kong.TypeMapper(sizeType, m), kong.TypeMapper(durationType, m),
+		kong.TypeMapper(addrType, m), kong.TypeMapper(sizeType, m), kong.TypeMapper(durationType, m), kong.TypeMapper(ratioType, m),
 	}
 	for _, k := range []reflect.Kind{reflect.Bool, reflect.Int, reflect.String, reflect.Slice} {
 		opts = append(opts, kong.KindMapper(k, m))
@@ -132,6 +133,12 @@ func convert(t reflect.Type, raw any) (reflect.Value, error) {
 			return v, errDuration
 		}
 		v.SetInt(int64(d))
+	case t == ratioType:
+		r, err := parseRatio(raw)
+		if err != nil {
+			return v, err
+		}
+		v.SetFloat(float64(r))
 	case t.Kind() == reflect.Int:
 		if isText {
 			parsed, err := strconv.ParseInt(text, 10, 64)

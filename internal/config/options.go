@@ -95,6 +95,7 @@ type Node struct {
 	Callouts
 	Limits
 	Transport
+	Tracing
 
 	LogFormat string `name:"log-format" default:"auto" oneof:"auto,console,json" placeholder:"FORMAT" help:"auto, console or json." more:"auto is console on a terminal and under --dev, json elsewhere." group:"General"`
 	LogLevel  string `name:"log-level" default:"info" oneof:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error." more:"hoshi log-level changes it while the node runs." group:"General"`

@@ -85,6 +85,7 @@ func (n *Node) Check(s *Shared, report Report) {
 	n.Callouts.check(report)
 	n.Limits.check(n, report)
 	n.Transport.check(report)
+	n.Tracing.check(report)
 	n.checkInsecure(report)
 	n.checkCluster(s, report)
 	if n.Embedded(s) {
