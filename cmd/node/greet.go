@@ -53,6 +53,9 @@ func (n *node) greet(w io.Writer) error {
 		fmt.Fprintf(&b, "  routes    %s\n", n.nats.ClusterAddr())
 	}
 	fmt.Fprintf(&b, "  admin     http://%s/stats%s\n", local(n.edge.AdminAddr().String()), reachNote(n.edge.AdminAddr()))
+	if o.LogFile != "" {
+		fmt.Fprintf(&b, "  log       %s\n", o.LogFile)
+	}
 	fmt.Fprintf(&b, "Connect any WebSocket client, then push to it from another shell:\n")
 	fmt.Fprintf(&b, "  %s\n", n.paste(event+` '[:chat/hi {:n 1}]'`))
 	_, err := io.WriteString(w, b.String())
