@@ -200,7 +200,7 @@ func (s *stage) image() (image, error) {
 	return im, errors.Join(errs...)
 }
 
-// context is what a build may see: the files of the repository that .dockerignore
+// buildContext is what a build may see: the files of the repository that .dockerignore
 // lets through.
 type buildContext struct {
 	dir      string
@@ -376,6 +376,7 @@ func TestDockerfile(t *testing.T) {
 	if last := r.stages[len(r.stages)-1].name; last != "hoshi" {
 		t.Errorf("without a target %s is built", last)
 	}
+	// Releases are built with that one: nothing is known of its standard library.
 	toolchain := regexp.MustCompile(`(?m)^toolchain go(\S+)`).FindStringSubmatch(read(t, "tools/vulndb/go.mod"))
 	if toolchain == nil || r.stage("build").base != "golang:"+toolchain[1] {
 		t.Errorf("the image is built with %s, and releases with %q", r.stage("build").base, toolchain)

@@ -64,8 +64,11 @@ func TestUp(t *testing.T) {
 	step("NATS servers know each other, nodes are ready", u.clustered)
 	step("the page is there", u.page)
 	step("two pages on different nodes hear each other and the backend", u.talk)
+	var w *window
+	step("three windows of a browser show it", func() { w = look(t); w.await(t, "ready") })
 	step("Prometheus has all targets and rules, and no alert", u.watched)
 	step("a node is drained and comes back, and nobody is refused", u.drain)
+	step("the window that was on it is on another", func() { w.await(t, "moved") })
 	step("down: everything ends in its time", u.down)
 }
 
@@ -75,24 +78,13 @@ func enter(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("this test needs root: run scripts/deploy-test.sh, which knows how to")
 	}
-	for _, program := range []string{"ip", "busybox", "haproxy", "prometheus", "promtool"} {
+	for _, program := range []string{"ip", "busybox", "haproxy", "prometheus", "node"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("%v: run scripts/setup.sh", err)
 		}
 	}
-	files, err := filepath.Abs(builtBy(t, map[string]string{"VERSION": "", "COMMIT": ""}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := filepath.Join(files, "nats-server")
-	if _, err := os.Stat(server); err != nil {
-		build := exec.CommandContext(t.Context(), "go", "build", "-C", root, "-o", server, "github.com/nats-io/nats-server/v2")
-		if text, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, text)
-		}
-	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestUp$", "-test.v")
-	cmd.Env = append(os.Environ(), insideName+"="+files)
+	cmd.Env = append(os.Environ(), insideName+"="+built(t))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET | syscall.CLONE_NEWPID, Pdeathsig: syscall.SIGKILL,
 	}
