@@ -17,12 +17,13 @@ func (n *Node) adminHandler() (http.Handler, error) {
 	n.health(mux)
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, n.Stats()) })
 	mux.HandleFunc("GET /channels", n.serveChannels)
+	mux.HandleFunc("POST /drain", n.serveDrain)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	index := []string{"/health", "/health/ready", "/stats", "/channels", "/debug/pprof/"}
+	index := []string{"/health", "/health/ready", "/stats", "/channels", "POST /drain", "/debug/pprof/"}
 	if n.opts.AdminRoutes != nil {
 		routes := n.opts.AdminRoutes(n)
 		for _, pattern := range slices.Sorted(maps.Keys(routes)) {

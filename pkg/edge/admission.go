@@ -75,8 +75,8 @@ func (a *admission) judge() *refusal {
 	case n.opts.Dialect != "":
 		a.isSente = n.opts.Dialect == sente.Name
 	}
-	if !n.Ready() {
-		return refuseUnavailable
+	if refused := n.turnedAway(a.repeats); refused != nil {
+		return refused
 	}
 	if a.isSente {
 		var ok bool

@@ -167,13 +167,25 @@ func (n *Node) readBody(in *bodyReader, r *http.Request, form url.Values) ([]byt
 // known, and else with what comes.
 func (n *Node) servePoll(ctx context.Context, w http.ResponseWriter, v *voice, who identity, handshake bool) {
 	for range 3 { // a tab can go away between two steps
-		if !n.Ready() {
+		if !n.attached() {
 			break
 		}
-		s, home := n.findTab(ctx, who, who.uidOrNil())
-		var r response
+		var (
+			s    *session
+			home string
+			r    response
+		)
 		end := func(bool) {} // is told whether the answer has left
+		if !n.draining() {
+			s, home = n.findTab(ctx, who, who.uidOrNil())
+		}
 		switch {
+		case n.draining():
+			var refused *refusal
+			if r, end, refused = n.pollDraining(ctx, who, handshake); refused != nil {
+				n.refuseAjax(w, refused)
+				return
+			}
 		case s != nil:
 			r, end = n.pollHere(ctx, s, who, handshake)
 		case home != "":
@@ -188,6 +200,11 @@ func (n *Node) servePoll(ctx context.Context, w http.ResponseWriter, v *voice, w
 		if r.status == statusUnknown {
 			pause(ctx, unknownPause)
 			continue
+		}
+		if r.status == statusElsewhere {
+			n.writeAjax(w, v, response{http.StatusOK, n.newPolls(who).keywordText(":chsk/timeout")})
+			end(false) // or what comes would still be sent here
+			return
 		}
 		// Where its client is gone, or has sent a newer one, or another node is
 		// silent, it is never answered.

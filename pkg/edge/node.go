@@ -66,6 +66,7 @@ type Node struct {
 	ready      atomic.Bool
 	readiness  readiness
 	stopping   atomic.Bool
+	drain      drainState
 
 	serving sync.WaitGroup // the two goroutines that serve HTTP
 	stop    struct {
@@ -111,6 +112,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		conns:   hub.NewTable[*session](),
 		counts:  newCounts(),
 	}
+	n.drain.setUp()
 	n.asks = newAsks(n)
 	n.revoker = newRevoker(n)
 	n.security.setUp(o.Logger, n.started)
@@ -248,9 +250,9 @@ func (n *Node) AdminAddr() net.Addr { return n.adminListener.Addr() }
 func (n *Node) ID() id.Node { return n.opts.ID }
 
 // Ready reports whether the node takes clients: NATS is there, its barrier has
-// gone through, and nobody has asked it to stop. /health/ready goes on saying so
-// for Options.ReadyGrace while NATS is away.
-func (n *Node) Ready() bool { return n.ready.Load() && !n.stopping.Load() }
+// gone through, and neither Drain nor Stop has been called. /health/ready goes on
+// saying so for Options.ReadyGrace while NATS is away.
+func (n *Node) Ready() bool { return n.attached() && !n.draining() }
 
 // Connections returns how many connections are open, their handshake done;
 // clients that poll count as one each.
@@ -288,12 +290,13 @@ func (n *Node) fitToPayload() {
 }
 
 // Stop ends the node: it is not ready from now on, takes no more connections,
-// closes its clients with 1012, hands over what they sent before, and leaves
-// NATS last. ctx bounds the waiting; what has not ended then is cut. Later
+// closes its clients with 1012, all at once where [Node.Drain] has not let them go
+// before, hands over what they sent, and leaves NATS last. ctx bounds the waiting; what has not ended then is cut. Later
 // calls wait for the first and return what it returned.
 func (n *Node) Stop(ctx context.Context) error {
 	n.stop.Do(func() {
 		n.stopping.Store(true)
+		close(n.drain.stopped)
 		var (
 			errs    []error
 			echoErr error
@@ -303,7 +306,7 @@ func (n *Node) Stop(ctx context.Context) error {
 			echo.Go(func() { echoErr = n.echo.Drain(ctx) })
 		}
 		n.endTabs()
-		errs = append(errs, n.ws.Stop(ctx, wsconn.StatusServiceRestart, "node is stopping"))
+		errs = append(errs, n.ws.Stop(ctx, wsconn.StatusServiceRestart, drainReason))
 		n.endTabs() // of sockets that were closing
 		echo.Wait()
 		errs = append(errs, echoErr)

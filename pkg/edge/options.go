@@ -151,6 +151,18 @@ type Options struct {
 	// is how long an interest outlives its last subscriber.
 	RequestTimeout, BarrierTimeout, Linger time.Duration
 
+	// DrainTime is how long [Node.Drain] takes to let all clients go, evenly.
+	// DrainRate is how many may go in a second: where the time is too short for
+	// that, the time counts, and the log says so. Defaults [DefaultDrainTime] and
+	// [DefaultDrainRate]; a negative time means all at once.
+	DrainTime time.Duration
+	DrainRate int
+
+	// OnDrain is called once when the node is asked to drain and end, by POST /drain
+	// or an administrator on NATS. It must not block, and is to have Drain and then
+	// Stop called: the node does neither by itself. Nil refuses such requests.
+	OnDrain func()
+
 	// ReadyGrace is how long NATS may be away before /health/ready says 503. New
 	// handshakes are refused meanwhile, clients stay connected in any case.
 	// Negative means none, the default is [DefaultReadyGrace].
@@ -306,6 +318,10 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Sente.SendBufAjax == 0 {
 		o.Sente.SendBufAjax = DefaultSenteSendBufAjax
 	}
+	if o.DrainTime == 0 {
+		o.DrainTime = DefaultDrainTime
+	}
+	set("DrainRate", &o.DrainRate, DefaultDrainRate, 1, 1<<30)
 	if o.ReadyGrace == 0 {
 		o.ReadyGrace = DefaultReadyGrace
 	}

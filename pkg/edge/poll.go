@@ -83,6 +83,7 @@ const statusUnknown = http.StatusGone
 type pollState struct {
 	waiting *waiter
 	timeout *time.Timer // of waiting
+	leaving bool        // it has been let go: another node shall take the tab over
 	gather  *time.Timer // nil unless what waits is being gathered
 
 	// The last answers that may turn out not to have arrived, the newest last.
@@ -232,6 +233,10 @@ func (t *tab) poll(w *waiter, handshake bool) {
 	t.mu.waiting = w
 	if len(t.mu.box) > 0 || t.mu.dropped > 0 {
 		t.answerLocked()
+		return
+	}
+	if t.mu.leaving {
+		t.dismissLocked()
 		return
 	}
 	t.mu.timeout = time.AfterFunc(n.opts.Sente.LPTimeout, func() {

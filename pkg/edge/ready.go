@@ -53,6 +53,8 @@ func (n *Node) serveReady(w http.ResponseWriter, _ *http.Request) {
 	switch {
 	case n.stopping.Load():
 		refuse("stopping")
+	case n.draining():
+		refuse("draining")
 	case isAway && away >= n.opts.ReadyGrace:
 		refuse("nats is not available")
 	}

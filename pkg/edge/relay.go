@@ -20,12 +20,13 @@ import (
 type relay struct {
 	name id.Conn
 	home string        // conn-id of the tab's session
+	poll bool          // it waits for what comes, and not for what becomes of what it says
 	ch   chan response // has room for the one answer
 }
 
 // relayTo asks the node that holds a tab, and returns what waits for its answer.
 func (n *Node) relayTo(home, what string, body []byte) *relay {
-	r := &relay{name: n.ids.Next(n.now().UnixMilli()), home: home, ch: make(chan response, 1)}
+	r := &relay{name: n.ids.Next(n.now().UnixMilli()), home: home, poll: !strings.HasPrefix(what, "say "), ch: make(chan response, 1)}
 	n.tabs.relays.Put(r.name.Key(), r)
 	n.publishTabBody(home, r.name.String(), what, body, codec.EDN, "")
 	return r

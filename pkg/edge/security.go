@@ -143,7 +143,7 @@ func kindOf(r *refusal) (securityEvent, bool) {
 		return secCSRF, true
 	case r.reason == refuseOrigin.reason:
 		return secOrigin, true
-	case r == refuseKeys, r == refuseUnavailable:
+	case r == refuseKeys, r == refuseUnavailable, r == refuseDraining:
 		return 0, false
 	case r.reason == refuseNoToken.reason, strings.HasPrefix(r.reason, "token-"):
 		return secToken, true

@@ -44,6 +44,7 @@ type Stats struct {
 
 	Traces  TraceStats   `json:"traces"`
 	Admin   AdminStats   `json:"admin"`
+	Drain   DrainStats   `json:"drain"`
 	Limits  LimitStats   `json:"limits"`
 	Sockets wsconn.Stats `json:"sockets"`
 	Bus     bus.Stats    `json:"bus"`
@@ -93,6 +94,7 @@ func (n *Node) Stats() Stats {
 		Asks:        n.asks.stats(),
 		Callouts:    n.callouts.stats(),
 		Admin:       n.revoker.stats(),
+		Drain:       n.drainStats(),
 		Panics:      n.panics.Load(),
 		Traces:      n.tracing.stats(),
 		Limits:      n.limits.stats(),

@@ -56,7 +56,7 @@ func (n *Node) giveOrOwe(s *session, a answer) {
 func (n *Node) mayJoin(s *session, token string, granted bool) string {
 	o := &n.opts.Channels
 	switch {
-	case !n.Ready() || s.passing():
+	case !n.attached() || s.passing():
 		return dialect.Unavailable
 	case s.find(token) != nil:
 		return ""

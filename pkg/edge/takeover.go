@@ -18,7 +18,8 @@ import (
 // What nodes say to each other about tabs, in the header Hoshi-Tab, the verb
 // first. On hoshi.client.<client-id>, which every node that holds the tab hears:
 //
-//	locate UID    a request: who holds this tab? Answered ["conn-.." :ws] or ["conn-.." :ajax]
+//	locate UID    a request: who holds this tab? Answered ["conn-.." :ws] or ["conn-.." :ajax];
+//	                :ajax has polls sent there, and a tab that is let go says :ws: it is taken over
 //	here UID      the connection in Hoshi-From has the tab now, it says: backends can
 //	              publish there too, so it is asked
 //
@@ -173,7 +174,7 @@ func (n *Node) answerLocate(m *bus.Message, uid string) {
 		return
 	}
 	body := append([]byte(`["`), s.id.String()...)
-	if s.tab().polls != nil {
+	if s.tab().stays() {
 		body = append(body, `" :ajax]`...)
 	} else {
 		body = append(body, `" :ws]`...)
