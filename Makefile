@@ -1,7 +1,7 @@
 # Every target calls a script of scripts/; continuous integration calls the same.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build setup test quick e2e chaos chaos-short fmt vet vuln lint bench bench-once fuzz tools clean
+.PHONY: help run build setup test quick e2e deploy-check chaos chaos-short fmt vet vuln lint bench bench-once fuzz tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ quick: ## Go tests of the packages, with -race, without the end-to-end test
 
 e2e: setup ## the end-to-end test alone: Clojure clients, three nodes, three NATS servers
 	scripts/go-test.sh -v ./e2e
+
+deploy-check: setup ## the files of deploy/: compose, Kubernetes, alert rules (root)
+	scripts/deploy-test.sh
 
 chaos: ## an hour of faults under a million clients, every message checked (root)
 	scripts/chaos.sh --time 1h --clients 1000000

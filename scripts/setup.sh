@@ -14,6 +14,8 @@ command -v npm >/dev/null || packages+=(npm)
 command -v ip >/dev/null || packages+=(iproute2) # network namespaces of the chaos run
 command -v openssl >/dev/null || packages+=(openssl)
 command -v haproxy >/dev/null || packages+=(haproxy)
+command -v promtool >/dev/null || packages+=(prometheus)
+command -v busybox >/dev/null || packages+=(busybox-static) # its wget checks health, as in images on it
 command -v clojure >/dev/null || packages+=(clojure) # with a JVM; its reader judges ours
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || packages+=(chromium-headless-shell)
 if ((${#packages[@]})); then
@@ -32,4 +34,5 @@ if ! cmp -s e2e/package-lock.json "$installed"; then
 fi
 
 go mod download
+go -C deploy/check list -deps -test ./... >/dev/null # what it needs, of much more that it could have
 scripts/tools.sh
