@@ -31,7 +31,7 @@ func deployment(b *bundle) *apps.Deployment { return get[*apps.Deployment](b, "h
 func node(b *bundle) *core.Container        { return &deployment(b).Spec.Template.Spec.Containers[0] }
 func pod(b *bundle) *core.PodSpec           { return &deployment(b).Spec.Template.Spec }
 func stateful(b *bundle) *apps.StatefulSet  { return get[*apps.StatefulSet](b, "nats") }
-func server(b *bundle) *core.Container { return &stateful(b).Spec.Template.Spec.Containers[0] }
+func server(b *bundle) *core.Container      { return &stateful(b).Spec.Template.Spec.Containers[0] }
 
 func options(b *bundle) map[string]string    { return get[*core.ConfigMap](b, "hoshi-options").Data }
 func natsConfig(b *bundle) map[string]string { return get[*core.ConfigMap](b, "nats-config").Data }
@@ -136,6 +136,7 @@ func TestBroken(t *testing.T) {
 		{check: "images", broken: func(b *bundle) { server(b).Image = "nats:2.10.0-alpine" }, want: "tested with " + f.nats},
 
 		{check: "security", broken: func(b *bundle) { pod(b).SecurityContext.RunAsUser = new(int64(0)) }, want: "may be root"},
+		{check: "security", broken: func(b *bundle) { pod(b).SecurityContext.RunAsUser = new(int64(1000)) }, want: "not who its image is for"},
 		{check: "security", broken: func(b *bundle) { pod(b).SecurityContext.FSGroup = nil }, want: "cannot read its secrets"},
 		{check: "security", broken: func(b *bundle) { pod(b).SecurityContext.SeccompProfile = nil }, want: "any system call"},
 		{check: "security", broken: func(b *bundle) { node(b).SecurityContext.AllowPrivilegeEscalation = nil }, want: "become more"},

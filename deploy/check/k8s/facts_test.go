@@ -20,6 +20,7 @@ type facts struct {
 	made    map[string][]string // secrets that README.md has the operator make, and their keys
 	stop    time.Duration       // what cmd/node gives the end beyond the drain
 	nats    string              // version of nats-server in go.mod
+	user    string              // uid:gid of the image of the last stage of Dockerfile
 	rule    adapterRule
 }
 
@@ -39,6 +40,7 @@ var (
 	makeSecret = regexp.MustCompile(`(?s)create secret (generic|tls) ([a-z0-9-]+)(.*?)\n(?:kubectl|` + "```)")
 	literalKey = regexp.MustCompile(`--from-literal=([a-z-]+)=`)
 	stopping   = regexp.MustCompile(`stopTimeout = (\d+) \* time\.Second`)
+	imageUser  = regexp.MustCompile(`(?m)^USER (\d+:\d+)$`)
 	natsServer = regexp.MustCompile(`github\.com/nats-io/nats-server/v2 v(\S+)`)
 )
 
@@ -69,6 +71,9 @@ func gather(t *testing.T) *facts {
 	if m := natsServer.FindStringSubmatch(read(t, "go.mod")); m != nil {
 		f.nats = m[1]
 	}
+	if m := imageUser.FindAllStringSubmatch(read(t, "Dockerfile"), -1); m != nil {
+		f.user = m[len(m)-1][1]
+	}
 	var adapter struct {
 		Rules []adapterRule `json:"rules"`
 	}
@@ -79,9 +84,9 @@ func gather(t *testing.T) *facts {
 		t.Fatalf("%d rules for the adapter", len(adapter.Rules))
 	}
 	f.rule = adapter.Rules[0]
-	if len(f.options) < 80 || !f.secrets["HOSHI_NATS_PASSWORD"] || f.secrets["HOSHI_NATS_USER"] || len(f.made) < 3 || f.stop == 0 || f.nats == "" {
-		t.Fatalf("the repository is not read as it is written: %d options, secrets %v, made %v, stop %v, nats %q",
-			len(f.options), f.secrets, f.made, f.stop, f.nats)
+	if len(f.options) < 80 || !f.secrets["HOSHI_NATS_PASSWORD"] || f.secrets["HOSHI_NATS_USER"] || len(f.made) < 3 || f.stop == 0 || f.nats == "" || f.user == "" {
+		t.Fatalf("the repository is not read as it is written: %d options, secrets %v, made %v, stop %v, nats %q, user %q",
+			len(f.options), f.secrets, f.made, f.stop, f.nats, f.user)
 	}
 	return f
 }

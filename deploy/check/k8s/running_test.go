@@ -2,6 +2,7 @@ package k8s_test
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"regexp"
 	"strconv"
@@ -30,7 +31,7 @@ func checkImages(b *bundle, f *facts) (bad findings) {
 
 // checkSecurity holds the profile "restricted" of Kubernetes, and what goes
 // beyond it.
-func checkSecurity(b *bundle, _ *facts) (bad findings) {
+func checkSecurity(b *bundle, f *facts) (bad findings) {
 	for _, w := range workloads(b) {
 		spec, c := &w.template.Spec, w.container()
 		if len(spec.Containers) != 1 || len(spec.InitContainers) != 0 {
@@ -46,6 +47,9 @@ func checkSecurity(b *bundle, _ *facts) (bad findings) {
 		}
 		if p.FSGroup == nil || p.RunAsGroup == nil || *p.FSGroup != *p.RunAsGroup {
 			bad.add("%s cannot read its secrets, or write its claim", title(w))
+		}
+		if nameOf(w) == "hoshi" && p.RunAsUser != nil && p.RunAsGroup != nil && fmt.Sprintf("%d:%d", *p.RunAsUser, *p.RunAsGroup) != f.user {
+			bad.add("%s is not who its image is for, %s", title(w), f.user)
 		}
 		if p.SeccompProfile == nil || p.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault {
 			bad.add("%s may make any system call", title(w))
