@@ -92,7 +92,7 @@ var foreign = map[string][]string{
 	"github.com/KimMachineGun/automemlimit":   {"cmd/node/..."},
 	"github.com/HdrHistogram/hdrhistogram-go": {"cmd/loadgen/..."},
 	"github.com/schollz/progressbar/v3":       {"cmd/loadgen/..."},
-	"go.opentelemetry.io/otel":                {"pkg/bus", "pkg/edge", "internal/obs"},
+	"go.opentelemetry.io/otel":                {"pkg/bus", "pkg/client", "pkg/edge", "internal/obs"},
 	"go.opentelemetry.io/otel/sdk":            {"internal/obs"},
 	"go.opentelemetry.io/otel/exporters":      {"internal/obs"},
 }

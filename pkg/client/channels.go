@@ -91,7 +91,7 @@ func channelEvent(id string, channel any, rest string) (Event, error) {
 // publish of which one wants to know that the node has it. The reason is a
 // [*ReplyError].
 func (c *Client) Confirm(ctx context.Context, e Event) error {
-	if err := c.confirm(ctx, e); err != nil {
+	if err := c.confirm(ctx, c.traced(ctx, e)); err != nil {
 		return fmt.Errorf("confirm %s: %w", e.id(), err)
 	}
 	return nil

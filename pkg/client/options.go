@@ -107,6 +107,12 @@ type Options struct {
 	// application keeps the client from reading, nobody is taken for dead.
 	PingInterval, PeerTimeout time.Duration
 
+	// Trace puts the event of each Request, Confirm and EnqueueWait on the trace of
+	// the span in its context, if there is one, as [Traced] does; not one that would
+	// be longer than MaxSend with it. It is for Hoshi: other servers do not know such
+	// events.
+	Trace bool
+
 	// CloseTimeout bounds the wait for the server's answer to our close frame.
 	CloseTimeout time.Duration
 

@@ -26,7 +26,7 @@ import (
 // as no more than eight times Options.Backlog messages come before it. So it may
 // overtake messages that came before it and wait for their callbacks.
 func (c *Client) Request(ctx context.Context, e Event) (EDN, error) {
-	value, err := c.request(ctx, e)
+	value, err := c.request(ctx, c.traced(ctx, e))
 	if err != nil {
 		return "", fmt.Errorf("request %s: %w", e.id(), err)
 	}

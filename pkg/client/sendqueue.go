@@ -60,7 +60,7 @@ func (c *Client) Enqueue(e Event) Result { return c.out.enqueue(e) }
 // [ErrStopped], [ErrBadEvent] or [ErrTooLarge]. In a callback it holds up all
 // others, so prefer EnqueueAsync there; in OnSend it may wait for ever.
 func (c *Client) EnqueueWait(ctx context.Context, e Event) error {
-	return c.out.wait(ctx, entry{event: e})
+	return c.out.wait(ctx, entry{event: c.traced(ctx, e)})
 }
 
 // EnqueueAsync is [Client.Enqueue] that waits for room without holding up the
@@ -155,7 +155,7 @@ func (q *sendQueue) check(e Event) error {
 
 // id returns e's event id, as far as its text shows it plainly.
 func (e Event) id() string {
-	s := strings.TrimLeft(strings.TrimPrefix(e.text, "["), " ,\t\r\n")
+	s := strings.TrimLeft(strings.TrimPrefix(e.untraced().text, "["), " ,\t\r\n")
 	if i := strings.IndexAny(s, " ,\t\r\n]()[{}\"\\;#"); i >= 0 {
 		s = s[:i]
 	}
