@@ -44,6 +44,14 @@ func (f *Frame) Stamp(made, age int64) {
 	}
 }
 
+// Unstamped returns f without what Stamp has noted: for a delivery that waits elsewhere before it is queued.
+func (f *Frame) Unstamped() *Frame {
+	if f.made == 0 {
+		return f
+	}
+	return &Frame{wire: f.wire, slot: f.slot, wait: f.wait, group: f.group, bits: f.bits &^ frameTimed}
+}
+
 // freeze returns p, which must never be changed again, as what a Frame holds: without its capacity it
 // takes 48 bytes.
 func freeze(p []byte) string { return unsafe.String(unsafe.SliceData(p), len(p)) }

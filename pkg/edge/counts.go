@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hoshi-ws/hoshi/internal/dialect"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -44,6 +45,8 @@ const closedByBackend = "closed by backend"
 // counts counts what was refused, by reason. Safe for concurrent use; refusals
 // are rare, so one lock serves.
 type counts struct {
+	clocksAhead, clocksFar atomic.Uint64 // see ageOf
+
 	mu struct {
 		sync.Mutex
 		messages map[string]uint64 // of clients

@@ -23,6 +23,9 @@ func PolicyOf(o Options, token string) (policy string, own bool) {
 	return class.Policy().String(), class != wsconn.Class(classify(token))
 }
 
+// TellLosses is tellLosses.
+var TellLosses = tellLosses
+
 // Deliver is what the first shard of the bus does with a message.
 func Deliver(n *Node, m *bus.Message) {
 	n.deliver(0, m)

@@ -116,6 +116,7 @@ func (n *Node) setUpHTTP(admin net.Listener) error {
 func (n *Node) serve() {
 	n.serving.Go(func() { n.serveOn(n.mainHTTP, n.handoff) })
 	n.serving.Go(func() { n.serveOn(n.adminHTTP, n.adminListener) })
+	n.serving.Go(func() { n.tellLosses(n.handoff.done) })
 	n.ws.Start()
 }
 

@@ -119,7 +119,7 @@ func (n *Node) publish(s *session, cmd *dialect.Command, t *traced) wsconn.Verdi
 	if data == nil {
 		data = []byte(format.Nil())
 	}
-	out := &bus.Outgoing{Subject: n.bus.Subjects().Chan(token), Body: format.AppendWhole(nil, data), Format: format, From: s.id.String(), Trace: t.carried()}
+	out := &bus.Outgoing{Subject: n.bus.Subjects().Chan(token), Body: format.AppendWhole(nil, data), Format: format, From: s.id.String(), Trace: t.carried(), Time: publishTime()}
 	if cmd.ExcludeSender {
 		out.Exclude = out.From
 	}

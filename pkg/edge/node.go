@@ -40,6 +40,7 @@ type Node struct {
 	mainHTTP      *http.Server
 	adminHTTP     *http.Server
 	adminListener net.Listener
+	certs         *certs.Store // nil without TLS
 	voices        [voiceCount]*voice
 	outbound      []outbound     // one for each shard of the bus, owned by its goroutine
 	badPush       zerolog.Logger // at a bounded rate, like large

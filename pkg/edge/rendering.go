@@ -15,6 +15,8 @@ import (
 type rendering struct {
 	m      *bus.Message
 	class  wsconn.Class
+	made   int64          // when the first frame of it was, by wsconn's clock; 0: none yet
+	age    int64          // how long ago it was published then, in nanoseconds; negative: nobody knows
 	env    codec.Envelope // of an event
 	frames [voiceCount]*wsconn.Frame
 
@@ -33,7 +35,7 @@ func (r *rendering) begin(m *bus.Message, class wsconn.Class) {
 	if r.m != nil {
 		r.done() // a panic has ended the last one
 	}
-	r.m, r.class = m, class
+	r.m, r.class, r.made = m, class, 0
 }
 
 // done lets go of the message.
@@ -81,6 +83,11 @@ func (o *outbound) render(number uint8) *wsconn.Frame {
 	}
 	o.rendered[number].Add(1)
 	frame := v.delivery(o.node.patience(v, o.class, o.m), o.scratch)
+	if o.made == 0 {
+		o.made = o.node.ws.Clock()
+		o.age = o.node.counts.ageOf(o.m.Time)
+	}
+	frame.Stamp(o.made, o.age)
 	o.frames[number] = frame
 	return frame
 }

@@ -36,6 +36,14 @@ type Stats struct {
 	RefusedPushes   map[string]uint64 `json:"refused_pushes"`   // of backends, by reason
 	LostEvents      map[string]uint64 `json:"lost_events"`      // conn-open and conn-close that NATS did not take
 
+	// Of the messages that say when they were published, those that were so in the future, by this node's clock, which
+	// counts as now, and those of which it is so long ago that the clock must be wrong, which are not measured.
+	ClocksAhead uint64 `json:"clocks_ahead"`
+	ClocksFar   uint64 `json:"clocks_far"`
+
+	// CertificateExpires is when the certificate of the clients' listener does, in seconds of Unix time; 0 without TLS.
+	CertificateExpires int64 `json:"certificate_expires"`
+
 	Sente  SenteStats `json:"sente"`
 	Panics uint64     `json:"panics"` // in sessions that poll, each of which one has cost
 	Asks   AskStats   `json:"asks"`
@@ -103,6 +111,10 @@ func (n *Node) Stats() Stats {
 		Process:     processStats(),
 	}
 	n.counts.fill(&s)
+	s.ClocksAhead, s.ClocksFar = n.counts.clocksAhead.Load(), n.counts.clocksFar.Load()
+	if n.certs != nil {
+		s.CertificateExpires = n.certs.Certificate().NotAfter.Unix()
+	}
 	s.Sente = SenteStats{
 		Polling:  int(n.tabs.polling.Load()),
 		Sessions: n.tabs.sessions.Load(),

@@ -91,7 +91,7 @@ func (k *kept) size() int { return k.frame.Len() + len(k.body) }
 
 // newKept keeps what was delivered; m is nil for what is for the session alone.
 func newKept(f *wsconn.Frame, m *bus.Message) kept {
-	k := kept{frame: f, at: time.Now()}
+	k := kept{frame: f.Unstamped(), at: time.Now()} // how long a client is away says nothing of the node
 	if m != nil && outlives(m.Kind) {
 		k.body, k.id, k.format, k.key = m.Body, m.ID, m.Format, keyOf(m.ID, m.Body)
 		k.all = m.Kind == bus.KindAll

@@ -75,6 +75,7 @@ func (n *Node) loadTLS() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
+	n.certs = store
 	return store.Config(), nil
 }
 
