@@ -64,6 +64,8 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		RequestTimeout:   o.RequestTimeout,
 		BarrierTimeout:   o.BarrierTimeout,
 		Linger:           o.Linger,
+		DrainTime:        orNone(o.DrainTime),
+		DrainRate:        o.DrainRate,
 		ReadyGrace:       orNone(o.ReadyGrace),
 		MaxAsks:          o.MaxAsks,
 		MaxAsked:         o.MaxAsked,

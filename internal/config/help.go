@@ -52,7 +52,7 @@ const helpWidth = 80
 
 // groupOrder is the order of groups in help and in docs/config.md. A group that
 // is not in it (options of one call) comes first.
-var groupOrder = []string{"Development", "Listeners", "Transport", "NATS", "Cluster", "Access", "Call-outs", "Connections", "Limits", "Channels", "Sente", "Bus", "Tracing", "Machine", "General"}
+var groupOrder = []string{"Development", "Listeners", "Transport", "NATS", "Cluster", "Access", "Call-outs", "Connections", "Limits", "Channels", "Sente", "Bus", "Stopping", "Tracing", "Machine", "General"}
 
 // writeHelp prints what a command is for, how it is called, and its options.
 // For the program itself the options of the default command count as its own.

@@ -97,6 +97,9 @@ type Node struct {
 	Transport
 	Tracing
 
+	DrainTime time.Duration `name:"drain-time" default:"30s" min:"0s" max:"1h" placeholder:"TIME" help:"Time in which SIGTERM and hoshi drain close all connections, evenly; 0 is at once." more:"Ctrl-C, or a second SIGTERM, closes them at once. The node ends up to 8s later, so who runs it must wait for more than both together before it kills it." group:"Stopping"`
+	DrainRate int           `name:"drain-rate" default:"500" min:"1" max:"1000000" placeholder:"N" help:"Connections that may be closed in a second. Where --drain-time is too short for that the time counts." more:"The log then says how long it would take." group:"Stopping" tune:""`
+
 	LogFormat string `name:"log-format" default:"auto" oneof:"auto,console,json" placeholder:"FORMAT" help:"auto, console or json." more:"auto is console on a terminal and under --dev, json elsewhere." group:"General"`
 	LogLevel  string `name:"log-level" default:"info" oneof:"debug,info,warn,error" placeholder:"LEVEL" help:"debug, info, warn or error." more:"hoshi log-level changes it while the node runs." group:"General"`
 
