@@ -174,11 +174,19 @@ func TestRuns(t *testing.T) {
 			}
 
 			c.speak(t, env["HOSHI_NATS_URL"])
-			node.signal(t)
-			within := time.Duration(*n.template.Spec.TerminationGracePeriodSeconds-n.container().Lifecycle.PreStop.Sleep.Seconds) * time.Second
-			if code := node.ends(t, within); code != 0 {
-				t.Errorf("the node ended with %d:\n%s", code, node.out.String())
+			end := func() {
+				node.signal(t)
+				within := time.Duration(*n.template.Spec.TerminationGracePeriodSeconds-n.container().Lifecycle.PreStop.Sleep.Seconds) * time.Second
+				if code := node.ends(t, within); code != 0 {
+					t.Errorf("the node ended with %d:\n%s", code, node.out.String())
+				}
 			}
+			if overlay == "dev" { // NATS fails, and the node is not killed for it
+				outage(t, nats, node, n.container(), admin)
+				end()
+				return
+			}
+			end()
 			// A server without clients need not wait.
 			preStop := w.container().Lifecycle.PreStop.Exec.Command
 			for _, s := range nats {
@@ -192,6 +200,29 @@ func TestRuns(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// outage kills all servers: the node becomes unready, and stays alive.
+func outage(t *testing.T, nats []natsPod, node *process, c *core.Container, admin string) {
+	t.Helper()
+	for _, s := range nats {
+		if err := s.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-s.done
+	}
+	eventually(t, "not ready", node, func() error {
+		if err := answers("http://" + admin + probes(c)["liveness"].Path); err != nil {
+			t.Fatalf("liveness without NATS: %v", err)
+		}
+		if answers("http://"+admin+probes(c)["readiness"].Path) == nil {
+			return errors.New("it is ready without NATS")
+		}
+		return nil
+	})
+	if err := answers("http://" + admin + probes(c)["liveness"].Path); err != nil {
+		t.Errorf("liveness when it is not ready: %v", err)
 	}
 }
 
