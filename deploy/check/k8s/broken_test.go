@@ -158,8 +158,8 @@ func TestBroken(t *testing.T) {
 		}, want: "does not put one in"},
 		{check: "rollout", in: "dev", broken: func(b *bundle) { deployment(b).Spec.Replicas = new(int32(1)) }, want: "is one node"},
 
-		{check: "drain", broken: func(b *bundle) { pod(b).TerminationGracePeriodSeconds = new(int64(50)) }, want: "is killed after 50s"},
-		{check: "drain", broken: func(b *bundle) { options(b)["HOSHI_DRAIN_TIME"] = "2m" }, want: "is killed after 1m0s"},
+		{check: "drain", broken: func(b *bundle) { pod(b).TerminationGracePeriodSeconds = new(int64(60)) }, want: "is killed after 1m0s"},
+		{check: "drain", broken: func(b *bundle) { options(b)["HOSHI_DRAIN_TIME"] = "2m" }, want: "is killed after 1m15s"},
 		{check: "drain", broken: func(b *bundle) { deployment(b).Spec.MinReadySeconds = 10 }, want: "begins to drain after 10 s"},
 		{check: "drain", broken: func(b *bundle) { node(b).Lifecycle = nil }, want: "before balancers have heard"},
 		{check: "drain", broken: func(b *bundle) { node(b).LivenessProbe.HTTPGet.Path = "/health/ready" }, want: "is killed when /health/ready"},
@@ -185,6 +185,7 @@ func TestBroken(t *testing.T) {
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Metrics = scaler(b).Spec.Metrics[:1] }, want: "connections and CPU"},
 		{check: "autoscaler", broken: func(b *bundle) { delete(node(b).Resources.Requests, core.ResourceCPU) }, want: "connections and CPU"},
 		{check: "autoscaler", broken: func(b *bundle) { options(b)["HOSHI_MAX_CONNECTIONS"] = "30000" }, want: "less than twice"},
+		{check: "autoscaler", broken: func(b *bundle) { delete(options(b), "HOSHI_DRAIN_TIME") }, want: "take longer to drain than 30s at 500"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.MinReplicas = nil }, want: "may leave one node"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Behavior.ScaleDown.Policies[0].PeriodSeconds = 15 }, want: "faster than they drain"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Behavior.ScaleDown = nil }, want: "faster than they drain"},

@@ -1,7 +1,9 @@
 package k8s_test
 
 import (
+	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -206,8 +208,13 @@ func checkAutoscaler(b *bundle, f *facts) (bad findings) {
 				}
 				w := workload{template: &d.Spec.Template, Object: d}
 				env, _ := environment(b, &w, f.values(), "hoshi-0")
-				if most, aim := env["HOSHI_MAX_CONNECTIONS"], m.Pods.Target.AverageValue.Value(); len(most) < len(decimal(2*aim)) || len(most) == len(decimal(2*aim)) && most < decimal(2*aim) {
-					bad.add("%s aims at %d connections, and nodes refuse those beyond %q: less than twice as many", title(h), aim, most)
+				aim := m.Pods.Target.AverageValue.Value()
+				rate, err := strconv.ParseInt(cmp.Or(env["HOSHI_DRAIN_RATE"], f.options["HOSHI_DRAIN_RATE"]), 10, 64)
+				if takes, err2 := time.ParseDuration(cmp.Or(env["HOSHI_DRAIN_TIME"], f.options["HOSHI_DRAIN_TIME"])); err != nil || err2 != nil || aim > rate*int64(takes/time.Second) {
+					bad.add("%s aims at %d connections, which take longer to drain than %v at %d a second", title(h), aim, takes, rate)
+				}
+				if most, err := strconv.ParseInt(env["HOSHI_MAX_CONNECTIONS"], 10, 64); err != nil || most < 2*aim {
+					bad.add("%s aims at %d connections, and nodes refuse those beyond %d: less than twice as many", title(h), aim, most)
 				}
 			case m.Resource != nil && m.Resource.Name == core.ResourceCPU:
 				_, requested := d.Spec.Template.Spec.Containers[0].Resources.Requests[core.ResourceCPU]

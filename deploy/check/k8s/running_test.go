@@ -1,7 +1,6 @@
 package k8s_test
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
@@ -127,7 +126,7 @@ func checkDrain(b *bundle, f *facts) (bad findings) {
 	env, _ := environment(b, w, f.values(), "hoshi-0")
 	drain := env["HOSHI_DRAIN_TIME"]
 	if drain == "" {
-		drain = cmp.Or(f.options["HOSHI_DRAIN_TIME"], "30s")
+		drain = f.options["HOSHI_DRAIN_TIME"]
 	}
 	takes, err := time.ParseDuration(drain)
 	if err != nil {
