@@ -222,6 +222,51 @@ func TestComposeFaults(t *testing.T) {
 	}
 }
 
+// defaultOf is the default of an option that is a time.
+func defaultOf(t *testing.T, option string) time.Duration {
+	t.Helper()
+	row := regexp.MustCompile("(?m)^\\| `--" + option + " [^|]*\\|[^|]*\\|[^|]*\\| `([^`]+)`").FindStringSubmatch(read(t, "docs/config.md"))
+	if row == nil {
+		t.Fatalf("docs/config.md has no --%s", option)
+	}
+	d, err := time.ParseDuration(row[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestBalancerTimes holds that HAProxy waits longer than nodes do.
+func TestBalancerTimes(t *testing.T) {
+	conf := read(t, "deploy/compose/haproxy.cfg")
+	edn := read(t, "deploy/compose/hoshi.edn")
+	for _, tt := range []struct {
+		timeout string
+		options []string
+	}{
+		{"tunnel", []string{"idle-timeout", "ping-interval", "sente-ws-kalive"}},
+		{"server", []string{"sente-lp-timeout", "callout-timeout"}},
+		{"client", []string{"sente-lp-timeout"}},
+	} {
+		found := regexp.MustCompile(`(?m)^\ttimeout ` + tt.timeout + ` (\S+)$`).FindStringSubmatch(conf)
+		if found == nil {
+			t.Fatalf("haproxy.cfg has no timeout %s", tt.timeout)
+		}
+		has, err := time.ParseDuration(found[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, option := range tt.options {
+			if strings.Contains(edn, ":"+option) {
+				t.Errorf("hoshi.edn sets :%s, which is not looked at here", option)
+			}
+			if least := defaultOf(t, option) + 5*time.Second; has < least {
+				t.Errorf("timeout %s is %v, want %v for --%s", tt.timeout, has, least, option)
+			}
+		}
+	}
+}
+
 // TestAccounts holds that who may do what on NATS is what SECURITY.md says.
 func TestAccounts(t *testing.T) {
 	block := regexp.MustCompile("(?s)```nats\n(.*?)```").FindStringSubmatch(read(t, "SECURITY.md"))

@@ -125,3 +125,40 @@ func TestImageBuild(t *testing.T) {
 		}
 	}
 }
+
+// TestPrebuilt holds that what was built elsewhere becomes the root, without a stage
+// that needs a registry.
+func TestPrebuilt(t *testing.T) {
+	dir, dest := t.TempDir(), t.TempDir()
+	for _, name := range []string{"hoshi/hoshi", "hoshi/etc/ssl/certs/ca-certificates.crt", "example/example"} {
+		if err := copyFile(filepath.Join(root, "LICENSE"), filepath.Join(dir, ".out/image", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := copyFile(filepath.Join(root, ".dockerignore"), filepath.Join(dir, ".dockerignore")); err != nil {
+		t.Fatal(err)
+	}
+	c, err := readContext(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := readDockerfile(t, nil).stage("prebuilt")
+	if s.base != "scratch" {
+		t.Errorf("it is built on %s", s.base)
+	}
+	if err := c.copies(s, s.args(nil), dest); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"out/hoshi/hoshi", "out/hoshi/etc/ssl/certs/ca-certificates.crt", "out/example/example"} {
+		if _, err := os.Stat(filepath.Join(dest, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	// Where there is nothing an engine refuses, and so do we.
+	if err := os.RemoveAll(filepath.Join(dir, ".out")); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.copies(s, s.args(nil), dest); err == nil {
+		t.Error("there is nothing to copy, and nobody minds")
+	}
+}
