@@ -129,6 +129,15 @@ func (c *Client) askNodes(ctx context.Context, endpoint, node string, body []byt
 		a.end()
 		return nil, mapErr(m.Subject, err)
 	}
+	// That it is not permitted the server says before it answers this.
+	err = flush(ctx, a.nc)
+	if err == nil && denied(a.nc, publishing, a.subject) {
+		err = ErrDenied
+	}
+	if err != nil {
+		a.end()
+		return nil, mapErr(m.Subject, err)
+	}
 	if node != "" {
 		a.waits[node] = true
 	} else {
@@ -141,14 +150,6 @@ func (c *Client) askNodes(ctx context.Context, endpoint, node string, body []byt
 }
 
 func (a *asker) end() { _ = a.sub.Unsubscribe() } // fails only on a lost connection
-
-// denied says why nobody has answered, if that is because NATS has not let us ask.
-func (a *asker) denied() error {
-	if denied(a.nc, publishing, a.subject) {
-		return fmt.Errorf("publish on %s: %w", a.subject, ErrDenied)
-	}
-	return nil
-}
 
 // silent are those that have not answered, in order.
 func (a *asker) silent() []string {
@@ -174,9 +175,6 @@ func survey[T any](ctx context.Context, c *Client, endpoint, node string, body [
 		return s, nil
 	case errors.Is(err, ErrNobody):
 		return s, err
-	}
-	if d := a.denied(); d != nil {
-		return s, d
 	}
 	for _, keyword := range s.Refused {
 		return s, &RemoteError{Keyword: keyword}

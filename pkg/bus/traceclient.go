@@ -76,8 +76,6 @@ func (c *Client) listen(ctx context.Context, a *asker, lasts time.Duration, each
 			case began > 0:
 			case refused != "":
 				return &RemoteError{Keyword: refused}
-			case a.denied() != nil:
-				return a.denied()
 			case len(a.waits) > 0:
 				return ErrSilent
 			default:
