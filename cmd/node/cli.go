@@ -27,6 +27,8 @@ type cli struct {
 	Version  versionCmd  `cmd:"" help:"say what was built"`
 
 	LogLevel logLevelCmd `cmd:"" help:"say or set how much the node of this machine logs"`
+
+	Configuration configCmd `cmd:"" name:"config" help:"look at the configuration of a node"`
 }
 
 type nodeCmd struct{ config.Node }
@@ -136,15 +138,16 @@ say so.`
 
 // Check implements config.Checker.
 func (c *cli) Check(command string, report config.Report) {
-	if command == "version" || slices.Contains(localCommands, command) {
+	if slices.Contains(aloneCommands, command) {
 		return
 	}
 	c.Shared.Check(report)
-	if command == "" {
-		c.Run.Check(&c.Shared, report)
-		checkAccess(&c.Run.Access, report)
-		checkCallouts(&c.Run.Callouts, report)
-		checkTLS(&c.Run.Transport, report)
-		checkLogFile(&c.Run.Node, report)
+	if n := c.node(command); n != nil {
+		n.Check(&c.Shared, report)
+		checkNATSFiles(&c.Shared, report)
+		checkAccess(&n.Access, report)
+		checkCallouts(&n.Callouts, report)
+		checkTLS(&n.Transport, report)
+		checkLogFile(n, report)
 	}
 }

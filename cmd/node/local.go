@@ -15,10 +15,9 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/config"
 )
 
-// localCommands speak to the node of this machine, and never to NATS: of the
-// configuration they look at their own options alone, so that what is wrong
-// elsewhere, or only for them, does not keep them from saying how the node is.
-var localCommands = []string{"health"}
+// aloneCommands need no configuration, or as health does theirs alone: what is
+// wrong elsewhere does not keep it from saying how the node is.
+var aloneCommands = []string{"version", "config example", "health"}
 
 // localNode is the node of this machine, as its admin listener has it. One call is
 // one connection.

@@ -28,10 +28,11 @@ func main() {
 // run is main without the process around it.
 func run(args, env []string, stdout, stderr io.Writer) int {
 	var c cli
+	from := config.Sources{}
 	command, err := config.Parse(&c, config.Invocation{
 		Args: args, Env: env, Stdout: stdout, Exit: os.Exit,
 		Summary: summary, About: about, CheckEDN: checkFile,
-		Alone: append([]string{"version"}, localCommands...),
+		Alone: aloneCommands, Sources: from,
 	})
 	if err != nil {
 		return complain(stderr, err)
@@ -99,6 +100,12 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		return c.Health.run(ctx, out)
 	case "log-level":
 		err = c.LogLevel.run(ctx, out)
+	case "config check":
+		err = c.Configuration.Check.run(&c.Shared, out)
+	case "config print":
+		err = c.Configuration.Print.run(&c.Shared, from, out)
+	case "config example":
+		err = c.Configuration.Example.run(out)
 	case "version":
 		err = printVersion(stdout)
 	default:

@@ -37,8 +37,8 @@ func runNode(ctx context.Context, c *cli, out output) error {
 		return alsoInFile(logs, err)
 	}
 	limitMemory(log)
-	for _, w := range warnings(c) {
-		log.Warn().Str(w.key, w.value).Msg(w.text)
+	for _, w := range warnings(&c.Shared, &c.Run.Node) {
+		log.Warn().Str("option", "--"+w.option).Str("value", w.value).Msg(w.text)
 	}
 
 	n := node{cli: c, log: log, logs: logs}

@@ -17,27 +17,33 @@ func Markdown() (string, error) {
 	return markdown(&grammar)
 }
 
-// markdown is [Markdown] for any grammar. An option whose group has no place in
-// groupOrder would be left out, so it is an error.
-func markdown(grammar any) (string, error) {
-	s := &session{}
-	k, err := kong.New(grammar, append(s.mappers(), kong.NoDefaultHelp())...)
-	if err != nil {
-		return "", fmt.Errorf("build the options: %w", err)
+// placed reports whether a group has a place in groupOrder.
+func placed(group string) bool { return slices.Contains(groupOrder, group) }
+
+// helpWithBounds is the help of an option, and between what its value may be.
+func helpWithBounds(f *kong.Flag) string {
+	help := fullHelp(f)
+	if !f.Tag.Has("min") {
+		return help
 	}
-	for _, f := range k.Model.Flags {
-		if f.Group == nil || !slices.Contains(groupOrder, f.Group.Title) {
-			return "", fmt.Errorf("option --%s: its group is not in groupOrder", f.Name)
-		}
+	help += fmt.Sprintf(" From %s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
+	if f.Tag.Has("step") {
+		help += " in steps of " + f.Tag.Get("step")
+	}
+	return help + "."
+}
+
+// markdown is [Markdown] for any grammar.
+func markdown(grammar any) (string, error) {
+	groups, err := grouped(grammar)
+	if err != nil {
+		return "", err
 	}
 	var b strings.Builder
 	b.WriteString(preface)
 	for _, group := range groupOrder {
 		fmt.Fprintf(&b, "\n## %s\n\n| flag | variable | file key | default | meaning |\n|---|---|---|---|---|\n", group)
-		for _, f := range k.Model.Flags {
-			if f.Group.Title != group {
-				continue
-			}
+		for _, f := range groups[group] {
 			flag := "--" + f.Name
 			if !f.IsBool() {
 				flag += " " + f.PlaceHolder
@@ -52,14 +58,7 @@ func markdown(grammar any) (string, error) {
 					value = "`false`"
 				}
 			}
-			help := fullHelp(f)
-			if f.Tag.Has("min") {
-				help += fmt.Sprintf(" From %s to %s", f.Tag.Get("min"), f.Tag.Get("max"))
-				if f.Tag.Has("step") {
-					help += " in steps of " + f.Tag.Get("step")
-				}
-				help += "."
-			}
+			help := helpWithBounds(f)
 			fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s | %s |\n", flag, envName(f.Name), key, value, strings.ReplaceAll(help, "|", "\\|"))
 		}
 	}

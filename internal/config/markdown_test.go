@@ -2,7 +2,6 @@ package config_test
 
 import (
 	"flag"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -10,26 +9,14 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/config"
 )
 
-var update = flag.Bool("update", false, "write docs/config.md anew")
+var update = flag.Bool("update", false, "write docs/config.md and docs/hoshi.example.edn anew")
 
 func TestMarkdown(t *testing.T) {
-	const path = "../../docs/config.md"
 	got, err := config.Markdown()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Error("docs/config.md is not what the options say: go test ./internal/config -run TestMarkdown -update")
-	}
+	golden(t, "../../docs/config.md", got)
 }
 
 // TestMarkdownHasEveryOption goes by the structs' own tags, not by how they are

@@ -111,19 +111,25 @@ type Node struct {
 	Poller string `name:"poller" default:"auto" oneof:"auto,portable" placeholder:"KIND" help:"auto (epoll on Linux) or portable (a goroutine for each connection)." group:"Machine" tune:""`
 }
 
-// ApplyDev carries out what --dev stands for. An explicit parameter name, and
-// explicit origins, are kept.
-func (n *Node) ApplyDev() {
+// ApplyDev carries out what --dev stands for, and returns the options that it has
+// changed. An explicit parameter name, and explicit origins, are kept.
+func (n *Node) ApplyDev() (changed []string) {
 	if !n.Dev {
-		return
+		return nil
 	}
-	n.Echo = true
+	if !n.Echo {
+		n.Echo = true
+		changed = append(changed, "echo")
+	}
 	if n.InsecureUIDParam == "" {
 		n.InsecureUIDParam = "uid"
+		changed = append(changed, "insecure-uid-param")
 	}
 	if len(n.Origins) == 0 {
 		n.Origins = []string{"*"}
+		changed = append(changed, "origins")
 	}
+	return changed
 }
 
 // Embedded reports whether the node is to run its own NATS server.

@@ -25,6 +25,9 @@ type Invocation struct {
 	// where an option is given in no other way.
 	Alone []string
 
+	// Sources, where set, is told where values come from.
+	Sources Sources
+
 	// CheckEDN, where set, says what of a file is not EDN and where, and is
 	// nil for what can be read. The error begins with a verb and quotes
 	// nothing, since a file may hold secrets.
@@ -86,6 +89,7 @@ func Parse(grammar any, in Invocation) (command string, err error) {
 	}
 	if ctx != nil {
 		command = commandOf(ctx)
+		s.tell(in.Sources, ctx)
 	}
 	if c, ok := grammar.(Checker); ok && err == nil {
 		c.Check(command, s.fault)

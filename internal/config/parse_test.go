@@ -52,6 +52,12 @@ func (g *grammar) Check(command string, report config.Report) {
 // the environment standing for its path.
 func parse(t *testing.T, args, env []string, file string) (*grammar, string, []string) {
 	t.Helper()
+	return parseFrom(t, nil, args, env, file)
+}
+
+// parseFrom is parse, which tells from where values come.
+func parseFrom(t *testing.T, from config.Sources, args, env []string, file string) (*grammar, string, []string) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "hoshi.edn")
 	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
 		t.Fatal(err)
@@ -70,7 +76,7 @@ func parse(t *testing.T, args, env []string, file string) (*grammar, string, []s
 	command, err := config.Parse(g, config.Invocation{
 		Args: put(args), Env: put(env), Stdout: t.Output(),
 		Exit:  func(int) { t.Error("exit was called") },
-		Alone: []string{"version", "health"},
+		Alone: []string{"version", "health"}, Sources: from,
 	})
 	if err == nil {
 		return g, command, nil

@@ -41,6 +41,28 @@ func (s *session) fault(option, problem string) {
 	s.faults = append(s.faults, Fault{source, problem})
 }
 
+// tell says where the values come from.
+func (s *session) tell(sources Sources, ctx *kong.Context) {
+	if sources == nil {
+		return
+	}
+	maps.Copy(sources, s.source)
+	for name := range flagsOf(ctx) {
+		sources[name] = "--" + name
+	}
+}
+
+// flagsOf are the options that the command line has.
+func flagsOf(ctx *kong.Context) map[string]bool {
+	given := map[string]bool{}
+	for _, p := range ctx.Path {
+		if p.Flag != nil && !p.Resolved {
+			given[p.Flag.Name] = true
+		}
+	}
+	return given
+}
+
 func envName(option string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(option, "-", "_"))
 }
@@ -107,12 +129,7 @@ func (s *session) loadAlone(ctx *kong.Context) {
 	for _, f := range ctx.Selected().Flags {
 		s.own[f.Name] = true
 	}
-	given := map[string]bool{}
-	for _, p := range ctx.Path {
-		if p.Flag != nil {
-			given[p.Flag.Name] = true
-		}
-	}
+	given := flagsOf(ctx)
 	open := false
 	for _, f := range ctx.Selected().Flags {
 		_, inEnv := s.env[envName(f.Name)]
