@@ -66,7 +66,7 @@ var arrows = map[string][]string{
 	"internal/id":                {},
 	"internal/limit":             {},
 	"internal/natsd":             {},
-	"internal/obs":               {},
+	"internal/obs":               {"internal/histogram", "pkg/edge"},
 	"internal/poller":            {},
 	"internal/proxyproto":        {},
 }
@@ -94,6 +94,7 @@ var foreign = map[string][]string{
 	"github.com/schollz/progressbar/v3":       {"cmd/loadgen/..."},
 	"go.opentelemetry.io/otel":                {"pkg/bus", "pkg/client", "pkg/edge", "internal/obs"},
 	"go.opentelemetry.io/otel/sdk":            {"internal/obs"},
+	"github.com/prometheus/client_golang":     {"internal/obs"},
 	"go.opentelemetry.io/otel/exporters":      {"internal/obs"},
 }
 

@@ -1,4 +1,5 @@
-// Package obs sets up what lets people observe a node: for now its log.
+// Package obs sets up what lets people observe a node: its log, its traces and its
+// metrics.
 //
 // [New] makes the one [Log] of a process, whose zerolog.Logger is then passed on;
 // no package logs through a global. [TakeStandard] leads what dependencies write
@@ -7,4 +8,7 @@
 //
 // A Level has a timer while it is to go back by itself, and a File a goroutine
 // that removes old files; both end with Log.Close. Start reading in log.go.
+//
+// [NewMetrics] makes what Prometheus scrapes: a view of the node's own counters, as
+// metricstable.go lists them. It has no goroutine.
 package obs
