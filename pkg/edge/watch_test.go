@@ -30,8 +30,8 @@ type tracing struct {
 	suppressed int
 }
 
-// trace begins a trace, and waits until so many nodes have.
-func trace(t *testing.T, c *bus.Client, q bus.TraceQuery, nodes int) *tracing {
+// startTrace begins a trace, and waits until so many nodes have.
+func startTrace(t *testing.T, c *bus.Client, q bus.TraceQuery, nodes int) *tracing {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	tr := &tracing{t: t, end: cancel, done: make(chan error, 1)}
@@ -112,7 +112,7 @@ func TestTraceUser(t *testing.T) {
 	other := c.Dial(t, 1, "/?uid=bob")
 	other.Subscribe(`"lobby"`)
 	old := c.Dial(t, 1, "/?uid=alice")
-	tr := trace(t, admin, bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}}, 2)
+	tr := startTrace(t, admin, bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}}, 2)
 
 	// A connection that was there, each step behind the last one.
 	old.Send(`[:shop/seen "secret event"]`)
@@ -197,9 +197,9 @@ func TestTraceOthers(t *testing.T) {
 	c := testkit.StartCluster(t, 2, nil)
 	admin, _ := surveyor(t, c, 1)
 	a, b := c.Dial(t, 0, "/?uid=alice"), c.Dial(t, 1, "/?uid=alice")
-	conn := trace(t, admin, bus.TraceQuery{Target: bus.Target{ConnID: a.ConnID}}, 2)
-	channel := trace(t, admin, bus.TraceQuery{Target: bus.Target{Channel: bus.Keyword("chat/room")}}, 2)
-	client := trace(t, admin, bus.TraceQuery{Target: bus.Target{ClientID: "tab-9"}}, 2)
+	conn := startTrace(t, admin, bus.TraceQuery{Target: bus.Target{ConnID: a.ConnID}}, 2)
+	channel := startTrace(t, admin, bus.TraceQuery{Target: bus.Target{Channel: bus.Keyword("chat/room")}}, 2)
+	client := startTrace(t, admin, bus.TraceQuery{Target: bus.Target{ClientID: "tab-9"}}, 2)
 	must(t, admin.PublishUser(bus.String("alice"), []byte("[:a/b]")))
 	a.Expect("[:a/b]")
 	b.Expect("[:a/b]")
@@ -233,7 +233,7 @@ func TestTraceBounds(t *testing.T) {
 	a := c.Dial(t, 0, "/?uid=alice")
 
 	// The rate: the burst is told, the rest counted, and nothing is lost count of.
-	tr := trace(t, admin, bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}, Rate: 5, Time: 2 * time.Second}, 1)
+	tr := startTrace(t, admin, bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}, Rate: 5, Time: 2 * time.Second}, 1)
 	const pushes = 200
 	for range pushes {
 		must(t, admin.PublishUser(bus.String("alice"), []byte("[:a/b]")))
@@ -256,7 +256,7 @@ func TestTraceBounds(t *testing.T) {
 	// The number: one more is refused.
 	var all []*tracing
 	for range 16 {
-		all = append(all, trace(t, admin, bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}}, 1))
+		all = append(all, startTrace(t, admin, bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}}, 1))
 	}
 	err := admin.Trace(ctx, bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}}, func(bus.TraceBatch) {})
 	if remote, ok := errors.AsType[*bus.RemoteError](err); !ok || remote.Keyword != ":too-many-traces" {
@@ -294,7 +294,7 @@ func TestTraceBounds(t *testing.T) {
 	}
 
 	// A node that loses NATS ends its traces.
-	tr = trace(t, admin, bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}}, 1)
+	tr = startTrace(t, admin, bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}}, 1)
 	c.NATS[0].Shutdown()
 	unwatched(t, c.Nodes[0])
 	if err := await(t, tr.done); !errors.Is(err, bus.ErrUnavailable) {
