@@ -112,5 +112,11 @@ hoshi --nats-cluster-listen 127.0.0.1:0 --nats-routes 127.0.0.1:6222 \
   holds one, with ` + "`_FILE`" + ` behind the variable: ` + "`HOSHI_TOKEN_SECRET_FILE=/run/secrets/token`" + `. A line break at its end does not count.
 * Issuers and rules are vectors of maps: in the file as they stand, on the command line and in a variable as EDN text.
   [access.md](access.md) has them, and everything else about who may come, and what for.
-* ` + "`hoshi pub`, `hoshi tap`" + ` read the same variables and file, and use what stands under NATS and General.
+* [hoshi.example.edn](hoshi.example.edn), which ` + "`hoshi config example`" + ` prints, has every option with its help, commented out.
+* ` + "`hoshi config check`" + ` takes what a node would, flags, variables and file, and says everything that would keep it from starting, files
+  with keys and certificates included; exit code 0 or 2. It starts nothing and asks nobody.
+* ` + "`hoshi config print`" + ` writes the options as they come out of all that, as a file with the same effect, with a comment on where each is
+  from; ` + "`--changed`" + ` leaves out defaults. Secrets are commented out and not shown.
+* ` + "`hoshi pub`, `hoshi tap`" + ` and their like read the same variables and file, and use what stands under NATS and General.
+  ` + "`hoshi health`" + ` looks at ` + "`--admin-listen`" + ` alone: what is wrong elsewhere does not make a node unhealthy.
 `
