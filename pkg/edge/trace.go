@@ -211,7 +211,7 @@ func carrying(given bus.TraceContext) *traced {
 // nothing, or nonsense. That it is recorded is believed so many times a second:
 // the whole cluster would have to follow.
 func (n *Node) givenTrace(said *dialect.Traced) bus.TraceContext {
-	if said == nil || said.Parent == nil {
+	if said == nil || len(said.Parent) == 0 {
 		return bus.TraceContext{}
 	}
 	t := &n.tracing
