@@ -20,8 +20,9 @@ import (
 type logLevelCmd struct {
 	config.Admin
 
-	Level string        `arg:"" name:"level" optional:""`
-	For   time.Duration `name:"for" default:"0s" min:"0s" max:"24h" placeholder:"TIME" help:"Go back by itself after this time; 0 stays." meta:""`
+	Level  string        `arg:"" name:"level" optional:""`
+	NodeID string        `arg:"" name:"node-id" optional:""`
+	For    time.Duration `name:"for" default:"0s" min:"0s" max:"24h" placeholder:"TIME" help:"Go back by itself after this time; 0 stays." meta:""`
 }
 
 // Help implements kong.HelpProvider.
@@ -29,6 +30,7 @@ func (logLevelCmd) Help() string {
 	return `  hoshi log-level                    what it is
   hoshi log-level debug --for 10m    then what it was
   hoshi log-level warn               until the node ends
+  hoshi log-level warn 0b6f1c2a9d3e  of that one, over NATS
 
 LEVEL is debug, info, warn or error. At debug the embedded NATS server tells of
 its connections too.`
@@ -53,7 +55,10 @@ func levelOf(s obs.LevelStatus) logLevel {
 	return l
 }
 
-func (l *logLevelCmd) run(ctx context.Context, out output) error {
+func (l *logLevelCmd) run(ctx context.Context, s *config.Shared, out output) error {
+	if l.NodeID != "" {
+		return l.far(ctx, s, out)
+	}
 	method, path := http.MethodGet, "/log-level"
 	switch {
 	case l.Level != "":

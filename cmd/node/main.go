@@ -99,7 +99,7 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	case "health":
 		return c.Health.run(ctx, out)
 	case "log-level":
-		err = c.LogLevel.run(ctx, out)
+		err = c.LogLevel.run(ctx, &c.Shared, out)
 	case "config check":
 		err = c.Configuration.Check.run(&c.Shared, out)
 	case "config print":

@@ -143,6 +143,8 @@ func lookFault(s *config.Shared, endpoint string, err error) error {
 	switch {
 	case errors.Is(err, bus.ErrDenied):
 		return errors.New("NATS does not permit this user to publish there: " + anotherUser)
+	case errors.Is(err, bus.ErrNobody) && (endpoint == bus.APIDrain || endpoint == bus.APILogLevel):
+		return errors.New("no such node is there, see hoshi top")
 	case errors.Is(err, bus.ErrNobody):
 		return errors.New("no node is there")
 	case errors.Is(err, bus.ErrSilent):

@@ -61,12 +61,17 @@ func (c *Client) Channels(ctx context.Context, q ChannelsQuery) (Survey[Channels
 // begun. NATS must let the client publish on hoshi.api.drain.<node-id>. Errors as of
 // Nodes.
 func (c *Client) DrainNode(ctx context.Context, node string) error {
-	_, err := survey[struct{}](ctx, c, APIDrain, node, nil)
+	var err error
+	if node == "" { // which would be all
+		err = fmt.Errorf("%w: no node-id", ErrBadBody)
+	} else {
+		_, err = survey[struct{}](ctx, c, APIDrain, node, nil)
+	}
 	return asking("drain "+node, err)
 }
 
-// LogLevel has one node log at another level, for a time or for good. NATS must let
-// the client publish on hoshi.api.log-level.<node-id>. Errors as of Nodes.
+// LogLevel has one node, or with an empty node all, log at another level, for a time or
+// for good. NATS must let the client publish on hoshi.api.log-level.<node-id>. Errors as of Nodes.
 func (c *Client) LogLevel(ctx context.Context, node string, q LevelQuery) error {
 	err := q.complete()
 	if err == nil {

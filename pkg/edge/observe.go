@@ -25,7 +25,7 @@ func (o *observer) Stats(q bus.StatsQuery) bus.NodeView {
 		Version:     n.opts.Version,
 		UptimeMS:    time.Since(n.started).Milliseconds(),
 		Ready:       n.Ready(),
-		Draining:    n.stopping.Load(),
+		Draining:    n.draining() || n.stopping.Load(),
 		Connections: n.Connections(),
 		Users:       n.users.Len(),
 		Channels:    n.channels.Len(),
@@ -192,7 +192,36 @@ func (o *observer) Channels(q bus.ChannelsQuery) bus.ChannelsView {
 }
 
 // Drain implements bus.Observer.
-func (*observer) Drain() error { return &bus.RemoteError{Keyword: ":unavailable"} }
+func (o *observer) Drain() error {
+	n := (*Node)(o)
+	if !n.askDrain() {
+		return n.refuses(&bus.RemoteError{Keyword: ":unavailable"})
+	}
+	if e := n.security.line(secDrained, "asked"); e != nil {
+		e.Msg(msgCarried)
+	}
+	return nil
+}
 
 // Level implements bus.Observer.
-func (*observer) Level(bus.LevelQuery) error { return &bus.RemoteError{Keyword: ":unavailable"} }
+func (o *observer) Level(q bus.LevelQuery) error {
+	n := (*Node)(o)
+	if n.opts.OnLogLevel == nil {
+		return n.refuses(&bus.RemoteError{Keyword: ":unavailable"})
+	}
+	if n.opts.OnLogLevel(q.Level, q.For) != nil {
+		return n.refuses(&bus.RemoteError{Keyword: ":bad-request"})
+	}
+	if e := n.security.line(secLevel, "asked"); e != nil {
+		e.Str("log_level", q.Level).Dur("time_ms", q.For).Msg(msgCarried)
+	}
+	return nil
+}
+
+// refuses writes that an administrator is refused.
+func (n *Node) refuses(err *bus.RemoteError) error {
+	if e := n.security.line(secAdmin, err.Keyword[1:]); e != nil {
+		e.Msg(msgRefused)
+	}
+	return err
+}

@@ -163,6 +163,11 @@ type Options struct {
 	// Stop called: the node does neither by itself. Nil refuses such requests.
 	OnDrain func()
 
+	// OnLogLevel is called when an administrator on NATS wants the node to log at
+	// another level, for a time or with 0 for good. Nil, or an error, refuses it. Any
+	// goroutine.
+	OnLogLevel func(level string, lasts time.Duration) error
+
 	// ReadyGrace is how long NATS may be away before /health/ready says 503. New
 	// handshakes are refused meanwhile, clients stay connected in any case.
 	// Negative means none, the default is [DefaultReadyGrace].

@@ -35,6 +35,8 @@ const (
 	secKicked
 	secAdmin
 	secTraced
+	secDrained
+	secLevel
 	secEvents // keep last
 )
 
@@ -54,6 +56,8 @@ var securityNames = [secEvents]string{
 	secKicked:    "kicked",
 	secAdmin:     "request-refused",
 	secTraced:    "traced",
+	secDrained:   "drained",
+	secLevel:     "log-level-set",
 }
 
 // Of each kind a burst of lines is written, and then one a second.
@@ -106,7 +110,8 @@ func (l *securityLog) line(kind securityEvent, reason string) *zerolog.Event {
 
 // begin is a line at the level of its kind, nil where that is not written.
 func (l *securityLog) begin(kind securityEvent) *zerolog.Event {
-	if kind == secRevoked || kind == secKicked || kind == secTraced {
+	switch kind {
+	case secRevoked, secKicked, secTraced, secDrained, secLevel:
 		return l.log.Info() //nolint:zerologlint // who has asked for the line sends it
 	}
 	return l.log.Warn() //nolint:zerologlint // see above

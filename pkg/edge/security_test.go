@@ -76,6 +76,7 @@ func TestSecurityLog(t *testing.T) {
 		o.Channels.MaxSubscriptionsPerConn = 1
 		o.Callouts.Connect, o.Callouts.Cache = true, -1
 		o.Callouts.Headers = []string{"x-secret"}
+		o.OnDrain, o.OnLogLevel = func() {}, func(string, time.Duration) error { return nil }
 	})
 	nc := rawBackend(t, c, 0)
 	_, err := nc.QueueSubscribe("hoshi.auth.connect", "q", func(m *nats.Msg) {
@@ -131,6 +132,9 @@ func TestSecurityLog(t *testing.T) {
 	}
 	_, err = backend.Kick(t.Context(), bus.Kick{UID: bus.String("alice"), Reason: secret})
 	must(t, err)
+	must(t, backend.Trace(t.Context(), bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}, Time: time.Millisecond}, func(bus.TraceBatch) {}))
+	must(t, backend.LogLevel(t.Context(), c.Nodes[0].ID().String(), bus.LevelQuery{Level: "warn"}))
+	must(t, backend.DrainNode(t.Context(), c.Nodes[0].ID().String()))
 	_, err = backend.Revoke(t.Context(), bus.Revocation{UID: bus.String("alice")})
 	must(t, err)
 
@@ -139,7 +143,7 @@ func TestSecurityLog(t *testing.T) {
 		"csrf-refused": {"csrf", "warn"}, "callout-denied": {"callout-denied", "warn"}, "limit-reached": {"max-subscriptions", "warn"},
 		"subscribe-forbidden": {"rule", "warn"}, "publish-forbidden": {"rule", "warn"}, "event-forbidden": {"rule", "warn"},
 		"refresh-refused": {"invalid-token", "warn"}, "request-refused": {"bad-request", "warn"},
-		"revoked": {"asked", "info"}, "kicked": {"asked", "info"},
+		"revoked": {"asked", "info"}, "kicked": {"asked", "info"}, "traced": {"asked", "info"}, "drained": {"asked", "info"}, "log-level-set": {"asked", "info"},
 	}
 	for _, event := range edge.SecurityEvents() {
 		lines := log.lines(t, event)
@@ -157,6 +161,10 @@ func TestSecurityLog(t *testing.T) {
 		case "subscribe-forbidden", "publish-forbidden", "event-forbidden", "refresh-refused", "limit-reached":
 			if line["address"] != "127.0.0.1" || line["conn"] != tab.ConnID || line["uid"] != `"alice"` {
 				t.Errorf("%s: %v", event, line)
+			}
+		case "traced":
+			if line["uid"] != `"alice"` || line["time_ms"] != 1.0 || line["rate"] != 100.0 || lines[1]["reason"] != "over" || lines[1]["lines"] != 0.0 {
+				t.Errorf("%s: %v", event, lines)
 			}
 		case "revoked", "kicked":
 			if line["uid"] != `"alice"` || line["closed"] == nil {

@@ -85,13 +85,10 @@ func (o *observer) Trace(q bus.TraceQuery) (bus.Gatherer, error) {
 		w.token, err = q.UID.Token()
 	}
 	if err != nil {
-		return nil, &bus.RemoteError{Keyword: ":bad-request"}
+		return nil, n.refuses(&bus.RemoteError{Keyword: ":bad-request"})
 	}
 	if !n.watches.add(w) {
-		if e := n.security.line(secAdmin, "too-many-traces"); e != nil {
-			e.Msg(msgRefused)
-		}
-		return nil, &bus.RemoteError{Keyword: ":too-many-traces"}
+		return nil, n.refuses(&bus.RemoteError{Keyword: ":too-many-traces"})
 	}
 	if e := n.security.line(secTraced, "asked"); e != nil {
 		w.name(e).Dur("time_ms", q.Time).Int("rate", q.Rate).Msg(msgCarried)

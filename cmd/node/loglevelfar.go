@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hoshi-ws/hoshi/internal/config"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+)
+
+// far has a node that may be anywhere log otherwise.
+func (l *logLevelCmd) far(ctx context.Context, s *config.Shared, out output) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
+	defer cancel()
+	c, err := connect(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer c.Stop()
+	err = c.LogLevel(ctx, l.NodeID, bus.LevelQuery{Level: l.Level, For: l.For})
+	if remote, ok := errors.AsType[*bus.RemoteError](err); ok && remote.Keyword == ":bad-request" {
+		return fmt.Errorf("LEVEL %s: want one of debug, info, warn, error", clip(l.Level))
+	}
+	if err != nil {
+		return lookFault(s, bus.APILogLevel, err)
+	}
+	if l.For > 0 {
+		fmt.Fprintf(out.stdout, "node %s logs at %s for %v\n", printable(l.NodeID), printable(l.Level), l.For)
+	} else {
+		fmt.Fprintf(out.stdout, "node %s logs at %s\n", printable(l.NodeID), printable(l.Level))
+	}
+	return nil
+}
