@@ -90,7 +90,6 @@ func (n *node) start(ctx context.Context) error {
 	}
 	eo := edgeOptions(o, b, &n.log)
 	eo.AdminRoutes = n.adminRoutes
-	eo.OnDrain = n.ending.ask
 	eo.OnLogLevel = func(level string, lasts time.Duration) error { return setLevel(n.logs, level, lasts) }
 	if err := n.trace(&eo); err != nil {
 		return err
