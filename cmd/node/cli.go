@@ -24,6 +24,7 @@ type cli struct {
 	Tap      tapCmd      `cmd:"" help:"print what passes on NATS, decoded"`
 	Token    tokenCmd    `cmd:"" help:"make a token for trying out"`
 	Health   healthCmd   `cmd:"" help:"ask the node of this machine how it is"`
+	Drain    drainCmd    `cmd:"" help:"let the clients of a node go, and end it"`
 	Version  versionCmd  `cmd:"" help:"say what was built"`
 
 	LogLevel logLevelCmd `cmd:"" help:"say or set how much the node of this machine logs"`

@@ -54,7 +54,7 @@ func TestEdgeOptions(t *testing.T) {
 		"--sente-ws-kalive=7s", "--sente-ws-ping-timeout=8s", "--sente-send-buf-ws=9ms", "--sente-send-buf-ajax=10ms",
 		"--sente-lp-timeout=11s", "--sente-reconnect-ws=12s", "--sente-reconnect-ajax=13s", "--sente-max-polls=14",
 		"--ping-interval=15s", "--idle-timeout=16s", "--stall-timeout=17s", "--handshake-timeout=18s", "--close-timeout=19s",
-		"--request-timeout=20s", "--barrier-timeout=21s", "--linger=22s", "--ready-grace=27s", "--max-asks=23", "--max-asked=24", "--max-revocations=28", "--loops=25", "--poller=portable",
+		"--request-timeout=20s", "--barrier-timeout=21s", "--linger=22s", "--ready-grace=27s", "--drain-time=31s", "--drain-rate=32", "--max-asks=23", "--max-asked=24", "--max-revocations=28", "--loops=25", "--poller=portable",
 		"--callout-connect", "--callout-subscribe=c/*", "--callout-publish=d,:e", "--callout-timeout=28ms", "--callout-cache=29s", "--callout-headers=Cookie",
 		"--callout-format=json",
 		"--tls-cert="+cert, "--tls-key="+key, "--tls-min=1.3", "--tls-client-ca="+authorities, "--tls-client-uid=email",
@@ -101,12 +101,12 @@ func TestEdgeOptions(t *testing.T) {
 		},
 		PingInterval: 15 * time.Second, IdleTimeout: 16 * time.Second, StallTimeout: 17 * time.Second,
 		HandshakeTimeout: 18 * time.Second, CloseTimeout: 19 * time.Second, RequestTimeout: 20 * time.Second,
-		BarrierTimeout: 21 * time.Second, Linger: 22 * time.Second, ReadyGrace: 27 * time.Second,
+		BarrierTimeout: 21 * time.Second, Linger: 22 * time.Second, ReadyGrace: 27 * time.Second, DrainTime: 31 * time.Second, DrainRate: 32,
 		MaxAsks: 23, MaxAsked: 24, MaxRevocations: 28, Loops: 25, Portable: true, Version: versionText(), Commit: commit,
 	}
 	// Set by whoever starts the node, and all others are set above: who adds one
 	// adds it here.
-	left := map[string]bool{"Bus": true, "ID": true, "Logger": true, "AdminRoutes": true}
+	left := map[string]bool{"Bus": true, "ID": true, "Logger": true, "AdminRoutes": true, "OnDrain": true}
 	got.Bus, got.Logger = bus.Options{}, nil
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)
@@ -151,6 +151,7 @@ func TestEdgeDefaults(t *testing.T) {
 		PingInterval: edge.DefaultPingInterval, IdleTimeout: edge.DefaultIdleTimeout, StallTimeout: edge.DefaultStallTimeout,
 		HandshakeTimeout: edge.DefaultHandshakeTimeout, CloseTimeout: edge.DefaultCloseTimeout,
 		RequestTimeout: bus.DefaultRequestTimeout, BarrierTimeout: bus.DefaultBarrierTimeout, Linger: bus.DefaultLinger, ReadyGrace: edge.DefaultReadyGrace,
+		DrainTime: edge.DefaultDrainTime, DrainRate: edge.DefaultDrainRate,
 		MaxAsks: edge.DefaultMaxAsks, MaxAsked: edge.DefaultMaxAsked, MaxRevocations: edge.DefaultMaxRevocations,
 		Callouts: edge.CalloutOptions{Timeout: edge.DefaultCalloutTimeout, Cache: edge.DefaultCalloutCache},
 		ID:       id.Node{}, Version: versionText(),

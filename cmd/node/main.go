@@ -96,6 +96,8 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		err = c.Tap.run(ctx, &c.Shared, out)
 	case "token":
 		err = c.Token.run(time.Now(), out)
+	case "drain":
+		err = c.Drain.run(ctx, &c.Shared, out)
 	case "health":
 		return c.Health.run(ctx, out)
 	case "log-level":

@@ -17,11 +17,12 @@ import (
 const (
 	// startTimeout bounds the start; a NATS that takes longer is as good as away.
 	startTimeout = 20 * time.Second
-	// stopTimeout bounds the end, whatever clients and NATS do meanwhile.
+	// stopTimeout bounds the end beyond --drain-time, whatever clients and NATS do
+	// meanwhile.
 	stopTimeout = 8 * time.Second
 )
 
-// runNode runs a node until ctx ends.
+// runNode runs a node until ctx ends, or somebody asks it to end.
 func runNode(ctx context.Context, c *cli, out output) error {
 	c.Run.ApplyDev()
 	logging := logOptions(c, out)
@@ -41,23 +42,25 @@ func runNode(ctx context.Context, c *cli, out output) error {
 		log.Warn().Str("option", "--"+w.option).Str("value", w.value).Msg(w.text)
 	}
 
-	n := node{cli: c, log: log, logs: logs}
+	n := node{cli: c, log: log, logs: logs, ending: newEnding()}
+	defer n.ending.leave()
 	started, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not there after %v", startTimeout))
 	err = n.start(started)
 	cancel()
 	if err != nil {
-		return alsoInFile(logs, errors.Join(err, n.stop()))
+		return alsoInFile(logs, errors.Join(err, n.stop(time.Now().Add(stopTimeout))))
 	}
 	if err := n.greet(out.stdout); err != nil {
-		return errors.Join(fmt.Errorf("print the addresses: %w", err), n.stop())
+		return errors.Join(fmt.Errorf("print the addresses: %w", err), n.stop(time.Now().Add(stopTimeout)))
 	}
 	if logging.JSON() {
 		n.logStart() // whoever collects the log has not seen the greeting
 	}
-	// Ends with ctx.
-	giveBack(ctx, memoryTick, n.edge.Connections, freeMemory)
-	log.Info().Msg("node is stopping")
-	if err := n.stop(); err != nil {
+	n.ending.watch()
+	running, cancel := n.ending.either(ctx)
+	giveBack(running, memoryTick, n.edge.Connections, freeMemory) // ends with running
+	cancel()
+	if err := n.finish(ctx); err != nil {
 		// Asked to end, it has ended: what was cut short is no fault of the caller.
 		log.Warn().Err(err).Msg("node was stopped before everything was handed over")
 	}
@@ -73,6 +76,7 @@ type node struct {
 	nats *natsd.Server // nil with --nats-url
 	edge *edge.Node
 
+	ending  *ending
 	tracing *obs.Tracing // nil without --trace-endpoint
 }
 
@@ -90,6 +94,7 @@ func (n *node) start(ctx context.Context) error {
 	}
 	eo := edgeOptions(o, b, &n.log)
 	eo.AdminRoutes = n.adminRoutes
+	eo.OnDrain = n.ending.ask
 	eo.OnLogLevel = func(level string, lasts time.Duration) error { return setLevel(n.logs, level, lasts) }
 	if err := n.trace(&eo); err != nil {
 		return err
@@ -162,9 +167,10 @@ func listenErrors(err error) []*edge.ListenError {
 	return nil
 }
 
-// stop ends in reverse what was started. It may be called on half a node.
-func (n *node) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+// stop ends in reverse what was started, until end at most. It may be called on
+// half a node.
+func (n *node) stop(end time.Time) error {
+	ctx, cancel := context.WithDeadline(context.Background(), end)
 	defer cancel()
 	var err error
 	if n.edge != nil {

@@ -133,7 +133,7 @@ func TestGreetingOfDialect(t *testing.T) {
 // external NATS.
 func TestCommands(t *testing.T) {
 	url := testkit.StartNATS(t, 1)[0].ClientURL()
-	node := start(t, []string{"HOSHI_NATS_URL=" + url, "HOSHI_INSECURE_UID_PARAM=who"}, exec.Command(hoshi(t), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"))
+	node := start(t, []string{"HOSHI_NATS_URL=" + url, "HOSHI_INSECURE_UID_PARAM=who", "HOSHI_DRAIN_TIME=0s"}, exec.Command(hoshi(t), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"))
 	g := greeted(t, node)
 	if g.backends != url {
 		t.Errorf("backends %q, want %q", g.backends, url)
