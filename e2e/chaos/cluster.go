@@ -166,7 +166,7 @@ func (c *cluster) startNodes(bin string) error {
 		}
 		argv := []string{
 			bin, "--listen", n.addr, "--admin-listen", n.admin, "--nats-url", strings.Join(urls, ","),
-			"--insecure-uid-param", "uid", "--insecure-anywhere", "--log-format", "json",
+			"--insecure-uid-param", "uid", "--insecure-anywhere", "--log-format", "json", "--drain-time", "2s",
 		}
 		if n.space != nil {
 			argv = n.space.Command(argv...)
