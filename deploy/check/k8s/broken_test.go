@@ -182,6 +182,7 @@ func TestBroken(t *testing.T) {
 		{check: "storage", broken: func(b *bundle) { stateful(b).Spec.VolumeClaimTemplates = nil }, want: "has not one claim"},
 
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Metrics[0].Pods.Metric.Name = "connections" }, want: "goes by connections, and the adapter has hoshi_connections"},
+		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Metrics[0].Pods.Metric.Name = "hoshi_handshakes_total" }, want: "no gauge of docs/metrics.md"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Metrics = scaler(b).Spec.Metrics[:1] }, want: "connections and CPU"},
 		{check: "autoscaler", broken: func(b *bundle) { delete(node(b).Resources.Requests, core.ResourceCPU) }, want: "connections and CPU"},
 		{check: "autoscaler", broken: func(b *bundle) { options(b)["HOSHI_MAX_CONNECTIONS"] = "30000" }, want: "less than twice"},

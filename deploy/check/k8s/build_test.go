@@ -250,6 +250,25 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// TestEveryFileIsUsed holds that nothing lies there that no kustomization
+// names, but for what people read.
+func TestEveryFileIsUsed(t *testing.T) {
+	forPeople := map[string]bool{"README.md": true, "kustomization.yaml": true, "prometheus-adapter-rule.yaml": true}
+	err := filepath.WalkDir(manifests, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || forPeople[d.Name()] {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(path), "kustomization.yaml"))
+		if err == nil && !strings.Contains(string(text), d.Name()) {
+			t.Errorf("nobody uses %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // read returns a file of the repository.
 func read(t *testing.T, path string) string {
 	t.Helper()

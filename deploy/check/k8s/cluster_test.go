@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	core "k8s.io/api/core/v1"
 )
@@ -126,21 +125,6 @@ func (c *cluster) startNATS(t *testing.T) []natsPod {
 	return started
 }
 
-// startNode starts one pod of the Deployment, and returns its environment and
-// the address of its admin listener.
-func (c *cluster) startNode(t *testing.T) (p *process, env map[string]string, admin string) {
-	t.Helper()
-	w, ok := nodes(c.b)
-	if !ok {
-		t.Fatal("there is no node")
-	}
-	addrs := freeAddrs(t, 2)
-	env = c.env(t, w, "hoshi-0")
-	env["HOSHI_LISTEN"], env["HOSHI_ADMIN_LISTEN"] = addrs[0], addrs[1]
-	c.files(t, w, env, t.TempDir(), func(_, text string) string { return text })
-	return start(t, env, program(t, "hoshi"), w.container().Args...), env, addrs[1]
-}
-
 // TestRuns runs dev and production with the very configuration, variables and
 // secrets that pods have.
 func TestRuns(t *testing.T) {
@@ -162,31 +146,23 @@ func TestRuns(t *testing.T) {
 				}
 			}
 
-			node, env, admin := c.startNode(t)
 			n, _ := nodes(c.b)
-			for kind, get := range probes(n.container()) {
-				eventually(t, kind, node, func() error { return answers("http://" + admin + get.Path) })
-			}
+			node := c.startNode(t, n, nil)
 			for _, s := range nats {
 				if strings.Contains(s.out.String(), "Violation") {
 					t.Errorf("NATS refuses something:\n%s", s.out.String())
 				}
 			}
-
-			c.speak(t, env["HOSHI_NATS_URL"])
-			end := func() {
-				node.signal(t)
-				within := time.Duration(*n.template.Spec.TerminationGracePeriodSeconds-n.container().Lifecycle.PreStop.Sleep.Seconds) * time.Second
-				if code := node.ends(t, within); code != 0 {
-					t.Errorf("the node ended with %d:\n%s", code, node.out.String())
-				}
-			}
-			if overlay == "dev" { // NATS fails, and the node is not killed for it
-				outage(t, nats, node, n.container(), admin)
-				end()
+			c.speak(t, node.env["HOSHI_NATS_URL"])
+			node.measures(t, f.rule)
+			if overlay == "dev" { // where clients need no token
+				second := c.startNode(t, n, map[string]string{"HOSHI_DRAIN_TIME": "4s"})
+				second.drains(t)
+				node.loses(t, nats)
+				node.end(t)
 				return
 			}
-			end()
+			node.end(t)
 			// A server without clients need not wait.
 			preStop := w.container().Lifecycle.PreStop.Exec.Command
 			for _, s := range nats {
@@ -200,29 +176,6 @@ func TestRuns(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// outage kills all servers: the node becomes unready, and stays alive.
-func outage(t *testing.T, nats []natsPod, node *process, c *core.Container, admin string) {
-	t.Helper()
-	for _, s := range nats {
-		if err := s.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		<-s.done
-	}
-	eventually(t, "not ready", node, func() error {
-		if err := answers("http://" + admin + probes(c)["liveness"].Path); err != nil {
-			t.Fatalf("liveness without NATS: %v", err)
-		}
-		if answers("http://"+admin+probes(c)["readiness"].Path) == nil {
-			return errors.New("it is ready without NATS")
-		}
-		return nil
-	})
-	if err := answers("http://" + admin + probes(c)["liveness"].Path); err != nil {
-		t.Errorf("liveness when it is not ready: %v", err)
 	}
 }
 
@@ -313,8 +266,9 @@ func TestExternal(t *testing.T) {
 		}
 		c.here[u.Host] = away
 	}
-	node, env, _ := c.startNode(t)
-	if code := node.ends(t, patience); code != 2 || !strings.Contains(node.out.String(), "hoshi: NATS at tls://"+away) {
-		t.Errorf("code %d with %v:\n%s", code, env, node.out.String())
+	n := c.newNode(t, w, nil)
+	p := start(t, n.env, program(t, "hoshi"))
+	if code := p.ends(t, patience); code != 2 || !strings.Contains(p.out.String(), "hoshi: NATS at tls://"+away) {
+		t.Errorf("code %d:\n%s", code, p.out.String())
 	}
 }

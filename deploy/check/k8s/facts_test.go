@@ -21,6 +21,7 @@ type facts struct {
 	stop    time.Duration       // what cmd/node gives the end beyond the drain
 	nats    string              // version of nats-server in go.mod
 	user    string              // uid:gid of the image of the last stage of Dockerfile
+	gauges  map[string]bool     // metrics of docs/metrics.md that go up and down
 	rule    adapterRule
 }
 
@@ -40,13 +41,14 @@ var (
 	makeSecret = regexp.MustCompile(`(?s)create secret (generic|tls) ([a-z0-9-]+)(.*?)\n(?:kubectl|` + "```)")
 	literalKey = regexp.MustCompile(`--from-literal=([a-z-]+)=`)
 	stopping   = regexp.MustCompile(`stopTimeout = (\d+) \* time\.Second`)
+	gaugeRow   = regexp.MustCompile("(?m)^\\| `(hoshi_[a-z_]+)` \\| gauge \\|")
 	imageUser  = regexp.MustCompile(`(?m)^USER (\d+:\d+)$`)
 	natsServer = regexp.MustCompile(`github\.com/nats-io/nats-server/v2 v(\S+)`)
 )
 
 func gather(t *testing.T) *facts {
 	t.Helper()
-	f := &facts{options: map[string]string{}, secrets: map[string]bool{}, made: map[string][]string{}}
+	f := &facts{options: map[string]string{}, secrets: map[string]bool{}, made: map[string][]string{}, gauges: map[string]bool{}}
 	for _, row := range optionRow.FindAllStringSubmatch(read(t, "docs/config.md"), -1) {
 		f.options[row[2]] = strings.Trim(row[3], "` ")
 		f.secrets[row[2]] = strings.TrimSpace(row[1]) == "SECRET"
@@ -74,6 +76,9 @@ func gather(t *testing.T) *facts {
 	if m := imageUser.FindAllStringSubmatch(read(t, "Dockerfile"), -1); m != nil {
 		f.user = m[len(m)-1][1]
 	}
+	for _, m := range gaugeRow.FindAllStringSubmatch(read(t, "docs/metrics.md"), -1) {
+		f.gauges[m[1]] = true
+	}
 	var adapter struct {
 		Rules []adapterRule `json:"rules"`
 	}
@@ -84,9 +89,9 @@ func gather(t *testing.T) *facts {
 		t.Fatalf("%d rules for the adapter", len(adapter.Rules))
 	}
 	f.rule = adapter.Rules[0]
-	if len(f.options) < 80 || !f.secrets["HOSHI_NATS_PASSWORD"] || f.secrets["HOSHI_NATS_USER"] || len(f.made) < 3 || f.stop == 0 || f.nats == "" || f.user == "" {
-		t.Fatalf("the repository is not read as it is written: %d options, secrets %v, made %v, stop %v, nats %q, user %q",
-			len(f.options), f.secrets, f.made, f.stop, f.nats, f.user)
+	if len(f.options) < 80 || !f.secrets["HOSHI_NATS_PASSWORD"] || f.secrets["HOSHI_NATS_USER"] || len(f.made) < 3 || f.stop == 0 || f.nats == "" || f.user == "" || len(f.gauges) < 5 {
+		t.Fatalf("the repository is not read as it is written: %d options, secrets %v, made %v, stop %v, nats %q, user %q, gauges %v",
+			len(f.options), f.secrets, f.made, f.stop, f.nats, f.user, f.gauges)
 	}
 	return f
 }

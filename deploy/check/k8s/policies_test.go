@@ -206,6 +206,9 @@ func checkAutoscaler(b *bundle, f *facts) (bad findings) {
 				if m.Pods.Metric.Name != name {
 					bad.add("%s goes by %s, and the adapter has %s", title(h), m.Pods.Metric.Name, name)
 				}
+				if !f.gauges[m.Pods.Metric.Name] {
+					bad.add("%s goes by %s, which is no gauge of docs/metrics.md", title(h), m.Pods.Metric.Name)
+				}
 				w := workload{template: &d.Spec.Template, Object: d}
 				env, _ := environment(b, &w, f.values(), "hoshi-0")
 				aim := m.Pods.Target.AverageValue.Value()
