@@ -210,6 +210,7 @@ func TestBroken(t *testing.T) {
 		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) {
 			delete(get[*monitoring.ServiceMonitor](b, "hoshi").Spec.Selector.MatchLabels, "app.kubernetes.io/component")
 		}, want: "selects 2 services"},
+		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) { get[*monitoring.ServiceMonitor](b, "hoshi").Spec.JobLabel = "" }, want: `no alert is about job ""`},
 		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) { get[*core.Service](b, "hoshi-admin").Spec.ClusterIP = "" }, want: "gives the admin listener an address"},
 	} {
 		in := tt.in

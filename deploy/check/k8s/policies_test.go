@@ -168,6 +168,9 @@ func checkMonitoring(b *bundle, _ *facts) (bad findings) {
 				continue
 			}
 			found++
+			if job := s.Labels[m.Spec.JobLabel]; !strings.HasPrefix(job, "hoshi") {
+				bad.add("%s: no alert is about job %q", title(m), job)
+			}
 			for _, e := range m.Spec.Endpoints {
 				i := slices.IndexFunc(s.Spec.Ports, func(p core.ServicePort) bool { return p.Name == e.Port })
 				if i < 0 || s.Spec.Ports[i].TargetPort.StrVal != "admin" || e.Path != "/metrics" {
