@@ -94,6 +94,7 @@ func (n *nodePod) drains(t *testing.T) {
 	for range clients {
 		conns = append(conns, dial(t, n.clients))
 	}
+	began := time.Now()
 	n.signal(t)
 	n.unready(t, "in a drain")
 	for _, c := range conns {
@@ -103,6 +104,10 @@ func (n *nodePod) drains(t *testing.T) {
 	}
 	if code := n.ends(t, patience); code != 0 {
 		t.Errorf("the node ended with %d:\n%s", code, n.out.String())
+	}
+	whole, err := time.ParseDuration(n.env["HOSHI_DRAIN_TIME"])
+	if took := time.Since(began); err != nil || took < whole/2 {
+		t.Errorf("clients left within %v, of %v", took, whole)
 	}
 }
 
