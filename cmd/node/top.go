@@ -97,18 +97,15 @@ type topView struct {
 	refused map[string]string
 }
 
-// ask takes one round of answers. Who is late is silent, so that others are shown in
-// time.
+// ask takes one round of answers. A node that is late holds it up, until it is not
+// counted on any more.
 func (v *topView) ask(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, max(v.every, time.Second))
+	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
 	defer cancel()
 	answer, err := v.client.Nodes(ctx, "", bus.StatsQuery{Slow: board.MaxSlow})
-	if err != nil {
-		return err
-	}
 	v.silent, v.refused = answer.Silent, answer.Refused
-	v.board.Update(time.Now(), answer.Nodes, answer.Silent)
-	return nil
+	v.board.Update(time.Now(), answer.Nodes, answer.Silent) // also where nobody has answered
+	return err
 }
 
 // show draws until ctx ends. That nobody answers is shown, and may change.
@@ -133,7 +130,6 @@ func (v *topView) show(ctx context.Context, screen *board.Screen) error {
 				return nil
 			}
 			title = printable(oneLine(lookFault(v.shared, bus.APIStats, err).Error()))
-			v.board.Update(time.Now(), nil, nil)
 		}
 	}
 }

@@ -53,6 +53,7 @@ func (b *Board) Update(now time.Time, views map[string]bus.NodeView, silent []st
 		n.silent = true
 	}
 	for id, n := range b.nodes {
+		n.silent = n.silent && slices.Contains(silent, id)
 		if now.Sub(n.seen) > goneFor && !slices.Contains(silent, id) {
 			delete(b.nodes, id)
 		}
@@ -179,23 +180,16 @@ func (b *Board) Report() Report {
 
 // slowest are the connections of all nodes with most in their queues, and how many are
 // blocked.
-func (b *Board) slowest(most int) (list []slow, blocked int) {
+func (b *Board) slowest(most int) (list []bus.SlowView, blocked int) {
 	for _, n := range b.sorted() {
 		if n.state(b.at) == "gone" || n.silent {
 			continue
 		}
 		blocked += n.last.Blocked
-		for _, s := range n.last.Slow {
-			list = append(list, slow{n.last.Node, s})
-		}
+		list = append(list, n.last.Slow...)
 	}
-	slices.SortStableFunc(list, func(x, y slow) int {
+	slices.SortStableFunc(list, func(x, y bus.SlowView) int {
 		return cmp.Or(cmp.Compare(y.QueuedBytes, x.QueuedBytes), cmp.Compare(x.Conn, y.Conn))
 	})
 	return list[:min(most, len(list))], blocked
-}
-
-type slow struct {
-	node string
-	bus.SlowView
 }

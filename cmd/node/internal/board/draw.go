@@ -97,7 +97,7 @@ func (b *Board) Frame(title string, width, height int) []string {
 	cols := fitting(columns(b.at), width)
 	total := b.total()
 	clock := b.at.UTC().Format("15:04:05")
-	head := fmt.Sprintf("%s   %d nodes, %s connections", title, len(nodes), short(float64(total.last.Connections)))
+	head := fmt.Sprintf("%s   nodes: %d, connections: %s", title, len(nodes), short(float64(total.last.Connections)))
 	lines := []string{padded(head, width-len(clock)-1) + " " + clock, "", row(cols, func(c *column) string { return c.head })}
 	slowest, blocked := b.slowest(MaxSlow)
 	// Slow consumers may have half of what is left.
@@ -139,13 +139,14 @@ func (b *Board) Frame(title string, width, height int) []string {
 		}))
 	}
 	if want > 0 {
-		lines = append(lines, "", fmt.Sprintf("slow consumers: %s", short(float64(blocked))), "QUEUED  MSGS NODE         CONN                                      UID")
+		lines = append(lines, "", fmt.Sprintf("slow consumers: %s", short(float64(blocked))), "QUEUED  MSGS        CONN                                      UID")
 		for _, s := range slowest[:want-3] {
 			note := ""
 			if s.Frozen {
-				note = " frozen"
+				note = "frozen"
 			}
-			lines = append(lines, fmt.Sprintf("%6s %5s %-12s %-41s %s%s", short(float64(s.QueuedBytes)), short(float64(s.QueuedMessages)), s.node, s.Conn, s.UID, note))
+			// Whose node it is, its last digits say.
+			lines = append(lines, fmt.Sprintf("%6s %5s %-6s %-41s %s", short(float64(s.QueuedBytes)), short(float64(s.QueuedMessages)), note, s.Conn, s.UID))
 		}
 	}
 	lines = lines[:min(len(lines), height)]
