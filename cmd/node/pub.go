@@ -64,9 +64,9 @@ func (p *pubAllCmd) run(ctx context.Context, s *config.Shared, out output) error
 // options are those of a push.
 func (f pushFlags) options(heard bus.PublishOption) []bus.PublishOption {
 	if f.Flush {
-		return []bus.PublishOption{heard, bus.Flush()}
+		return []bus.PublishOption{heard, bus.Timed(), bus.Flush()}
 	}
-	return []bus.PublishOption{heard}
+	return []bus.PublishOption{heard, bus.Timed()}
 }
 
 // parseName reads the name of a user or a channel as people write it, and

@@ -116,11 +116,7 @@ func TestMeasuresOfSlowReaders(t *testing.T) {
 					return n > 0 && before > 0 && s.Stats().BytesOut == before
 				})
 				for read := 0; read < count; {
-					f, err := ws.ReadFrame(c.Conn)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if f.Header.OpCode == ws.OpText {
+					if f := c.read(); f.Header.OpCode == ws.OpText {
 						read++
 					}
 				}
