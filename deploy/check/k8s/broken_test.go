@@ -100,6 +100,8 @@ func TestBroken(t *testing.T) {
 			n.Ingress[1].From = append(n.Ingress[1].From, n.Ingress[0].From[0])
 			netpol(b, "hoshi").Egress[0].Ports = nil
 		}, want: "may be a route"},
+		{check: "policies", broken: func(b *bundle) { netpol(b, "hoshi").Ingress[0].Ports = nil }, want: "has a rule for every port"},
+		{check: "policies", broken: func(b *bundle) { netpol(b, "nats").Ingress = netpol(b, "nats").Ingress[:2] }, want: "nobody reaches port monitor"},
 		{check: "policies", broken: func(b *bundle) { netpol(b, "hoshi").Egress = netpol(b, "hoshi").Egress[:1] }, want: "finds no names"},
 
 		{check: "references", broken: func(b *bundle) { pod(b).ServiceAccountName = "default" }, want: `no service account "default"`},
@@ -113,6 +115,11 @@ func TestBroken(t *testing.T) {
 		{check: "references", broken: func(b *bundle) { stateful(b).Spec.ServiceName = "nats" }, want: `"nats" is no headless service`},
 		{check: "references", broken: func(b *bundle) { slices.Reverse(server(b).Env) }, want: "refers to what is not set before it"},
 		{check: "references", broken: func(b *bundle) { delete(node(b).Resources.Requests, core.ResourceMemory) }, want: "requests.memory, which is not set"},
+		{check: "references", broken: func(b *bundle) {
+			pod(b).Volumes[0].VolumeSource = core.VolumeSource{HostPath: &core.HostPathVolumeSource{Path: "/"}}
+		}, want: "is of a kind that is not known here"},
+		{check: "references", broken: func(b *bundle) { variable(server(b), "POD_NAME").ValueFrom.FieldRef.FieldPath = "status.podIP" }, want: "POD_NAME comes from what is not known"},
+		{check: "references", broken: func(b *bundle) { node(b).EnvFrom = append(node(b).EnvFrom, core.EnvFromSource{}) }, want: "something that is no config map"},
 		{check: "references", broken: func(b *bundle) { scaler(b).Spec.ScaleTargetRef.Name = "node" }, want: "scales nothing"},
 		{check: "references", broken: func(b *bundle) { deployment(b).Spec.Replicas = new(int32(3)) }, want: "each apply would undo"},
 
@@ -177,6 +184,7 @@ func TestBroken(t *testing.T) {
 		{check: "nats", broken: func(b *bundle) { server(b).Lifecycle = nil }, want: "without a word"},
 
 		{check: "storage", broken: func(b *bundle) { variable(server(b), "JETSTREAM_FILE").Value = "10Gi" }, want: "do not fit into a claim"},
+		{check: "storage", broken: func(b *bundle) { variable(server(b), "JETSTREAM_FILE").Value = "much" }, want: "max_file_store: "},
 		{check: "storage", broken: func(b *bundle) { variable(server(b), "JETSTREAM_MEMORY").Value = "800Mi" }, want: "leave too little"},
 		{check: "storage", broken: func(b *bundle) { server(b).VolumeMounts[1].MountPath = "/store" }, want: `the claim is at "/store"`},
 		{check: "storage", broken: func(b *bundle) { stateful(b).Spec.VolumeClaimTemplates = nil }, want: "has not one claim"},

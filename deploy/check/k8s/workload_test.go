@@ -77,6 +77,9 @@ func environment(b *bundle, w *workload, secrets map[string]map[string]string, p
 	env := map[string]string{}
 	c := w.container()
 	for _, from := range c.EnvFrom {
+		if from.ConfigMapRef == nil {
+			continue // checkReferences says so
+		}
 		if m, ok := named[*core.ConfigMap](b, from.ConfigMapRef.Name); ok {
 			maps.Copy(env, m.Data)
 		}
