@@ -181,7 +181,7 @@ func TestPrintIsOneLineEach(t *testing.T) {
 	n := &config.Node{WSEcho: "/\x1b[31m\n\u009b\u2028\t"}
 	text, err := config.Print(&config.Shared{}, n, config.Sources{"echo": "a\n:dev true\u2028.edn :echo", "ws-echo": "HOSHI_WS_ECHO"}, true)
 	if err != nil || text != "{\n ;; Development\n :echo false                                    ; a?:dev true?.edn :echo\n"+
-		` :ws-echo "/\u001b[31m\n\u009b\u2028\t"          ; HOSHI_WS_ECHO`+"\n }\n" {
+		` :ws-echo "/\u001b[31m\n\u009b\u2028\t"         ; HOSHI_WS_ECHO`+"\n }\n" {
 		t.Errorf("got %q, %v", text, err)
 	}
 }
