@@ -110,8 +110,7 @@ func (l *securityLog) line(kind securityEvent, reason string) *zerolog.Event {
 
 // begin is a line at the level of its kind, nil where that is not written.
 func (l *securityLog) begin(kind securityEvent) *zerolog.Event {
-	switch kind {
-	case secRevoked, secKicked, secTraced, secDrained, secLevel:
+	if kind == secRevoked || kind == secKicked || kind == secTraced || kind == secDrained || kind == secLevel {
 		return l.log.Info() //nolint:zerologlint // who has asked for the line sends it
 	}
 	return l.log.Warn() //nolint:zerologlint // see above
