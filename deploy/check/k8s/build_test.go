@@ -2,6 +2,9 @@
 // each object strictly, checks what they say of each other, and runs what they
 // run. Start with TestOverlays; each check of it is in a file by its subject,
 // and TestBroken breaks objects to see that the checks notice.
+//
+// Run it with -count=1: what it looks at lies outside this module, where go test
+// does not see that a file has changed, and would show an old result.
 package k8s_test
 
 import (
