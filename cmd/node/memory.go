@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -17,6 +18,8 @@ func limitMemory(log zerolog.Logger) {
 	switch {
 	case err != nil:
 		log.Debug().Err(err).Msg("memory is not limited")
+	case limit < math.MaxInt64 && os.Getenv("GOMEMLIMIT") != "":
+		log.Info().Int64("limit_bytes", limit).Msg("memory limit is that of GOMEMLIMIT")
 	case limit < math.MaxInt64:
 		log.Info().Int64("limit_bytes", limit).Msg("memory limit follows the control group")
 	}

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/rs/zerolog"
 )
 
 func TestMemoryIsGivenBackAfterAStorm(t *testing.T) {
@@ -44,5 +49,15 @@ func TestMemoryIsGivenBackAfterAStorm(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestMemoryLimitOfTheEnvironment(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(1 << 40)) // what the runtime does with the variable at start
+	t.Setenv("GOMEMLIMIT", "1099511627776")
+	var b bytes.Buffer
+	limitMemory(zerolog.New(&b))
+	if got := b.String(); !strings.Contains(got, `"limit_bytes":1099511627776`) || !strings.Contains(got, "memory limit is that of GOMEMLIMIT") {
+		t.Errorf("logged %s", got)
 	}
 }

@@ -79,7 +79,7 @@ func unreachable(s *config.Shared, err error) error {
 	switch {
 	case strings.Contains(text, "secure connection not available"):
 		return fmt.Errorf("NATS at %s speaks no TLS: name it with nats:// and leave the --nats-tls options out", natsName(s))
-	case strings.Contains(text, "x509:"), strings.Contains(text, "tls:"):
+	case strings.Contains(text, "x509:"), strings.Contains(text, "tls: "):
 		return fmt.Errorf("NATS at %s and we do not agree on TLS (%s): check --nats-tls-ca, --nats-tls-cert and --nats-tls-key", natsName(s), oneLine(cause(err)))
 	}
 	hint := ": is it up? --nats-url names another"
