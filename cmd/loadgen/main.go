@@ -33,6 +33,7 @@ type cli struct {
 	Pingpong  pingpongCmd  `cmd:"" help:"Round trips of [:chsk/ws-ping], one under way on each connection."`
 	Userpush  userpushCmd  `cmd:"" help:"Publish on NATS to users with one socket each."`
 	Clients   clientsCmd   `cmd:"" help:"Full clients of pkg/client: connect, subscribe, publish a little, come back when a node ends."`
+	Roll      rollCmd      `cmd:"" help:"Restart the nodes of a cluster one after the other under full clients, and measure what that costs them."`
 	Run       runCmd       `cmd:"" passthrough:"" help:"Run the scenarios of an EDN file: a map, or a vector of maps, with flags' long names as keys."`
 	Compare   compareCmd   `cmd:"" help:"Compare the results of two runs, metric by metric."`
 	Ceiling   ceilingCmd   `cmd:"" help:"Fan-out against a raw server of one send for each delivery, started for the occasion on one core."`

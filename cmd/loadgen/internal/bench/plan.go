@@ -123,7 +123,7 @@ func Names() []string {
 	for _, c := range neighbourCases() {
 		names = append(names, c.name)
 	}
-	return names
+	return append(names, rollName)
 }
 
 // counted tells whether write calls are to be counted.

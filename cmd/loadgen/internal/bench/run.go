@@ -97,6 +97,7 @@ func Run(ctx context.Context, o Options) ([]Line, error) {
 		lines[i].read(c.measures)
 	}
 	lines = append(lines, o.neighbours(ctx)...)
+	lines = append(lines, o.roll(ctx)...)
 	if ctx.Err() != nil {
 		return lines, context.Cause(ctx)
 	}
