@@ -1,5 +1,7 @@
 package edge
 
+import "github.com/hoshi-ws/hoshi/pkg/bus"
+
 // Traces returns how many watches a node has, and how many sessions are watched.
 func Traces(n *Node) (watches, sessions int) {
 	n.watches.mu.Lock()
@@ -24,4 +26,13 @@ func LookAgain(n *Node) {
 	n.observed.mu.Lock()
 	n.observed.mu.at = n.observed.mu.at.Add(-slowEvery)
 	n.observed.mu.Unlock()
+}
+
+// Watch begins a watch, and returns what ends it.
+func Watch(n *Node, q bus.TraceQuery) (end func()) {
+	g, err := (*observer)(n).Trace(q)
+	if err != nil {
+		panic(err)
+	}
+	return g.Stop
 }
