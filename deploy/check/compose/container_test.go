@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -278,11 +279,15 @@ func (c *container) limited(fn func() error) error {
 
 // exec runs a command in the container, as `docker compose exec` does, and returns
 // what it has printed.
-func (c *container) exec(argv ...string) (string, error) {
+func (c *container) exec(argv ...string) (string, error) { return c.execWith(nil, argv...) }
+
+// execWith is exec with variables (-e NAME=VALUE).
+func (c *container) execWith(env []string, argv ...string) (string, error) {
 	cmd, err := c.command(argv)
 	if err != nil {
 		return "", err
 	}
+	cmd.Env = append(slices.Clone(cmd.Env), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	ended := make(chan struct{})
