@@ -10,13 +10,15 @@ step format scripts/fmt.sh check
 step build go build ./...
 
 # The chaos run mostly waits, and what it waits for has time to spare; so what has
-# no clock is done beside it, and the tests have the machine for themselves.
+# no clock, or a patient one, is done beside it, and the tests have the machine for
+# themselves.
 mkdir -p .out
 printf '\n== chaos begins\n'
 scripts/chaos.sh >.out/chaos.log 2>&1 &
 chaos=$!
 trap 'kill "$chaos" 2>/dev/null && wait "$chaos" || true' EXIT
 step vet scripts/vet.sh
+step deploy scripts/deploy-test.sh
 step 'build with the race detector' go build -race ./...
 end_of_chaos() {
   local code=0
