@@ -14,6 +14,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -372,34 +373,67 @@ func TestTraceDeliver(t *testing.T) {
 }
 
 // TestTraceOff: what is on no trace allocates as much with a tracer that leaves it
-// out as without one, and without one nothing that it did not before.
+// out as without one, and without one what it did before there were any.
 func TestTraceOff(t *testing.T) {
-	allocations := func(tr trace.Tracer, parent string) float64 {
+	node := func(tr trace.Tracer) (*edge.Node, *testkit.Client) {
 		c := one(t, func(o *edge.Options) { o.Tracer = tr })
 		cl := c.Dial(t, 0, "/")
 		cl.Subscribe(`"b"`)
+		return c.Nodes[0], cl
+	}
+	least := func(do func()) float64 {
+		n := testing.AllocsPerRun(20, do)
+		for range 9 { // other goroutines of the process allocate too
+			n = min(n, testing.AllocsPerRun(20, do))
+		}
+		return n
+	}
+	delivery := func(tr trace.Tracer, parent string) float64 {
+		n, _ := node(tr)
 		m := &bus.Message{Kind: bus.KindChan, Token: "b", Body: []byte("1"), Format: codec.EDN}
 		m.Trace.Parent = parent
-		least := 1e9
-		for range 5 { // other goroutines of the process allocate too
-			least = min(least, testing.AllocsPerRun(20, func() { edge.Deliver(c.Nodes[0], m) }))
-		}
-		return least
+		return least(func() { edge.Deliver(n, m) })
 	}
-	off := allocations(nil, "")
-	for name, got := range map[string]float64{
-		"off, recorded by the sender": allocations(nil, recordedParent),
-		"on, no trace":                allocations(newTracer(true), ""),
-		"on, not recorded":            allocations(newTracer(true), unrecorded),
+	event := func(tr trace.Tracer, text string) (allocations float64) {
+		n, cl := node(tr)
+		edge.OnLoop(n, cl.ConnID, func(inbound func([]byte) bool) {
+			allocations = least(func() { inbound([]byte(text)) })
+		})
+		return allocations
+	}
+	const plain = `[:chat/say {:n 1}]`
+	leftOut := &sampleNone{}
+	for _, tt := range []struct {
+		name string
+		got  float64
+		most float64 // of before there were traces
+	}{
+		{"delivery, off", delivery(nil, ""), 4},
+		{"delivery, off, recorded by the sender", delivery(nil, recordedParent), 4},
+		{"delivery, on, no trace", delivery(newTracer(true), ""), 4},
+		{"delivery, on, not recorded", delivery(newTracer(true), unrecorded), 4},
+		{"event, off", event(nil, plain), 4},
+		{"event, on, left out", event(leftOut, plain), 4},
 	} {
-		if got > off {
-			t.Errorf("%s: %v allocations, without %v", name, got, off)
+		if tt.got > tt.most {
+			t.Errorf("%s: %v allocations, want %v", tt.name, tt.got, tt.most)
 		}
 	}
-	if off > 4 { // as before there were traces
-		t.Errorf("%v allocations of a delivery", off)
+	if leftOut.started.Load() == 0 {
+		t.Error("nobody has been asked for a span")
 	}
-	if on := allocations(newTracer(true), recordedParent); on <= off {
-		t.Errorf("%v allocations of a recorded delivery: nothing is measured", on)
+	if d, e := delivery(newTracer(true), recordedParent), event(newTracer(true), plain); d <= 4 || e <= 4 {
+		t.Errorf("%v and %v allocations where it is recorded: nothing is measured", d, e)
 	}
+}
+
+// sampleNone leaves all out, at no cost.
+type sampleNone struct {
+	noop.Tracer
+	started atomic.Int64
+}
+
+func (s *sampleNone) Start(ctx context.Context, _ string, _ ...trace.SpanStartOption) (context.Context, trace.Span) {
+	s.started.Add(1)
+	return ctx, noop.Span{}
 }
