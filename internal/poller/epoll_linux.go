@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -18,31 +17,32 @@ import (
 
 const (
 	maxEvents = 256
-	slotWake  = math.MaxUint32 // slots above the table: the wake-up and the listeners
-	slotAux   = math.MaxUint32 - 64
+	slotAux   = math.MaxUint32 - 64 // from here on: slots above the table, for listeners
 )
+
+// longAgo is the read deadline that wakes a loop.
+var longAgo = time.Unix(1, 0)
 
 // epoll is the backend for Linux. Its descriptor is parked in Go's netpoller (os.NewFile on a non-blocking
 // descriptor, raw epoll_pwait without waiting inside of RawConn.Read), which was measured to beat a thread that
 // blocks in epoll_wait. Sockets are level-triggered.
+//
+// A loop is woken by moving its read deadline into the past, which makes its goroutine ready without a system call. An
+// eventfd costs the write, and three more looks into epoll until the loop has heard of it: three times as much.
 type epoll struct {
 	l       *Loop
 	epfd    int
-	wakefd  int
 	file    *os.File // owns epfd
 	raw     syscall.RawConn
 	poll    func(fd uintptr) bool // made once, so that waiting does not allocate
-	set     time.Time             // the read deadline that is in force
+	set     time.Time             // the read deadline that is in force, unless
+	moved   bool                  // it may be another: wake has been here, or it is over
 	events  [maxEvents]unix.EpollEvent
 	n, at   int  // events[at:n] are to be dispatched
 	busy    bool // the last turn had events: let others run before looking again
 	buf     []byte
 	iov     []unix.Iovec
 	listens []*listener
-
-	// any goroutine
-	wakers atomic.Int32 // in wake right now
-	ended  atomic.Bool
 }
 
 func newBackend(l *Loop) (backend, error) {
@@ -53,26 +53,14 @@ func newBackend(l *Loop) (backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("poller: make epoll: %w", err)
 	}
-	wakefd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
+	e := &epoll{l: l, epfd: epfd, buf: make([]byte, l.opt.ReadBuffer)}
+	if err := unix.SetNonblock(epfd, true); err != nil {
 		_ = unix.Close(epfd)
-		return nil, fmt.Errorf("poller: make eventfd: %w", err)
-	}
-	e := &epoll{l: l, epfd: epfd, wakefd: wakefd, buf: make([]byte, l.opt.ReadBuffer)}
-	// Edge-triggered, so that the counter need never be read.
-	err = e.ctl(unix.EPOLL_CTL_ADD, wakefd, unix.EPOLLIN|unix.EPOLLET, slotWake, 0)
-	if err == nil {
-		err = unix.SetNonblock(epfd, true)
-	}
-	if err != nil {
-		_ = unix.Close(epfd)
-		_ = unix.Close(wakefd)
 		return nil, fmt.Errorf("poller: set up epoll: %w", err)
 	}
 	e.file = os.NewFile(uintptr(epfd), "epoll")
 	if e.raw, err = e.file.SyscallConn(); err != nil {
 		_ = e.file.Close()
-		_ = unix.Close(wakefd)
 		return nil, fmt.Errorf("poller: park epoll: %w", err)
 	}
 	e.poll = func(fd uintptr) bool {
@@ -106,26 +94,27 @@ func (e *epoll) wait(deadline time.Time) {
 		// what the others have to say could not gather.
 		runtime.Gosched()
 	}
-	if !deadline.Equal(e.set) {
+	if e.moved || !deadline.Equal(e.set) {
 		_ = e.file.SetReadDeadline(deadline)
-		e.set = deadline
+		e.set, e.moved = deadline, false
 	}
-	_ = e.raw.Read(e.poll) // the deadline's error is what the caller looks for itself
+	// Who wakes has seen that the loop was parked, which it is in Read alone: so nobody's wake-up is undone by the line
+	// above, and one that comes late costs a turn. The deadline itself is what the caller looks for.
+	e.moved = e.raw.Read(e.poll) != nil
 	e.l.parked.Store(false)
 	e.busy = e.n > 0
+	if e.moved && !e.busy {
+		// Whoever has woken the loop comes first, and whoever else can run: what they have to say then leaves in the
+		// same calls. The runtime would have run the loop before all of them.
+		runtime.Gosched()
+	}
 	if e.n == 0 && !deadline.IsZero() && !time.Now().Before(deadline) {
 		e.n = pollNow(e.epfd, &e.events) // an over-due deadline keeps Read from calling poll
 	}
 }
 
-func (e *epoll) wake() {
-	e.wakers.Add(1)
-	if !e.ended.Load() {
-		one := uint64(1)
-		_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(e.wakefd), uintptr(unsafe.Pointer(&one)), 8)
-	}
-	e.wakers.Add(-1)
-}
+// wake is for any goroutine. Where the loop has ended it does nothing.
+func (e *epoll) wake() { _ = e.file.SetReadDeadline(longAgo) }
 
 func (e *epoll) ctl(op, fd int, mask uint32, slot, gen uint32) error {
 	ev := unix.EpollEvent{Events: mask, Fd: int32(slot), Pad: int32(gen)}
@@ -367,11 +356,4 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-func (e *epoll) shutdown() {
-	e.ended.Store(true)
-	for e.wakers.Load() != 0 {
-		runtime.Gosched()
-	}
-	_ = e.file.Close()
-	_ = unix.Close(e.wakefd)
-}
+func (e *epoll) shutdown() { _ = e.file.Close() }
