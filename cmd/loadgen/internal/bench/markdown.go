@@ -54,6 +54,8 @@ func Markdown(r *Report) string {
 	for _, c := range neighbourCases() {
 		row(c.name, nothing, withoutThem, c.measures())
 	}
+	peak, away := rollRows()
+	row(rollName, nothing, evenRate, []measure{peak, away})
 	b.WriteString("\n")
 	if r == nil {
 		b.WriteString("Not measured yet.\n")

@@ -17,6 +17,9 @@ import (
 // are four nodes.
 const rollName = "rolling restart under 10,000 clients"
 
+// evenRate names its reference.
+const evenRate = "an even rate"
+
 const (
 	rollClients = 10_000
 	rollDrains  = 6 // drain time, in Durations
@@ -28,7 +31,7 @@ func (o *Options) roll(ctx context.Context) []Line {
 	if !o.wants(rollName) || ctx.Err() != nil {
 		return nil
 	}
-	l := Line{Name: rollName, Against: "an even rate"}
+	l := Line{Name: rollName, Against: evenRate}
 	o.say("%s", rollName)
 	if err := o.rollOnce(ctx, &l); err != nil {
 		l.Error = err.Error()
@@ -62,21 +65,21 @@ func (o *Options) rollOnce(ctx context.Context, l *Line) (err error) {
 	return nil
 }
 
-// rollMeasures are the peak of reconnects, whose ratio is to clients that come back
+// rollRows are the peak of reconnects, whose ratio is to clients that come back
 // evenly over the drain time, and the longest time that a client was away: it waits a
 // random time of up to a second by itself.
+func rollRows() (peak, away measure) {
+	return measure{what: "reconnects in a second", most: true, bar: 2, aimed: 1.25},
+		measure{what: "s away, at most", plain: true, most: true, bar: 5, aimed: 1.5}
+}
+
 func rollMeasures(r *roll.Result) []Measured {
-	peak := Measured{
-		What: "reconnects in a second", Value: float64(r.Reconnects.PeakPerSecond), Reference: r.Reconnects.EvenPerSecond,
-		Most: true, Bar: 2, Aimed: 1.25,
-	}
-	for _, n := range r.Nodes {
-		if n.Even > 0 {
-			peak.Ratio = max(peak.Ratio, float64(n.PeakPerSecond)/n.Even)
+	peak, away := rollRows()
+	peaks := Measured{What: peak.what, Most: peak.most, Bar: peak.bar, Aimed: peak.aimed}
+	for _, n := range r.Nodes { // the one with the worst ratio
+		if ratio := float64(n.PeakPerSecond) / max(n.Even, 1e-9); ratio > peaks.Ratio {
+			peaks.Value, peaks.Reference, peaks.Ratio = float64(n.PeakPerSecond), n.Even, ratio
 		}
 	}
-	return []Measured{
-		peak,
-		{What: "s away, at most", Value: r.Away.Max, Most: true, Bar: 5, Aimed: 1.5},
-	}
+	return []Measured{peaks, {What: away.what, Value: r.Away.Max, Most: away.most, Bar: away.bar, Aimed: away.aimed}}
 }
