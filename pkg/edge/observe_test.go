@@ -271,3 +271,50 @@ func TestObserveRefuses(t *testing.T) {
 		}
 	}
 }
+
+// The service follows its node to the next connection, and is there once.
+func TestObserveFollows(t *testing.T) {
+	t.Parallel()
+	c := testkit.StartCluster(t, 2, func(_ int, o *edge.Options) { o.Version = "of today" })
+	admin, ctx := surveyor(t, c, 1)
+	// It goes to the other server, at once; so does the one who asks, or not.
+	for connects := uint64(1); connects < 3; connects++ {
+		i := int(connects+1) % 2
+		c.NATS[i].Shutdown()
+		testkit.Eventually(t, "the node has another connection", func() bool { return c.Nodes[0].Stats().Bus.Connects > connects })
+		c.Restart(t, i)
+		testkit.Eventually(t, "both answer", func() bool {
+			nodes, err := admin.Nodes(ctx, "", bus.StatsQuery{})
+			return err == nil && len(nodes.Nodes) == 2
+		})
+	}
+	nodes, err := admin.Nodes(ctx, c.Nodes[0].ID().String(), bus.StatsQuery{})
+	must(t, err)
+	if v := nodes.Nodes[c.Nodes[0].ID().String()]; v.NATS.Reconnects != 2 || v.Version != "of today" {
+		t.Errorf("node %+v", v)
+	}
+	nc, err := nats.Connect(c.NATS[1].ClientURL())
+	must(t, err)
+	defer nc.Close()
+	// Two services, and no third: the second question's answers come behind the first's.
+	sub, err := nc.SubscribeSync(nats.NewInbox())
+	must(t, err)
+	must(t, nc.PublishRequest("$SRV.PING.hoshi", sub.Subject, nil))
+	got := map[string]int{}
+	for range 2 {
+		m, err := sub.NextMsg(testkit.Patience)
+		must(t, err)
+		var ping micro.Ping
+		must(t, json.Unmarshal(m.Data, &ping))
+		got[ping.Metadata["node-id"]]++
+		if ping.Version != "0.0.0-dev" || ping.Metadata["version"] != "of today" || ping.Metadata["prefix"] != "hoshi" {
+			t.Errorf("ping %+v", ping)
+		}
+	}
+	if m, err := sub.NextMsg(100 * time.Millisecond); err == nil {
+		t.Errorf("one more: %s", m.Data)
+	}
+	if len(got) != 2 {
+		t.Errorf("services %v", got)
+	}
+}
