@@ -28,7 +28,7 @@ var longAgo = time.Unix(1, 0)
 // blocks in epoll_wait. Sockets are level-triggered.
 //
 // A loop is woken by moving its read deadline into the past, which makes its goroutine ready without a system call. An
-// eventfd costs the write, and three more looks into epoll until the loop has heard of it: three times as much.
+// eventfd costs the write, and two more looks into epoll until the loop has heard of it: twice as much and more in all.
 type epoll struct {
 	l       *Loop
 	epfd    int
