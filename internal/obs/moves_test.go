@@ -364,10 +364,11 @@ func TestLabelsAreBounded(t *testing.T) {
 		w.look()
 	}
 	do(0, 20)
-	before := len(w.series)
+	before := maps.Clone(w.series)
 	do(20, 1020)
-	if after := len(w.series); after != before {
-		t.Errorf("%d series, and %d after a thousand more users, channels, events and close codes", before, after)
+	more := slices.DeleteFunc(slices.Sorted(maps.Keys(w.series)), func(s string) bool { return before[s] })
+	if len(more) > 3 { // how a connection ends, for one, is a matter of chance
+		t.Errorf("%d series, and %d more after a thousand users, channels, events and close codes: %.1000q", len(before), len(more), more)
 	}
 	for s := range w.series {
 		for _, name := range []string{"user-", "room", "event-", "conn-", "127.0.0.1"} {
