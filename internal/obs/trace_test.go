@@ -8,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +20,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/hoshi-ws/hoshi/internal/certs/certtest"
 	"github.com/hoshi-ws/hoshi/internal/obs"
 )
 
@@ -110,7 +109,7 @@ func TestTracing(t *testing.T) {
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": elsewhere.URL + "/there",
 		"OTEL_EXPORTER_OTLP_HEADERS":         "x-secret=1",
 		"OTEL_EXPORTER_OTLP_PROTOCOL":        "http/json",
-		"OTEL_EXPORTER_OTLP_CERTIFICATE":     certificateFile(t),
+		"OTEL_EXPORTER_OTLP_CERTIFICATE":     certtest.Write(t, t.TempDir(), "ca.pem", certtest.New(t, "somebody").PEM),
 		"OTEL_EXPORTER_OTLP_TIMEOUT":         "1",
 		"OTEL_TRACES_SAMPLER":                "always_off",
 		"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":    "0",
@@ -161,16 +160,6 @@ func TestTracing(t *testing.T) {
 	if len(elsewhere.mu.requests) != 0 {
 		t.Errorf("%d requests elsewhere", len(elsewhere.mu.requests))
 	}
-}
-
-// certificateFile is a file that holds no certificate.
-func certificateFile(t *testing.T) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, []byte("none"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 func TestTracingOptions(t *testing.T) {
