@@ -15,6 +15,7 @@ type benchCase struct {
 	// nodes is how many there are, of one cluster, 0 for one; subscribers are on the
 	// first and publishers on the last.
 	nodes    int
+	feature  feature
 	against  reference
 	ceiling  int // subscribers of the ceiling
 	measures []measure
@@ -29,11 +30,12 @@ const (
 	ceiling            // fan-out of the raw server, which makes a send for each delivery
 	upgrades           // as many connects to the raw server, which answers the upgrade and no more
 	peer               // the same load against Options.Peer
+	without            // the same load against a node without the case's feature
 )
 
 // String is for people.
 func (r reference) String() string {
-	return [...]string{nothing: "", ceiling: "single sends", upgrades: "bare upgrades", peer: "gws"}[r]
+	return [...]string{nothing: "", ceiling: "single sends", upgrades: "bare upgrades", peer: "gws", without: "the same without"}[r]
 }
 
 // plan returns the cases. A bar fails the run: it is what was reached, with a margin
@@ -85,7 +87,7 @@ func plan(hold time.Duration) []benchCase {
 		},
 		{
 			name: "round trips on 500 connections", load: []string{"pingpong", "-n", "500"}, against: peer,
-			measures: []measure{trips(1, 1.25)},
+			measures: []measure{trips(1, 1.25), cpu(1, 0.8)},
 		},
 		{
 			name: "10,000 new connections", load: []string{"storm", "-n", "10000"}, against: upgrades,
@@ -110,6 +112,14 @@ func plan(hold time.Duration) []benchCase {
 		{
 			name: "20,000 pushes a second to 10,000 users", load: []string{"userpush", "-n", "10000", "-r", "20000"},
 			measures: []measure{latency("p50 ms", 50, 0.5, 0.04), latency("p99 ms", 99, 10, 0.5)},
+		},
+		{
+			name: "metrics read each second, fan-out to 100", load: fanout(100, 16), feature: scraped, against: without,
+			measures: []measure{cpu(1.25, 1.05)},
+		},
+		{
+			name: "1 % of events traced, fan-out to 100", load: fanout(100, 16), feature: traced, against: without,
+			measures: []measure{cpu(1.25, 1.05)},
 		},
 	}
 }

@@ -192,6 +192,10 @@ func (o *Options) reference(ctx context.Context, c *benchCase) (res *report.Resu
 		return nil, errors.New("no reference")
 	case ceiling:
 		return o.load(ctx, nil, timed([]string{"ceiling", "-n", fmt.Sprint(c.ceiling), "--server-cpu", fmt.Sprint(o.ServerCPU)}, half)...)
+	case without:
+		plain := *c
+		plain.feature = plainly
+		return o.against(ctx, nil, &plain, timed(load, half)...)
 	case upgrades:
 		child = pinned(o.ServerCPU, o.Self, "raw-server", "--bare")
 		load = append(slices.DeleteFunc(slices.Clone(load), func(arg string) bool { return arg == "--users" }), "--bare")
@@ -210,11 +214,18 @@ func (o *Options) reference(ctx context.Context, c *benchCase) (res *report.Resu
 // against runs one load against fresh nodes. phase, when set, is called with each
 // line of the load's progress.
 func (o *Options) against(ctx context.Context, phase func(n *node, line string), c *benchCase, args ...string) (res *report.Result, err error) {
-	nodes, err := o.startNodes(ctx, max(c.nodes, 1), c.node...)
+	more, stop, err := c.feature.collect()
+	if err != nil {
+		return nil, err
+	}
+	defer stop()
+	nodes, err := o.startNodes(ctx, max(c.nodes, 1), slices.Concat(c.node, more)...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, stopNodes(nodes)) }()
+	unwatch := c.feature.watch(ctx, nodes[0])
+	defer func() { err = errors.Join(err, unwatch()) }()
 	args = nodes[0].target(args)
 	if last := nodes[len(nodes)-1]; last != nodes[0] {
 		args = append(args, "--publish-url", "ws://"+last.listen+"/")
