@@ -106,7 +106,7 @@ func TestEdgeOptions(t *testing.T) {
 	}
 	// Set by whoever starts the node, and all others are set above: who adds one
 	// adds it here.
-	left := map[string]bool{"Bus": true, "ID": true, "Logger": true, "AdminRoutes": true, "OnDrain": true}
+	left := map[string]bool{"Bus": true, "ID": true, "Logger": true, "AdminRoutes": true, "OnDrain": true, "OnLogLevel": true, "Tracer": true, "TraceClients": true}
 	got.Bus, got.Logger = bus.Options{}, nil
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("\n got %+v\nwant %+v", got, want)

@@ -183,7 +183,7 @@ func TestCommands(t *testing.T) {
 	}
 
 	// The tap shows what passed, a bad pattern is refused, and both end well.
-	if line := tap.lineWith(t, "chan [:doc 7]"); !strings.HasSuffix(line, "  chan [:doc 7]  5/2") {
+	if line := tap.lineWith(t, "chan [:doc 7]"); !strings.HasSuffix(line, "  5/2") || !strings.Contains(line, "  chan [:doc 7]  Hoshi-Time: ") {
 		t.Errorf("tap shows %q", line)
 	}
 	tap.signal(t, os.Interrupt)
