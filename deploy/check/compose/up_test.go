@@ -439,8 +439,8 @@ func (u *system) watched() {
 				if r.Type == "alerting" {
 					alerts++
 				}
-				if r.State == "firing" {
-					return fmt.Errorf("%s is firing", r.Name)
+				if r.Type == "alerting" && r.State != "inactive" {
+					return fmt.Errorf("%s is %s", r.Name, r.State)
 				}
 			}
 		}
