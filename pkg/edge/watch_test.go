@@ -168,6 +168,14 @@ func TestTraceUser(t *testing.T) {
 	want = append(want, "close server 4410")
 	tr.expect(want...)
 
+	// Who has gone is not held on to, although the trace goes on.
+	for i, n := range c.Nodes {
+		testkit.Eventually(t, fmt.Sprintf("node %d watches nobody", i), func() bool {
+			watches, sessions := edge.Traces(n)
+			return watches == 1 && sessions == 0
+		})
+	}
+
 	// Nothing of what was said, and nothing of others.
 	tr.mu.Lock()
 	for _, l := range tr.lines {
