@@ -21,8 +21,8 @@ const (
 	countNone   = "none"
 )
 
-// calls names the system calls that can write to a client. write is also how
-// loops are woken, on eventfds.
+// calls names the system calls that can write to a client. write is also how Go's
+// runtime wakes a thread that waits for events, on an eventfd.
 var calls = []string{"write", "writev", "sendto", "sendmsg"}
 
 // counter counts the calls of a process from outside it.
