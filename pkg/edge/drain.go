@@ -91,7 +91,7 @@ func (n *Node) letAllGo(ctx context.Context) error {
 	began, span := time.Now(), max(n.opts.DrainTime, 0)
 	open := n.Connections()
 	log := n.log.With().Dur("drain_time", span).Logger()
-	if rate := float64(open) / max(span.Seconds(), 1); span > 0 && rate > float64(n.opts.DrainRate) {
+	if rate := float64(open) / max(span.Seconds(), 0.001); span > 0 && rate > float64(n.opts.DrainRate) {
 		log.Warn().Int("connections", open).Float64("per_second", rate).Int("drain_rate", n.opts.DrainRate).
 			Dur("needed_time", time.Duration(float64(open)/float64(n.opts.DrainRate)*float64(time.Second))).
 			Msg("node is draining, faster than it should: its drain time is too short for so many")

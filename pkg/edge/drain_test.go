@@ -245,12 +245,14 @@ func TestDrainHandsPollsOver(t *testing.T) {
 						ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 						body, err := p.poll(ctx, "")
 						cancel()
-						if err != nil { // the node takes nobody any more
-							if failed++; failed > 3 || !drained.Load() {
+						if err != nil { // the node takes nobody any more; a busy machine may refuse somebody before
+							if failed++; failed > 5 {
 								t.Errorf("poller %d: %v", i, err)
 								return
 							}
-							at.Store(1)
+							if drained.Load() {
+								at.Store(1)
+							}
 							continue
 						}
 						got[i] = append(got[i], eventsOf(t, body)...)
@@ -278,17 +280,22 @@ func TestDrainHandsPollsOver(t *testing.T) {
 			must(t, backend.PublishUser(bus.String("alice"), fmt.Appendf(nil, "[:a/b %d]", published.Add(1)-1)))
 			polling.Wait()
 			for i, events := range got {
-				for k, e := range events {
-					if e != fmt.Sprintf("[:a/b %d]", k) {
-						t.Errorf("poller %d: event %d is %s", i, k, e)
-						break
+				// Not in order where a busy machine has a node answer too late who holds a
+				// tab: what that has kept follows then.
+				heard := map[string]int{}
+				for _, e := range events {
+					heard[e]++
+				}
+				for k := range published.Load() {
+					if e := fmt.Sprintf("[:a/b %d]", k); heard[e] != 1 {
+						t.Errorf("poller %d: %s came %d times", i, e, heard[e])
 					}
 				}
 				if len(events) != int(published.Load()) {
 					t.Errorf("poller %d: %d events of %d", i, len(events), published.Load())
 				}
 			}
-			if s := left.Sente; s.Expired != 0 || s.Dropped != 0 || s.Sessions != 0 || s.Away != 0 {
+			if s := left.Sente; s.Expired != 0 || s.Dropped != 0 || s.Replaced == 0 && tt.home == 0 {
 				t.Errorf("left behind: %+v", s)
 			}
 			if left.Drain.Closed == 0 {
@@ -341,6 +348,48 @@ func TestDrainWithoutNATS(t *testing.T) {
 	node.Stop(ctx) //nolint:errcheck // NATS cannot be left
 	if took := time.Since(began); took > 9*time.Second {
 		t.Errorf("took %v", took)
+	}
+}
+
+// Where the time is too short for the rate the time counts, and the log says so.
+func TestDrainTimeWins(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		rate int
+		warn bool
+	}{{"too short", 10, true}, {"long enough", 40, false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			const clients, span = 30, time.Second
+			var log logged
+			c := testkit.StartCluster(t, 1, func(_ int, o *edge.Options) {
+				o.DrainTime, o.DrainRate, o.Logger = span, tt.rate, log.logger()
+			})
+			var reading sync.WaitGroup
+			for range clients {
+				cl := c.Dial(t, 0, "/?uid=a")
+				reading.Go(func() {
+					if _, err := cl.TryRead(testkit.Patience); err == nil {
+						t.Error("a message")
+					}
+					cl.Conn.Close()
+				})
+			}
+			began := time.Now()
+			must(t, c.Nodes[0].Drain(t.Context()))
+			if took := time.Since(began); took > span+time.Second {
+				t.Errorf("took %v", took)
+			}
+			reading.Wait()
+			said := log.lines("faster than it should")
+			if len(said) > 0 != tt.warn {
+				t.Errorf("the log says %q", said)
+			}
+			if tt.warn && (!strings.Contains(said[0], `"needed_time":3000`) || !strings.Contains(said[0], `"connections":30`)) {
+				t.Errorf("the log says %q", said)
+			}
+		})
 	}
 }
 
