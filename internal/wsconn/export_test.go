@@ -246,6 +246,7 @@ func (q *Queue) Reopen() {
 // Dropped returns what was dropped, by reason, and how much of it is to be told.
 func (q *Queue) Dropped() (reasons map[string]uint64, owed int) {
 	s := &Server{gate: newGate(&Options{})}
+	s.totals.measures = newMeasures()
 	for i := range q.c.loop.srv.totals.dropped {
 		s.totals.dropped[i].Store(q.c.loop.srv.totals.dropped[i].Load())
 	}

@@ -84,7 +84,7 @@ var _ bus.Handler = (*fromBus)(nil)
 
 // The five of [bus.Handler].
 func (h *fromBus) Deliver(shard int, m *bus.Message) { (*Node)(h).deliver(shard, m) }
-func (h *fromBus) Flush(shard int)                   { h.outbound[shard].batch.Flush() }
+func (h *fromBus) Flush(shard int)                   { h.outbound[shard].flush() }
 func (h *fromBus) Reply(r bus.Reply)                 { (*Node)(h).reply(r) }
 func (h *fromBus) State(up bool)                     { (*Node)(h).state(up) }
 func (h *fromBus) Room()                             { (*Node)(h).room() }

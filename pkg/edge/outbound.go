@@ -21,6 +21,8 @@ type outbound struct {
 	ask    *ask      // that is being delivered; nil for what asks nothing
 	watch  *watchSet // nil where nobody is watched
 
+	clock clock
+
 	rendering
 	rendered [voiceCount]atomic.Uint64 // frames
 	payloads conversions
@@ -66,6 +68,12 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 		o.endDelivery(span, m)
 	}
 	o.done()
+}
+
+// flush wakes the loops for what has been delivered.
+func (o *outbound) flush() {
+	o.batch.Flush()
+	o.clock.stop()
 }
 
 func (n *Node) deliverChannel(o *outbound, m *bus.Message) {
@@ -140,6 +148,7 @@ func (o *outbound) fanOut(subs []*subscription, except *session) {
 			o.give(s, frame, &sub.Open)
 		}
 	}
+	o.clock.pass(len(subs))
 }
 
 // give hands one session what is delivered, if the gate is open.
@@ -190,6 +199,7 @@ func (o *outbound) hand(s *session, frame *wsconn.Frame, gate *bool, m *bus.Mess
 // broadcast sends to everyone, in every voice that somebody speaks. Who
 // connects meanwhile has not been answered yet, so nothing is owed to it.
 func (o *outbound) broadcast(except *session) {
+	defer o.clock.stop()
 	var skip func(c *wsconn.Conn) bool
 	if except != nil {
 		skip = func(c *wsconn.Conn) bool { return c == &except.Conn }

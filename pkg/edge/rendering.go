@@ -84,7 +84,7 @@ func (o *outbound) render(number uint8) *wsconn.Frame {
 	o.rendered[number].Add(1)
 	frame := v.delivery(o.node.patience(v, o.class, o.m), o.scratch)
 	if o.made == 0 {
-		o.made = o.node.ws.Clock()
+		o.made = o.clock.read(o.node.ws)
 		o.age = o.node.counts.ageOf(o.m.Time)
 	}
 	frame.Stamp(o.made, o.age)
