@@ -14,10 +14,10 @@ import (
 
 // traceCmd is hoshi trace: what passes for somebody, live.
 type traceCmd struct {
-	User   traceUserCmd   `cmd:"" help:"every connection of a user"`
-	Conn   traceConnCmd   `cmd:"" help:"one connection"`
-	Client traceClientCmd `cmd:"" help:"one tab of a Sente client"`
-	Chan   traceChanCmd   `cmd:"" help:"the messages and subscribers of a channel"`
+	User   traceUserCmd   `cmd:"" help:"show what passes for a user"`
+	Conn   traceConnCmd   `cmd:"" help:"show what passes for one connection"`
+	Client traceClientCmd `cmd:"" help:"show what passes for one tab of a Sente client"`
+	Chan   traceChanCmd   `cmd:"" help:"show messages and subscribers of a channel"`
 }
 
 type traceFlags struct {

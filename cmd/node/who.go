@@ -17,9 +17,9 @@ import (
 )
 
 type whoCmd struct {
-	User   whoUserCmd   `cmd:"" help:"every connection of a user"`
-	Conn   whoConnCmd   `cmd:"" help:"one connection"`
-	Client whoClientCmd `cmd:"" help:"one tab of a Sente client"`
+	User   whoUserCmd   `cmd:"" help:"list every connection of a user"`
+	Conn   whoConnCmd   `cmd:"" help:"describe one connection"`
+	Client whoClientCmd `cmd:"" help:"describe one tab of a Sente client"`
 }
 
 type whoFlags struct {
