@@ -2,6 +2,7 @@ package edge_test
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -197,5 +198,23 @@ func TestLossesAreToldAtTheEnd(t *testing.T) {
 	must(t, c.Nodes[0].Stop(t.Context()))
 	if n := told(); n != 1 {
 		t.Errorf("%d lines", n)
+	}
+}
+
+// TestCertificateExpires: the end of the certificate in use is known.
+func TestCertificateExpires(t *testing.T) {
+	end := time.Now().Add(100 * time.Hour).Truncate(time.Second)
+	s := startSecure(t, 1, nil)
+	if got := time.Unix(s.Nodes[0].Stats().CertificateExpires, 0); got.Before(time.Now()) {
+		t.Errorf("expires %v", got)
+	}
+	dir := t.TempDir()
+	cert, key := s.ca.Issue(t, "node", func(c *x509.Certificate) { c.NotAfter = end }).Write(t, dir, "node")
+	c := testkit.StartCluster(t, 1, func(_ int, o *edge.Options) { o.TLS = edge.TLSOptions{CertFile: cert, KeyFile: key} })
+	if got := time.Unix(c.Nodes[0].Stats().CertificateExpires, 0); !got.Equal(end) {
+		t.Errorf("expires %v, want %v", got, end)
+	}
+	if got := testkit.StartNode(t, edge.Options{Bus: bus.Options{URLs: []string{s.NATS[0].ClientURL()}}}).Stats().CertificateExpires; got != 0 {
+		t.Errorf("a node without TLS has a certificate until %v", time.Unix(got, 0))
 	}
 }
