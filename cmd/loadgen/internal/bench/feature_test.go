@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -41,7 +42,9 @@ func TestScrape(t *testing.T) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
 			if tc.want != "" {
-				if err := n.scrape(t.Context()); err == nil || !strings.Contains(err.Error(), tc.want) {
+				ctx, cancel := context.WithTimeout(t.Context(), 3*scrapeEvery)
+				defer cancel()
+				if err := n.scrape(ctx); err == nil || !strings.Contains(err.Error(), tc.want) {
 					t.Errorf("it goes on: %v, want %q", err, tc.want)
 				}
 				return
