@@ -177,6 +177,25 @@ func TestDrainCommand(t *testing.T) {
 			t.Errorf("exit code %d", code)
 		}
 	})
+	t.Run("over NATS", func(t *testing.T) {
+		t.Parallel()
+		node := drainNode(t, "1s")
+		c := crowdAt(t, node, 5)
+		c.began = time.Now()
+		backends, _, _ := strings.Cut(greeted(t, node).backends, " ")
+		id := node.line(t, "hoshi dev, node ")
+		if r := runHoshi(t, nil, "drain", "0123456789ab", "--nats-url", backends); r.code != 2 || r.stderr == "" {
+			t.Errorf("another one: code %d, stderr %q", r.code, r.stderr)
+		}
+		r := runHoshi(t, nil, "drain", id, "--nats-url", backends)
+		if r.code != 0 || r.stdout != "node "+id+" drains\n" || r.stderr != "" {
+			t.Errorf("code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
+		}
+		c.gone(t, 0, 20*time.Second)
+		if code := node.ended(t); code != 0 {
+			t.Errorf("the node's exit code is %d", code)
+		}
+	})
 	t.Run("nobody", func(t *testing.T) {
 		t.Parallel()
 		r := runHoshi(t, nil, "drain", "--admin-listen", "127.0.0.1:1")
