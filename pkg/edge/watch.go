@@ -128,15 +128,21 @@ func (w *watch) Take() (lines []bus.TraceLine, suppressed int) {
 
 // Stop implements bus.Gatherer.
 func (w *watch) Stop() {
-	w.node.watches.remove(w)
 	w.mu.Lock()
 	w.mu.over = true
 	w.mu.lines = nil
 	told, left := w.mu.told, w.mu.left
 	w.mu.Unlock()
+	w.node.watches.remove(w)
 	if e := w.node.security.line(secTraced, "over"); e != nil {
 		w.name(e).Uint64("lines", told).Uint64("left_out", left).Msg(msgCarried)
 	}
+}
+
+func (w *watch) over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mu.over
 }
 
 // may takes a line of the rate, and counts it where there is none. Any goroutine.
@@ -193,7 +199,7 @@ func (ws *watches) add(w *watch) bool {
 	return true
 }
 
-// remove undoes add, and has the sessions forget the watch.
+// remove undoes add of a watch that is over, and has the sessions forget it.
 func (ws *watches) remove(w *watch) {
 	ws.mu.Lock()
 	ws.mu.list = slices.DeleteFunc(ws.mu.list, func(other *watch) bool { return other == w })
@@ -247,7 +253,16 @@ func (ws *watches) join(s *session, w *watch) {
 	if slices.Contains(list, w) || s.closed && s.tab() == nil || s.tab() != nil && s.tab().gone {
 		return
 	}
-	ws.set(s, append(slices.Clone(list), w))
+	ws.begin(s, append(slices.Clone(list), w))
+}
+
+// begin notes who watches a session. A watch is over before remove looks for its
+// sessions, so one that remove does not find here is found to be over. Loop only.
+func (ws *watches) begin(s *session, list []*watch) {
+	ws.set(s, list)
+	if slices.ContainsFunc(list, (*watch).over) {
+		ws.set(s, slices.DeleteFunc(slices.Clone(list), (*watch).over))
+	}
 }
 
 // part undoes join. Loop only.
@@ -294,6 +309,6 @@ func (ws *watches) meet(s *session) []*watch {
 	if t := s.tab(); t != nil {
 		list = append(list, set.clients[t.client]...)
 	}
-	ws.set(s, list)
+	ws.begin(s, list)
 	return ws.watching(s)
 }
