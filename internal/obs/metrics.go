@@ -156,7 +156,10 @@ type point struct {
 }
 
 // series are the values of one metric.
-type series []point
+type series struct {
+	points []point
+	at     map[string]int // their places, by their labels
+}
 
 // maxSeries bounds those of one metric. The keys of the counters are small fixed
 // sets; should one be none, its values beyond this many are counted as other.
@@ -197,28 +200,33 @@ func (s *source) values(key string, labels int) []string {
 
 // put adds to the point with these labels, or makes it.
 func (s *series) put(labels []string, value float64) {
-	for i := range *s {
-		if slices.Equal((*s)[i].labels, labels) {
-			(*s)[i].value += value
-			return
-		}
+	key := strings.Join(labels, "\xff") // which is in no text
+	if i, there := s.at[key]; there {
+		s.points[i].value += value
+		return
 	}
-	*s = append(*s, point{labels, value})
+	if s.at == nil {
+		s.at = map[string]int{}
+	}
+	s.at[key] = len(s.points)
+	s.points = append(s.points, point{labels, value})
 }
 
-// bounded returns them in order, no more than maxSeries.
-func (s series) bounded() series {
-	slices.SortFunc(s, func(a, b point) int { return slices.Compare(a.labels, b.labels) })
-	if len(s) <= maxSeries {
-		return s
+// bounded returns no more than maxSeries points.
+func (s *series) bounded() []point {
+	if len(s.points) <= maxSeries {
+		return s.points
 	}
-	kept := s[:maxSeries-1]
-	other := point{labels: slices.Repeat([]string{"other"}, len(s[0].labels))}
-	for _, p := range s[maxSeries-1:] {
-		other.value += p.value
+	all := slices.SortedFunc(slices.Values(s.points), func(a, b point) int { return slices.Compare(a.labels, b.labels) })
+	var kept series
+	for _, p := range all[:maxSeries-1] {
+		kept.put(p.labels, p.value)
 	}
-	kept.put(other.labels, other.value)
-	return kept
+	other := slices.Repeat([]string{"other"}, len(all[0].labels))
+	for _, p := range all[maxSeries-1:] {
+		kept.put(other, p.value)
+	}
+	return kept.points
 }
 
 func number(v reflect.Value) float64 {
