@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -151,14 +150,14 @@ func (t *traceFlags) trace(ctx context.Context, s *config.Shared, out output, wh
 // line writes one line.
 func (t *traceFlags) line(node string, l *bus.TraceLine) string {
 	if t.JSON {
-		text, err := json.Marshal(struct {
+		var b strings.Builder
+		if err := writeJSON(&b, "", struct {
 			Node string `json:"node"`
 			*bus.TraceLine
-		}{node, l})
-		if err != nil {
+		}{node, l}); err != nil {
 			return err.Error()
 		}
-		return string(text)
+		return strings.TrimSuffix(b.String(), "\n")
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %-12s", l.At.UTC().Format("15:04:05.000"), printable(node), printable(l.Kind))

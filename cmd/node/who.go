@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -156,13 +155,6 @@ func lookFault(s *config.Shared, endpoint string, err error) error {
 		return context.Canceled
 	}
 	return errors.New(oneLine(err.Error()))
-}
-
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 // printWho prints connections, the oldest first.
