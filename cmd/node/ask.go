@@ -134,7 +134,7 @@ func (f *askFlags) gather(ctx context.Context, s *config.Shared, out output, who
 	switch {
 	case err == nil, nobody:
 	case errors.Is(err, bus.ErrDenied):
-		return errors.New("NATS does not permit this user to publish there: " + anotherUser)
+		return denied(s, err, "publish on")
 	case errors.Is(err, bus.ErrTooLarge):
 		return fmt.Errorf("it is larger than NATS carries (max_payload is %v)", config.Size(c.MaxPayload()))
 	case errors.Is(err, bus.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):

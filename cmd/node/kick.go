@@ -119,7 +119,7 @@ func administer(ctx context.Context, s *config.Shared, out output, done, subject
 		fmt.Fprintf(out.stdout, "%s: closed %d\n", done, result.Closed())
 	}
 	if errors.Is(err, bus.ErrDenied) {
-		return errors.New("NATS does not permit this user to publish there: " + anotherUser)
+		return denied(s, err, "publish on")
 	}
 	var faults []error
 	for _, keyword := range slices.Sorted(maps.Keys(result.Refused)) {

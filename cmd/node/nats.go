@@ -134,7 +134,18 @@ func loginHint(s *config.Shared) string {
 	return "give --nats-creds, --nats-user and --nats-password, --nats-token or --nats-nkey"
 }
 
-// anotherUser is what to do where the user may not do something.
-const anotherUser = "name another one with --nats-user, --nats-creds, --nats-token or --nats-nkey"
+// denied words that NATS does not permit its user to do something on a subject.
+// Others are named by files or tokens, which say nothing to a person.
+func denied(s *config.Shared, err error, do string) error {
+	user := "this user"
+	if s.NATSUser != "" {
+		user = "the user " + printable(s.NATSUser)
+	}
+	where := "a subject that this needs"
+	if d, ok := errors.AsType[*bus.DeniedError](err); ok {
+		where = printable(d.Subject)
+	}
+	return fmt.Errorf("NATS does not permit %s to %s %s: name another one with --nats-user, --nats-creds, --nats-token or --nats-nkey", user, do, where)
+}
 
 func oneLine(s string) string { return strings.ReplaceAll(s, "\n", "; ") }

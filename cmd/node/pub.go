@@ -133,7 +133,7 @@ func publish(ctx context.Context, s *config.Shared, out output, to recipient, se
 	case errors.Is(err, bus.ErrTooLarge):
 		return fmt.Errorf("it is larger than NATS carries (max_payload is %v)", config.Size(c.MaxPayload()))
 	case errors.Is(err, bus.ErrDenied):
-		return errors.New("NATS does not permit this user to publish there: " + anotherUser)
+		return denied(s, err, "publish on")
 	case errors.Is(err, context.DeadlineExceeded):
 		return unreachable(s, context.Cause(ctx))
 	case err != nil:

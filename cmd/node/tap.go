@@ -35,7 +35,7 @@ func (t *tapCmd) run(ctx context.Context, s *config.Shared, out output) error {
 	case errors.Is(err, bus.ErrBadSubject):
 		return fmt.Errorf("SUBJECT-PATTERN %s is none: want levels with * for one and > for all that follow, like 'hoshi.chan.>'", clip(t.Pattern))
 	case errors.Is(err, bus.ErrDenied):
-		return fmt.Errorf("NATS does not permit this user to subscribe to %s: %s", printable(t.Pattern), anotherUser)
+		return denied(s, err, "subscribe to")
 	case err != nil && ctx.Err() != nil:
 		return context.Canceled
 	case err != nil:

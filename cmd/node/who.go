@@ -141,7 +141,7 @@ func lookFault(s *config.Shared, endpoint string, err error) error {
 	}
 	switch {
 	case errors.Is(err, bus.ErrDenied):
-		return errors.New("NATS does not permit this user to publish there: " + anotherUser)
+		return denied(s, err, "publish on")
 	case errors.Is(err, bus.ErrNobody) && (endpoint == bus.APIDrain || endpoint == bus.APILogLevel):
 		return errors.New("no such node is there, see hoshi top")
 	case errors.Is(err, bus.ErrNobody):

@@ -107,7 +107,7 @@ func (c *Client) administer(ctx context.Context, token string, body []byte) (Adm
 	}
 	slices.Sort(result.Silent)
 	if len(result.Nodes) == 0 && denied(nc, publishing, m.Subject) {
-		err = fmt.Errorf("publish on %s: %w", m.Subject, ErrDenied) // and so nobody has answered
+		err = fmt.Errorf("publish on %s: %w", m.Subject, &DeniedError{m.Subject}) // and so nobody has answered
 	}
 	return result, err
 }

@@ -188,7 +188,7 @@ func (c *Client) ask(ctx context.Context, subject string, body []byte, kind Kind
 	err = g.run(ctx, nc, m)
 	answers := g.answers()
 	if answers.Asked == 0 && denied(nc, publishing, subject) {
-		err = ErrDenied // and so nobody has answered
+		err = &DeniedError{subject} // and so nobody has answered
 	}
 	if err != nil {
 		err = fmt.Errorf("ask on %s: %w", subject, err)

@@ -262,7 +262,7 @@ func (c *Client) publish(subject string, body []byte, event bool, opts []Publish
 	*o.heard, err = heard(o.heardCtx, nc, m)
 	if err == nil && denied(nc, publishing, subject) {
 		*o.heard = false
-		return fmt.Errorf("publish on %s: %w", subject, ErrDenied)
+		return fmt.Errorf("publish on %s: %w", subject, &DeniedError{subject})
 	}
 	return mapErr(subject, err)
 }

@@ -31,7 +31,7 @@ var (
 	// ErrNoReply: the event asks for no reply.
 	ErrNoReply = errors.New("bus: event wants no reply")
 	// ErrDenied: the user that we log in to NATS as may not publish, or
-	// subscribe, there.
+	// subscribe, there; a [*DeniedError] says where.
 	ErrDenied = errors.New("bus: NATS does not permit it")
 	// ErrBadOption: an option makes no sense.
 	ErrBadOption = errors.New("bus: bad option")

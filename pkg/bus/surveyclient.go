@@ -137,7 +137,7 @@ func (c *Client) askNodes(ctx context.Context, endpoint, node string, body []byt
 	// That it is not permitted the server says before it answers this.
 	err = flush(ctx, a.nc)
 	if err == nil && denied(a.nc, publishing, a.subject) {
-		err = ErrDenied
+		err = &DeniedError{a.subject}
 	}
 	if err != nil {
 		a.end()

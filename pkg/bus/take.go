@@ -262,7 +262,7 @@ func (c *Client) subscribe(ctx context.Context, subject, group string, handle fu
 		err = context.Cause(ctx)
 	}
 	if nc, away := c.conn(); err == nil && away == nil && denied(nc, subscribing, subject) {
-		err = ErrDenied
+		err = &DeniedError{subject}
 	}
 	if err != nil {
 		s.Stop()

@@ -176,7 +176,7 @@ func TestObserveDenied(t *testing.T) {
 		backend, err := bus.Connect(ctx, bus.Options{URLs: []string{s.ClientURL()}, Username: "backend", Password: "of-backends"})
 		must(t, err)
 		defer backend.Stop()
-		if _, err = backend.Nodes(ctx, "", bus.StatsQuery{}); !errors.Is(err, bus.ErrDenied) {
+		if _, err = backend.Nodes(ctx, "", bus.StatsQuery{}); !errors.Is(err, bus.ErrDenied) || deniedOn(err) != "hoshi.api.stats" {
 			t.Errorf("nodes: %v", err)
 		}
 		if err = backend.Trace(ctx, bus.TraceQuery{Target: bus.Target{UID: bus.String("a")}}, func(bus.TraceBatch) {}); !errors.Is(err, bus.ErrDenied) {
