@@ -34,7 +34,7 @@ func TestLookCommands(t *testing.T) {
 	r := run("top", "--once")
 	lines := strings.Split(r.stdout, "\n")
 	if r.code != 0 || r.stderr != "" || len(lines) != 7 || !strings.HasPrefix(lines[0], "hoshi top  "+url+"   nodes: 2, connections: 3") ||
-		!regexp.MustCompile(`^NODE +STATE +VERSION .* RSS`).MatchString(lines[2]) || !regexp.MustCompile(`^[0-9a-f]{12} ready `).MatchString(lines[3]) ||
+		!regexp.MustCompile(`^NODE +HOST +STATE +VERSION .* RSS`).MatchString(lines[2]) || !regexp.MustCompile(`^[0-9a-f]{12} +\S+ +ready `).MatchString(lines[3]) ||
 		!regexp.MustCompile(`^all +3 `).MatchString(lines[5]) || strings.Contains(r.stdout, "\x1b") {
 		t.Errorf("top: code %d, stderr %q\n%s", r.code, r.stderr, r.stdout)
 	}

@@ -82,11 +82,15 @@ func unreachable(s *config.Shared, err error) error {
 	case strings.Contains(text, "x509:"), strings.Contains(text, "tls: "):
 		return fmt.Errorf("NATS at %s and we do not agree on TLS (%s): check --nats-tls-ca, --nats-tls-cert and --nats-tls-key", natsName(s), oneLine(cause(err)))
 	}
+	why := " (" + oneLine(cause(err)) + ")"
+	if errors.Is(err, bus.ErrUnavailable) { // which says no more
+		why = ""
+	}
 	hint := ": is it up? --nats-url names another"
 	if len(s.NATSURL) == 0 {
 		hint = ": start a node with `hoshi`, or name another server with --nats-url"
 	}
-	return fmt.Errorf("NATS at %s cannot be reached (%s)%s", natsName(s), oneLine(cause(err)), hint)
+	return fmt.Errorf("NATS at %s cannot be reached%s%s", natsName(s), why, hint)
 }
 
 // credentialFile is a file that an option names, and how an error of reading it

@@ -29,6 +29,14 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
+// TestUnreachableLost: a connection that is lost says no more than that.
+func TestUnreachableLost(t *testing.T) {
+	const want = "NATS at nats://10.0.0.1:4222 cannot be reached: is it up? --nats-url names another"
+	if got := unreachable(&config.Shared{NATSURL: []string{"nats://10.0.0.1:4222"}}, fmt.Errorf("ask nodes: %w", bus.ErrUnavailable)).Error(); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestDenied holds that who may not do something hears who he is for NATS, and where it is.
 func TestDenied(t *testing.T) {
 	err := fmt.Errorf("ask nodes: %w", &bus.DeniedError{Subject: "hoshi.api.stats"})

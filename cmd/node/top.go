@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -34,7 +35,7 @@ const (
 	minEvery = 200 * time.Millisecond
 	maxEvery = time.Minute
 	// onceWidth is the width of what is printed as text.
-	onceWidth = 160
+	onceWidth = 177
 )
 
 func (t *topCmd) run(ctx context.Context, s *config.Shared, out output) error {
@@ -104,7 +105,11 @@ func (v *topView) ask(ctx context.Context) error {
 	defer cancel()
 	answer, err := v.client.Nodes(ctx, "", bus.StatsQuery{Slow: board.MaxSlow})
 	v.silent, v.refused = answer.Silent, answer.Refused
-	v.board.Update(time.Now(), answer.Nodes, answer.Silent) // also where nobody has answered
+	if err == nil || errors.Is(err, bus.ErrNobody) || errors.Is(err, bus.ErrSilent) {
+		v.board.Update(time.Now(), answer.Nodes, answer.Silent)
+	} else {
+		v.board.Lost(time.Now())
+	}
 	return err
 }
 

@@ -9,6 +9,7 @@ import "time"
 // that two views make rates; gauges are of the moment.
 type NodeView struct {
 	Node     string `json:"node"`
+	Host     string `json:"host"` // what the machine, or the container, calls itself; empty where it does not say
 	Version  string `json:"version"`
 	UptimeMS int64  `json:"uptime_ms"`
 	Ready    bool   `json:"ready"`

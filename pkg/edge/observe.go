@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ func (o *observer) Stats(q bus.StatsQuery) bus.NodeView {
 	s := n.ws.Stats()
 	v := bus.NodeView{
 		Node:        n.opts.ID.String(),
+		Host:        hostname(),
 		Version:     n.opts.Version,
 		UptimeMS:    time.Since(n.started).Milliseconds(),
 		Ready:       n.Ready(),
@@ -48,6 +50,15 @@ func (o *observer) Stats(q bus.StatsQuery) bus.NodeView {
 	}
 	return v
 }
+
+// hostname is the name of the machine, asked for once.
+var hostname = sync.OnceValue(func() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+})
 
 // processView is ProcessStats, and what the system says.
 func processView() bus.ProcessView {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -169,7 +170,7 @@ func TestObserveCluster(t *testing.T) {
 	conns := 0
 	for id, v := range nodes.Nodes {
 		conns += v.Connections
-		if v.Node != id || v.Version != "v1.2.3" || !v.Ready || v.Draining || v.NATS.RTTMicros <= 0 || v.NATS.Server == "" || v.Process.Goroutines == 0 || v.Process.RSSBytes == 0 || v.Process.CPUMS == 0 {
+		if host, _ := os.Hostname(); v.Host != host || v.Node != id || v.Version != "v1.2.3" || !v.Ready || v.Draining || v.NATS.RTTMicros <= 0 || v.NATS.Server == "" || v.Process.Goroutines == 0 || v.Process.RSSBytes == 0 || v.Process.CPUMS == 0 {
 			t.Errorf("node %+v", v)
 		}
 	}

@@ -15,7 +15,8 @@ const goneFor = 10 * time.Second
 // Board is what is known of nodes.
 type Board struct {
 	nodes map[string]*node
-	at    time.Time // of the last Update
+	at    time.Time // of the last Update, or Lost
+	lost  bool      // nobody could be asked then
 }
 
 // node is one of them, by its last two views.
@@ -32,7 +33,7 @@ func (b *Board) Update(now time.Time, views map[string]bus.NodeView, silent []st
 	if b.nodes == nil {
 		b.nodes = map[string]*node{}
 	}
-	b.at = now
+	b.at, b.lost = now, false
 	for id, v := range views {
 		n := b.nodes[id]
 		if n == nil {
@@ -57,6 +58,15 @@ func (b *Board) Update(now time.Time, views map[string]bus.NodeView, silent []st
 		if now.Sub(n.seen) > goneFor && !slices.Contains(silent, id) {
 			delete(b.nodes, id)
 		}
+	}
+}
+
+// Lost is in place of an Update where nobody could be asked: of nodes that were there
+// nothing is known.
+func (b *Board) Lost(now time.Time) {
+	b.at, b.lost = now, true
+	for _, n := range b.nodes {
+		n.silent, n.seen = true, now
 	}
 }
 
@@ -96,11 +106,13 @@ func (n *node) rates() (r Rates) {
 }
 
 // state is a word for how a node is.
-func (n *node) state(at time.Time) string {
+func (b *Board) state(n *node) string {
 	switch {
+	case b.lost:
+		return "unknown"
 	case n.silent:
 		return "silent"
-	case n.seen.Before(at):
+	case n.seen.Before(b.at):
 		return "gone"
 	case n.last.Draining:
 		return "drain"
@@ -120,7 +132,7 @@ func (b *Board) total() *node {
 	sum := &node{seen: b.at, two: true}
 	sum.last.Ready = true
 	for _, n := range b.sorted() {
-		if n.state(b.at) == "gone" || n.silent {
+		if b.state(n) == "gone" || n.silent {
 			continue
 		}
 		s, l := &sum.last, &n.last
@@ -139,7 +151,7 @@ func (b *Board) total() *node {
 func (b *Board) totalRates() (r Rates) {
 	for _, n := range b.sorted() {
 		one := n.rates()
-		if n.state(b.at) == "gone" {
+		if b.state(n) == "gone" {
 			continue
 		}
 		r.Known = r.Known || one.Known
@@ -164,7 +176,7 @@ type Report struct {
 
 // NodeReport is a node in it.
 type NodeReport struct {
-	State string `json:"state"` // ready, drain, unready, silent or gone
+	State string `json:"state"` // ready, drain, unready, silent, gone or unknown
 	bus.NodeView
 	Rates Rates `json:"per_second"`
 }
@@ -173,7 +185,7 @@ type NodeReport struct {
 func (b *Board) Report() Report {
 	r := Report{At: b.at.UTC(), Nodes: []NodeReport{}, Total: b.totalRates()}
 	for _, n := range b.sorted() {
-		r.Nodes = append(r.Nodes, NodeReport{n.state(b.at), n.last, n.rates()})
+		r.Nodes = append(r.Nodes, NodeReport{b.state(n), n.last, n.rates()})
 	}
 	return r
 }
@@ -182,7 +194,7 @@ func (b *Board) Report() Report {
 // blocked.
 func (b *Board) slowest(most int) (list []bus.SlowView, blocked int) {
 	for _, n := range b.sorted() {
-		if n.state(b.at) == "gone" || n.silent {
+		if b.state(n) == "gone" || n.silent {
 			continue
 		}
 		blocked += n.last.Blocked

@@ -24,7 +24,7 @@ func view(i int, seconds int) bus.NodeView {
 	n := uint64(i + 1)
 	at := uint64(seconds) * n
 	v := bus.NodeView{
-		Node: fmt.Sprintf("00000000000%x", i), Version: "v1.2.3", UptimeMS: int64(seconds+i*100_000) * 1000, Ready: true,
+		Node: fmt.Sprintf("00000000000%x", i), Host: []string{"edge-01.example.com", "hoshi-7d9c8b6f5d-x2x4z", ""}[i%3], Version: "v1.2.3", UptimeMS: int64(seconds+i*100_000) * 1000, Ready: true,
 		Connections: 12_345 * int(n), Users: 990 * int(n), Channels: 7, Throttled: int64(i),
 		FramesIn: 100 * at, FramesOut: 12_000 * at, BytesIn: 64_000 * at, BytesOut: 15_400_000 * at, WriteCalls: 4_500 * at, Dropped: at / 2,
 		NATS:    bus.LinkView{RTTMicros: 450 * int64(n), Reconnects: 1, PendingMessages: 3},
@@ -125,6 +125,28 @@ func TestFrameFits(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Where nobody can be asked nothing is said of the nodes that were there, for however
+// long, and nothing of them is added up.
+func TestLost(t *testing.T) {
+	var b board.Board
+	b.Update(start, views(100, 0, 1), nil)
+	for seconds := range 30 {
+		b.Lost(start.Add(time.Duration(seconds) * time.Second))
+	}
+	r := b.Report()
+	if len(r.Nodes) != 2 || r.Nodes[0].State != "unknown" || r.Nodes[1].State != "unknown" || r.Nodes[1].Rates.Known || r.Total.Known {
+		t.Errorf("nobody can be asked: %+v", r)
+	}
+	frame := strings.Join(b.Frame("title", 80, 24), "\n")
+	if !strings.Contains(frame, "title   nodes: 2, connections: 0 ") || strings.Count(frame, " unknown ") != 2 {
+		t.Errorf("drawn\n%s", frame)
+	}
+	b.Update(start.Add(31*time.Second), views(131, 0), nil)
+	if r := b.Report(); len(r.Nodes) != 2 || r.Nodes[0].State != "ready" || r.Nodes[1].State != "gone" {
+		t.Errorf("one has come back: %+v", r)
 	}
 }
 

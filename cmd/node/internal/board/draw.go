@@ -22,7 +22,7 @@ type column struct {
 }
 
 // columns are all there are, in their order.
-func columns(at time.Time) []column {
+func (b *Board) columns() []column {
 	rate := func(get func(r *Rates) float64) func(*node, *Rates) string {
 		return func(_ *node, r *Rates) string {
 			if !r.Known {
@@ -36,7 +36,8 @@ func columns(at time.Time) []column {
 	}
 	return []column{
 		{head: "NODE", width: 12, left: true, each: true, text: func(n *node, _ *Rates) string { return n.last.Node }},
-		{head: "STATE", width: 7, left: true, each: true, text: func(n *node, _ *Rates) string { return n.state(at) }},
+		{head: "HOST", width: hostWidth, rank: 2, left: true, each: true, text: func(n *node, _ *Rates) string { return shortHost(n.last.Host) }},
+		{head: "STATE", width: 7, left: true, each: true, text: func(n *node, _ *Rates) string { return b.state(n) }},
 		{head: "VERSION", width: 12, rank: 6, left: true, each: true, text: func(n *node, _ *Rates) string { return n.last.Version }},
 		{head: "UP", width: 6, rank: 4, each: true, text: func(n *node, _ *Rates) string {
 			return age(time.Duration(n.last.UptimeMS) * time.Millisecond)
@@ -46,7 +47,7 @@ func columns(at time.Time) []column {
 		{head: "CHANS", width: 6, each: true, text: number(func(n *node) float64 { return float64(n.last.Channels) })},
 		{head: "IN/s", width: 6, text: rate(func(r *Rates) float64 { return r.FramesIn })},
 		{head: "OUT/s", width: 6, text: rate(func(r *Rates) float64 { return r.FramesOut })},
-		{head: "IN B/s", width: 6, rank: 3, text: rate(func(r *Rates) float64 { return r.BytesIn })},
+		{head: "IN B/s", width: 6, rank: 4, text: rate(func(r *Rates) float64 { return r.BytesIn })},
 		{head: "OUT B/s", width: 7, rank: 2, text: rate(func(r *Rates) float64 { return r.BytesOut })},
 		{head: "WRITE/s", width: 7, rank: 5, text: rate(func(r *Rates) float64 { return r.WriteCalls })},
 		{head: "DROP/s", width: 6, text: rate(func(r *Rates) float64 { return r.Dropped })},
@@ -94,7 +95,7 @@ func fitting(all []column, width int) []column {
 func (b *Board) Frame(title string, width, height int) []string {
 	width, height = max(width, 1), max(height, 1)
 	nodes := b.sorted()
-	cols := fitting(columns(b.at), width)
+	cols := fitting(b.columns(), width)
 	total := b.total()
 	clock := b.at.UTC().Format("15:04:05")
 	head := fmt.Sprintf("%s   nodes: %d, connections: %s", title, len(nodes), short(float64(total.last.Connections)))
@@ -117,8 +118,8 @@ func (b *Board) Frame(title string, width, height int) []string {
 		}
 		r := n.rates()
 		lines = append(lines, row(cols, func(c *column) string {
-			if n.state(b.at) == "gone" || n.silent && n.last.UptimeMS == 0 {
-				if c.head == "NODE" || c.head == "STATE" {
+			if b.state(n) == "gone" || n.silent && n.last.UptimeMS == 0 {
+				if c.head == "NODE" || c.head == "HOST" || c.head == "STATE" {
 					return c.text(n, &r)
 				}
 				return ""
@@ -196,6 +197,19 @@ func clipped(s string, width int) string {
 func padded(s string, width int) string {
 	s = clipped(s, max(width, 0))
 	return s + strings.Repeat(" ", max(width-utf8.RuneCountInString(s), 0))
+}
+
+const hostWidth = 16
+
+// shortHost is the name of a machine without its domain. Of a long one the end is
+// shown, in which pods differ.
+func shortHost(name string) string {
+	name, _, _ = strings.Cut(name, ".")
+	r := []rune(name)
+	if len(r) > hostWidth {
+		return "~" + string(r[len(r)-hostWidth+1:])
+	}
+	return name
 }
 
 // short writes a number in at most five characters.
