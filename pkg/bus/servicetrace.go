@@ -121,20 +121,7 @@ func (s *service) tellTrace(ctx context.Context, nc *nats.Conn, to string, lasts
 			return // nobody hears it
 		}
 		lines, suppressed := g.Take()
-		for len(lines) > 0 || suppressed > 0 || why != "" {
-			n := min(len(lines), traceLines)
-			b := TraceBatch{Node: node, Lines: lines[:n], Suppressed: suppressed}
-			if lines, suppressed = lines[n:], 0; len(lines) == 0 {
-				b.Over = why
-			}
-			if s.tellBatch(nc, to, &b) != nil {
-				return
-			}
-			if len(lines) == 0 {
-				break
-			}
-		}
-		if why != "" {
+		if s.tellLines(nc, to, lines, suppressed, why) != nil || why != "" {
 			return
 		}
 		if time.Now().Before(beat) {
@@ -153,6 +140,29 @@ func (s *service) tellTrace(ctx context.Context, nc *nats.Conn, to string, lasts
 		}
 		return // NATS knows nobody who listens, or is away
 	}
+}
+
+// tellLines sends lines, in as many messages as they need. The last says why it is, if
+// there is a why.
+func (s *service) tellLines(nc *nats.Conn, to string, lines []TraceLine, suppressed int, why string) error {
+	node, most := s.node.o.ID.String(), traceLines
+	for len(lines) > 0 || suppressed > 0 || why != "" {
+		n := min(len(lines), most)
+		b := TraceBatch{Node: node, Lines: lines[:n], Suppressed: suppressed}
+		if n == len(lines) {
+			b.Over = why
+		}
+		err := s.tellBatch(nc, to, &b)
+		if errors.Is(err, nats.ErrMaxPayload) && n > 1 {
+			most = n / 2
+			continue
+		}
+		if err != nil || n == len(lines) {
+			return err
+		}
+		lines, suppressed = lines[n:], 0
+	}
+	return nil
 }
 
 // askTrace asks whether somebody listens.
