@@ -174,6 +174,14 @@ func checkConnID(text string) error {
 	return fmt.Errorf("CONN-ID %s is none: want one like conn-0192f3a4-7c1e-7abc-8def-5b1e6f00a2c4", clip(text))
 }
 
+// checkNodeID says what is wrong with a node-id.
+func checkNodeID(text string) error {
+	if _, err := id.ParseNode(text); err != nil {
+		return fmt.Errorf("NODE-ID %s is none: want one like 0b6f1c2a9d3e, hoshi top shows them", clip(text))
+	}
+	return nil
+}
+
 // checkClientID says what is wrong with a client-id.
 func checkClientID(text string) error {
 	if _, err := bus.StringToken(text); err != nil {

@@ -114,7 +114,7 @@ func printChannels(w io.Writer, all *channelSums) error {
 	if all.Approximate {
 		least = "at least "
 	}
-	fmt.Fprintf(&b, "%s%s channels, %s subscriptions, %d nodes\n", least, grouped(all.Total), grouped(all.Subscribers), all.Nodes)
+	fmt.Fprintf(&b, "%s%s, %s, %s\n", least, counted(all.Total, "channel"), counted(all.Subscribers, "subscription"), counted(all.Nodes, "node"))
 	if all.Approximate {
 		b.WriteString("approximate: a node has more channels than it names, see --match\n")
 	}

@@ -58,7 +58,7 @@ func (d *drainCmd) run(ctx context.Context, s *config.Shared, out output) error 
 	case answer.status != http.StatusAccepted || err != nil || said.Node == "":
 		return fmt.Errorf("what listens on %s answers %d %s", local(string(d.AdminListen)), answer.status, answer.text())
 	}
-	fmt.Fprintf(out.stdout, "node %s drains: %d connections in %v\n", printable(said.Node), said.Connections, time.Duration(said.TimeMS)*time.Millisecond)
+	fmt.Fprintf(out.stdout, "node %s drains: %s in %v\n", printable(said.Node), counted(said.Connections, "connection"), time.Duration(said.TimeMS)*time.Millisecond)
 	return l.awaitEnd(ctx, said.Node, out)
 }
 
@@ -114,6 +114,9 @@ func (l localNode) gone() bool {
 
 // far asks a node that may be anywhere.
 func (d *drainCmd) far(ctx context.Context, s *config.Shared, out output) error {
+	if err := checkNodeID(d.NodeID); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
 	defer cancel()
 	c, err := connect(ctx, s)
@@ -122,7 +125,7 @@ func (d *drainCmd) far(ctx context.Context, s *config.Shared, out output) error 
 	}
 	defer c.Stop()
 	if err := c.DrainNode(ctx, d.NodeID); err != nil {
-		return lookFault(s, bus.APIDrain, err)
+		return nodeFault(s, bus.APIDrain, d.NodeID, err)
 	}
 	fmt.Fprintf(out.stdout, "node %s drains\n", printable(d.NodeID))
 	return nil

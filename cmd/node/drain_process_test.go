@@ -184,7 +184,7 @@ func TestDrainCommand(t *testing.T) {
 		c.began = time.Now()
 		backends, _, _ := strings.Cut(greeted(t, node).backends, " ")
 		id := node.line(t, "hoshi dev, node ")
-		if r := runHoshi(t, nil, "drain", "0123456789ab", "--nats-url", backends); r.code != 2 || r.stderr == "" {
+		if r := runHoshi(t, nil, "drain", "0123456789ab", "--nats-url", backends); r.code != 2 || r.stderr != "hoshi: no node 0123456789ab is there, see hoshi top\n" {
 			t.Errorf("another one: code %d, stderr %q", r.code, r.stderr)
 		}
 		r := runHoshi(t, nil, "drain", id, "--nats-url", backends)

@@ -59,6 +59,9 @@ func (l *logLevelCmd) run(ctx context.Context, s *config.Shared, out output) err
 	if l.NodeID != "" {
 		return l.far(ctx, s, out)
 	}
+	if checkNodeID(l.Level) == nil {
+		return fmt.Errorf("which LEVEL for node %s? Its machine alone says what it is", printable(l.Level))
+	}
 	method, path := http.MethodGet, "/log-level"
 	switch {
 	case l.Level != "":

@@ -49,6 +49,8 @@ func TestLogLevel(t *testing.T) {
 
 	say(2, "", "hoshi: LEVEL loud: wrong log level: want one of debug, info, warn, error\n", "loud")
 	say(2, "", "hoshi: --for: which LEVEL?\n", "--for", "1s")
+	say(2, "", "hoshi: which LEVEL for node 0b6f1c2a9d3e? Its machine alone says what it is\n", "0b6f1c2a9d3e")
+	say(2, "", "hoshi: NODE-ID edge-01 is none: want one like 0b6f1c2a9d3e, hoshi top shows them\n", "debug", "edge-01")
 	say(2, "", "hoshi: --for: \"25h\" is too large, the most is 24h\n", "debug", "--for", "25h")
 	for query, want := range map[string]string{
 		"?for=soon": "for=soon is no time, like 10m\n", "?for=0s": "for=0s is no time, like 10m\n",

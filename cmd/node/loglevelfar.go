@@ -11,6 +11,9 @@ import (
 
 // far has a node that may be anywhere log otherwise.
 func (l *logLevelCmd) far(ctx context.Context, s *config.Shared, out output) error {
+	if err := checkNodeID(l.NodeID); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
 	defer cancel()
 	c, err := connect(ctx, s)
@@ -23,7 +26,7 @@ func (l *logLevelCmd) far(ctx context.Context, s *config.Shared, out output) err
 		return fmt.Errorf("LEVEL %s: want one of debug, info, warn, error", clip(l.Level))
 	}
 	if err != nil {
-		return lookFault(s, bus.APILogLevel, err)
+		return nodeFault(s, bus.APILogLevel, l.NodeID, err)
 	}
 	if l.For > 0 {
 		fmt.Fprintf(out.stdout, "node %s logs at %s for %v\n", printable(l.NodeID), printable(l.Level), l.For)

@@ -54,7 +54,7 @@ func TestLookCommands(t *testing.T) {
 	for _, want := range []string{
 		alice.ConnID + "  open  node " + nodeOf(alice) + "\n  sente-lite/edn over websocket from 127.0.0.1, ",
 		tab.ConnID + "  open  node " + nodeOf(tab) + "\n  sente/edn over websocket from 127.0.0.1, ",
-		"  uid \"alice\"\n  1 channels: \"lobby\"\n", "  uid \"alice\", client tab-1\n", "\nuser \"alice\": 2 connections\n",
+		"  uid \"alice\"\n  1 channel: \"lobby\"\n", "  uid \"alice\", client tab-1\n", "\nuser \"alice\": 2 connections\n",
 	} {
 		if r.code != 0 || r.stderr != "" || !strings.Contains(r.stdout, want) {
 			t.Errorf("who: code %d, stderr %q, no %q in\n%s", r.code, r.stderr, want, r.stdout)
@@ -82,10 +82,11 @@ func TestLookCommands(t *testing.T) {
 		t.Errorf("traced %q", line)
 	}
 	tap.signal(t, os.Interrupt)
+	tap.lineWith(t, `traced user "alice": 1 line from 2 nodes`)
 	if code := tap.ended(t); code != 0 {
 		t.Errorf("trace: Ctrl-C gives exit code %d", code)
 	}
-	if r = run("trace", "chan", "lobby", "--time", "50ms", "--json"); r.code != 0 || r.stdout != "" || r.stderr != "tracing channel \"lobby\" for 50ms, Ctrl-C ends it\n" {
+	if r = run("trace", "chan", "lobby", "--time", "50ms", "--json"); r.code != 0 || r.stdout != "" || r.stderr != "tracing channel \"lobby\" for 50ms, Ctrl-C ends it\ntraced channel \"lobby\": 0 lines from 2 nodes\n" {
 		t.Errorf("trace of nothing: code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 	}
 
@@ -97,7 +98,7 @@ func TestLookCommands(t *testing.T) {
 	if r = run("log-level", "loud", nodeOf(alice)); r.code != 2 || r.stderr != "hoshi: LEVEL loud: want one of debug, info, warn, error\n" {
 		t.Errorf("log-level: code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 	}
-	if r = run("log-level", "warn", "000000000000"); r.code != 2 || r.stderr != "hoshi: no such node is there, see hoshi top\n" {
+	if r = run("log-level", "warn", "000000000000"); r.code != 2 || r.stderr != "hoshi: no node 000000000000 is there, see hoshi top\n" {
 		t.Errorf("log-level: code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 	}
 

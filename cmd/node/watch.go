@@ -123,12 +123,14 @@ func (t *traceFlags) trace(ctx context.Context, s *config.Shared, out output, wh
 	defer c.Stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	told := false
+	told, lines, nodes := false, 0, map[string]bool{}
 	err = c.Trace(ctx, bus.TraceQuery{Target: target, Time: t.Time, Rate: t.Rate}, func(b bus.TraceBatch) {
 		if b.Began && !told {
 			told = true
 			fmt.Fprintf(out.stderr, "tracing %s for %v, Ctrl-C ends it\n", whom, t.Time)
 		}
+		nodes[b.Node] = true
+		lines += len(b.Lines)
 		for i := range b.Lines {
 			if _, err := fmt.Fprintln(out.stdout, t.line(b.Node, &b.Lines[i])); err != nil {
 				cancel(err)
@@ -144,6 +146,7 @@ func (t *traceFlags) trace(ctx context.Context, s *config.Shared, out output, wh
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.Canceled):
 		return fmt.Errorf("print: %w", context.Cause(ctx))
 	}
+	fmt.Fprintf(out.stderr, "traced %s: %s from %s\n", whom, counted(lines, "line"), counted(len(nodes), "node"))
 	return nil
 }
 
@@ -176,6 +179,10 @@ func (t *traceFlags) line(node string, l *bus.TraceLine) string {
 	add(l.Format != "", "%s", printable(l.Format))
 	add(l.TookMS > 0, "in %.1f ms", l.TookMS)
 	add(l.From != "", "from %s", printable(l.From))
-	add(l.Conn != "", "%s", printable(l.Conn))
+	to := ""
+	if l.From != "" { // else who it is about is also who has done it, or a backend has
+		to = "to "
+	}
+	add(l.Conn != "", "%s%s", to, printable(l.Conn))
 	return b.String()
 }

@@ -134,6 +134,14 @@ func missing(silent []string, refused map[string]string) error {
 	return errors.Join(faults...)
 }
 
+// nodeFault words why a node has not answered that was asked alone.
+func nodeFault(s *config.Shared, endpoint, node string, err error) error {
+	if errors.Is(err, bus.ErrNobody) {
+		return fmt.Errorf("no node %s is there, see hoshi top", printable(node))
+	}
+	return lookFault(s, endpoint+"."+node, err)
+}
+
 // lookFault words why nobody has answered.
 func lookFault(s *config.Shared, endpoint string, err error) error {
 	if remote, ok := errors.AsType[*bus.RemoteError](err); ok {
@@ -142,8 +150,6 @@ func lookFault(s *config.Shared, endpoint string, err error) error {
 	switch {
 	case errors.Is(err, bus.ErrDenied):
 		return denied(s, err, "publish on")
-	case errors.Is(err, bus.ErrNobody) && (endpoint == bus.APIDrain || endpoint == bus.APILogLevel):
-		return errors.New("no such node is there, see hoshi top")
 	case errors.Is(err, bus.ErrNobody):
 		return errors.New("no node is there")
 	case errors.Is(err, bus.ErrSilent):
@@ -182,13 +188,10 @@ func printWho(w io.Writer, whom string, answer *bus.Survey[bus.WhoView], now tim
 	if more > 0 {
 		fmt.Fprintf(&b, "and %s more\n", grouped(more))
 	}
-	switch total {
-	case 0:
+	if total == 0 {
 		fmt.Fprintf(&b, "%s: no connection\n", whom)
-	case 1:
-		fmt.Fprintf(&b, "%s: 1 connection\n", whom)
-	default:
-		fmt.Fprintf(&b, "%s: %s connections\n", whom, grouped(total))
+	} else {
+		fmt.Fprintf(&b, "%s: %s\n", whom, counted(total, "connection"))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -214,7 +217,7 @@ func describe(b *strings.Builder, node string, c *bus.ConnView, now time.Time) {
 	}
 	b.WriteByte('\n')
 	if c.Channels > 0 {
-		fmt.Fprintf(b, "  %d channels:", c.Channels)
+		fmt.Fprintf(b, "  %s:", counted(c.Channels, "channel"))
 		for _, name := range c.ChannelNames {
 			b.WriteByte(' ')
 			b.WriteString(printable(name))
@@ -230,9 +233,9 @@ func describe(b *strings.Builder, node string, c *bus.ConnView, now time.Time) {
 			notes = append(notes, fmt.Sprintf(format, args...))
 		}
 	}
-	note(c.QueuedMessages > 0, "queue %d messages, %v", c.QueuedMessages, config.Size(c.QueuedBytes))
-	note(c.KeptMessages > 0, "kept %d messages, %v", c.KeptMessages, config.Size(c.KeptBytes))
-	note(c.Callbacks > 0, "%d callbacks wait", c.Callbacks)
+	note(c.QueuedMessages > 0, "queue %s, %v", counted(c.QueuedMessages, "message"), config.Size(c.QueuedBytes))
+	note(c.KeptMessages > 0, "kept %s, %v", counted(c.KeptMessages, "message"), config.Size(c.KeptBytes))
+	note(c.Callbacks > 0, "waits for %s", counted(c.Callbacks, "callback"))
 	note(c.Frozen, "frozen: takes nothing for a while")
 	note(c.Blocked && !c.Frozen, "blocked: takes nothing now")
 	note(c.Throttled, "throttled: sends too fast")
@@ -240,6 +243,14 @@ func describe(b *strings.Builder, node string, c *bus.ConnView, now time.Time) {
 	if len(notes) > 0 {
 		fmt.Fprintf(b, "  %s\n", strings.Join(notes, ", "))
 	}
+}
+
+// counted says how many there are of something.
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return grouped(n) + " " + what + "s"
 }
 
 // grouped writes a number with commas.

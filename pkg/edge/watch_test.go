@@ -100,10 +100,15 @@ func TestTraceUser(t *testing.T) {
 	admin, ctx := surveyor(t, c, 0)
 	taken := make(chan *bus.Event, 4)
 	_, err := admin.Take(ctx, "shop.>", "shop", func(e *bus.Event) {
-		if strings.Contains(string(e.Event), ":shop/ask") {
-			if err := e.Reply([]byte(`"secret answer"`)); err != nil {
-				t.Error(err)
-			}
+		var err error
+		switch text := string(e.Event); {
+		case strings.Contains(text, ":shop/ask"):
+			err = e.Reply([]byte(`"secret answer"`))
+		case strings.Contains(text, ":shop/refuse"):
+			err = e.ReplyError(":shop/closed")
+		}
+		if err != nil {
+			t.Error(err)
 		}
 		taken <- e
 	})
@@ -126,7 +131,16 @@ func TestTraceUser(t *testing.T) {
 	tr.expect(want...)
 	old.Send(`[[:shop/late 1] "cb"]`)
 	old.Expect(`[:chsk/timeout "cb"]`)
-	want = append(want, "in :shop/late edn", "reply :shop/late :chsk/timeout")
+	want = append(want, "in :shop/late edn", "reply :shop/late timeout")
+	tr.expect(want...)
+	old.Send(`[[:shop/refuse 1] "cb"]`)
+	old.Expect(`[:shop/closed "cb"]`)
+	await(t, taken)
+	want = append(want, "in :shop/refuse edn", "reply :shop/refuse :shop/closed")
+	tr.expect(want...)
+	old.Send(`[[:nobody/there 1] "cb"]`)
+	old.Expect(`[:chsk/error "cb"]`)
+	want = append(want, "in :nobody/there edn", "reply :nobody/there no-responders")
 	tr.expect(want...)
 	old.Subscribe(`"lobby"`)
 	want = append(want, `in :sente-lite/subscribe "lobby" edn`, `subscribed "lobby"`)

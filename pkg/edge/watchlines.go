@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"errors"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/dialect"
@@ -103,7 +104,10 @@ func (n *Node) watchReply(s *session, c *watchedCall, r *bus.Reply) {
 			TookMS: float64(time.Since(c.at).Microseconds()) / 1000,
 		}
 		if r.Err != nil {
-			l.Reason, l.Format = clip(errorValue(r.Err)), ""
+			l.Reason, l.Format = answerFault(r.Err), ""
+			if remote, ok := errors.AsType[*bus.RemoteError](r.Err); ok {
+				l.Reason = clip(remote.Keyword)
+			}
 		}
 		return l
 	})
