@@ -96,7 +96,7 @@ func TestTerminate(t *testing.T) {
 		if code := node.ended(t); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
-		for _, want := range []string{`"message":"node is draining"`, `"message":"node has drained"`, `"closed":20`} {
+		for _, want := range []string{`"signal":"terminated"`, `"message":"node is draining"`, `"message":"node has drained"`, `"closed":20`} {
 			if out, _ := node.output(); !strings.Contains(out, want) {
 				t.Errorf("the log has no %s", want)
 			}
@@ -115,6 +115,9 @@ func TestTerminate(t *testing.T) {
 			t.Errorf("exit code %d", code)
 		}
 		node.lineWith(t, "asked again")
+		if out, _ := node.output(); strings.Contains(out, "node has drained") {
+			t.Error("it says that it has drained, too")
+		}
 	})
 	t.Run("Ctrl-C", func(t *testing.T) {
 		t.Parallel()
@@ -126,8 +129,8 @@ func TestTerminate(t *testing.T) {
 		if code := node.ended(t); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
-		if out, _ := node.output(); strings.Contains(out, "draining") {
-			t.Error("it has drained")
+		if out, _ := node.output(); strings.Contains(out, "draining") || !strings.Contains(out, `"signal":"interrupt"`) {
+			t.Errorf("it has drained, or does not say why it ends:\n%s", out)
 		}
 	})
 	t.Run("nobody is there", func(t *testing.T) {

@@ -81,7 +81,7 @@ func (l localNode) unreachable(ctx context.Context, addr string, err error) erro
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return fmt.Errorf("%s cannot be reached (%s): %s", addr, cause(err), where)
 	}
-	return fmt.Errorf("what listens on %s does not answer as a node does (%s): %s", addr, oneLine(cause(err)), where)
+	return fmt.Errorf("what listens on %s does not answer as a node does (%s): %s", addr, clip(oneLine(cause(err))), where) // what it has said may be in it, all of it
 }
 
 // text is the answer as one line for a person.

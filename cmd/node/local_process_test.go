@@ -96,7 +96,7 @@ func TestLocalFaults(t *testing.T) {
 			if err != nil {
 				return
 			}
-			io.WriteString(conn, "INFO {}\r\n") //nolint:errcheck // the peer may be gone
+			io.WriteString(conn, "INFO {"+strings.Repeat("a", 1000)+"}\r\n") //nolint:errcheck // the peer may be gone
 			conn.Close()
 		}
 	}()
@@ -117,7 +117,7 @@ func TestLocalFaults(t *testing.T) {
 		{name: "another program that redirects", args: []string{"--admin-listen", at(web)}, code: 1, want: "what listens on " + at(web) + ` is no node: it answers 302 <a href="/health">Found</a>.`},
 		{name: "no such path", args: []string{"--admin-listen", at(none)}, code: 1, want: "what listens on " + at(none) + " knows no GET /health/ready: is it another program, another port of the node, or an older one? --admin-listen says where to ask"},
 		{name: "no answer", args: []string{"--admin-listen", mute, "--timeout", "50ms"}, code: 1, want: "the node at " + mute + " has not answered within 50ms"},
-		{name: "no HTTP", args: []string{"--admin-listen", rude.Addr().String()}, code: 1, want: "what listens on " + rude.Addr().String() + " does not answer as a node does (malformed HTTP status code \"{}\"): " + where},
+		{name: "no HTTP", args: []string{"--admin-listen", rude.Addr().String()}, code: 1, want: "what listens on " + rude.Addr().String() + " does not answer as a node does (malformed HTTP status code \"{" + strings.Repeat("a", 31) + "...): " + where},
 		{name: "no host", args: []string{"--admin-listen", "nowhere.invalid:1"}, code: 1, want: "nowhere.invalid:1 cannot be reached (no such host): " + where},
 		{name: "no address", args: []string{"--admin-listen", "8081"}, code: 2, want: `--admin-listen: "8081" is no address: want host:port, like 127.0.0.1:8080`},
 		{name: "a broken file", args: []string{"--config", broken}, code: 2, want: "--config: " + broken + ": is not EDN: it ends inside the value that begins at line 1, column 1"},

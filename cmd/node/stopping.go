@@ -18,7 +18,8 @@ type ending struct {
 	ask     context.CancelFunc // by an administrator; any goroutine
 	left    sync.Once
 
-	terminated bool // there has been a SIGTERM; main goroutine, then that of hurry
+	terminated bool      // there has been a SIGTERM; main goroutine, then that of hurry
+	signal     os.Signal // the first, nil where an administrator was before it; main goroutine
 }
 
 func newEnding() *ending {
@@ -61,7 +62,7 @@ func (e *ending) slowly(ctx context.Context) bool {
 	defer late.Stop()
 	select {
 	case s := <-e.signals:
-		e.terminated = s == syscall.SIGTERM
+		e.signal, e.terminated = s, s == syscall.SIGTERM
 		return e.terminated
 	case <-late.C: // whoever has ended it is in a hurry
 		return false
@@ -93,7 +94,11 @@ func (e *ending) hurry(ctx context.Context, cancel context.CancelCauseFunc) {
 // longer than --drain-time and stopTimeout.
 func (n *node) finish(ctx context.Context) error {
 	end := time.Now().Add(stopTimeout)
-	if n.ending.slowly(ctx) {
+	slowly := n.ending.slowly(ctx)
+	if s := n.ending.signal; s != nil {
+		n.log.Info().Stringer("signal", s).Msg("node is told to end")
+	}
+	if slowly {
 		end = end.Add(n.cli.Run.DrainTime)
 		n.letGo(end)
 		end = earlier(end, time.Now().Add(stopTimeout))

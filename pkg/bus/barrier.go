@@ -164,7 +164,7 @@ func (c *control) passOver() {
 		}
 		delete(c.peers, server)
 		c.stats.passedOver.Add(1)
-		c.log.Warn().Str("server_id", server).Dur("timeout", c.o.BarrierTimeout).Msg("barrier passed over a silent server")
+		c.log.Warn().Str("server_id", server).Stringer("timeout", c.o.BarrierTimeout).Msg("barrier passed over a silent server")
 	}
 	c.complete()
 }

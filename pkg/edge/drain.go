@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -90,13 +91,13 @@ func (n *Node) Drain(ctx context.Context) error {
 func (n *Node) letAllGo(ctx context.Context) error {
 	began, span := time.Now(), max(n.opts.DrainTime, 0)
 	open := n.Connections()
-	log := n.log.With().Dur("drain_time", span).Logger()
+	log := n.log.With().Stringer("drain_time", span).Logger()
 	if rate := float64(open) / max(span.Seconds(), 0.001); span > 0 && rate > float64(n.opts.DrainRate) {
-		log.Warn().Int("connections", open).Float64("per_second", rate).Int("drain_rate", n.opts.DrainRate).
-			Dur("needed_time", time.Duration(float64(open)/float64(n.opts.DrainRate)*float64(time.Second))).
+		log.Warn().Int("connections", open).Float64("per_second", math.Round(rate*10)/10).Int("drain_rate", n.opts.DrainRate).
+			Stringer("needed_time", time.Duration(float64(open)/float64(n.opts.DrainRate)*float64(time.Second)).Round(100*time.Millisecond)).
 			Msg("node is draining, faster than it should: its drain time is too short for so many")
 	} else {
-		log.Info().Int("connections", open).Float64("per_second", rate).Msg("node is draining")
+		log.Info().Int("connections", open).Float64("per_second", math.Round(rate*10)/10).Msg("node is draining")
 	}
 	var (
 		working sync.WaitGroup
@@ -127,8 +128,10 @@ func (n *Node) letAllGo(ctx context.Context) error {
 	if err == nil {
 		err = n.awaitMoves(ctx)
 	}
-	s := n.drainStats()
-	n.log.Info().Int("left", s.Left).Uint64("closed", s.Closed).Dur("took", time.Since(began)).Msg("node has drained")
+	if err == nil { // else who has cut it short says so
+		s := n.drainStats()
+		n.log.Info().Int("left", s.Left).Uint64("closed", s.Closed).Stringer("took", time.Since(began).Round(time.Millisecond)).Msg("node has drained")
+	}
 	return err
 }
 

@@ -386,7 +386,7 @@ func TestDrainTimeWins(t *testing.T) {
 			if len(said) > 0 != tt.warn {
 				t.Errorf("the log says %q", said)
 			}
-			if tt.warn && (!strings.Contains(said[0], `"needed_time":3000`) || !strings.Contains(said[0], `"connections":30`)) {
+			if tt.warn && (!strings.Contains(said[0], `"needed_time":"3s"`) || !strings.Contains(said[0], `"connections":30`)) {
 				t.Errorf("the log says %q", said)
 			}
 		})
