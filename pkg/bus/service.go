@@ -141,8 +141,7 @@ func (s *service) addEndpoints(nc *nats.Conn, svc micro.Service) error {
 		{name: APILogLevel, handle: s.level},
 	} {
 		handler := micro.HandlerFunc(func(r micro.Request) {
-			// Who may ask must not have a node speak where he may not.
-			if r.Reply() == "" || inside(s.node.o.Prefix, r.Reply()) || !s.enter() {
+			if !s.answers(r.Reply()) || !s.enter() {
 				return
 			}
 			defer s.busy.Done()
@@ -163,6 +162,12 @@ func (s *service) addEndpoints(nc *nats.Conn, svc micro.Service) error {
 		}
 	}
 	return nil
+}
+
+// answers reports whether a node answers there: who may ask must not have it speak where
+// he may not, nor end its connection by a subject that is too long.
+func (s *service) answers(reply string) bool {
+	return s.node.goodSubject(reply) && !inside(s.node.o.Prefix, reply)
 }
 
 // enter lets a handler begin, unless the node is stopped: then busy is not waited for
