@@ -1,0 +1,75 @@
+package edge_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hoshi-ws/hoshi/internal/testkit"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
+	"github.com/hoshi-ws/hoshi/pkg/edge"
+)
+
+// A subscribe that waits for a barrier is answered before its client is let go.
+func TestDrainWaitsForBarriers(t *testing.T) {
+	t.Parallel()
+	const barrier = 300 * time.Millisecond
+	c := testkit.StartClusterWithProcess(t, 3, func(_ int, o *edge.Options) {
+		o.DrainTime, o.BarrierTimeout = 10*time.Second, barrier
+	})
+	cl := c.Dial(t, 0, "/")
+	cl.Subscribe(`"before"`)
+	c.Process.Stop(t)
+	defer c.Process.Continue(t)
+	cl.Send(`[[:sente-lite/subscribe {:channel-id "room"}] "cb-1"]`)
+	testkit.Eventually(t, "the subscribe waits", func() bool { return c.Nodes[0].Stats().Bus.InterestsPending > 0 })
+	began := time.Now()
+	ended := drain(t.Context(), c.Nodes[0])
+	if got := cl.Read(); !strings.Contains(got, ":success true") || !strings.Contains(got, "cb-1") {
+		t.Errorf("got %s", got)
+	}
+	cl.ExpectClose(1012)
+	cl.Conn.Close()
+	must(t, <-ended)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
+// Whose backend takes too long is let go without the answer, which harms nobody
+// when it comes; who is asked is let go, and whoever asks hears at once that there
+// will be no answer.
+func TestDrainDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	c := testkit.StartCluster(t, 2, func(_ int, o *edge.Options) { o.DrainTime = 20 * time.Second })
+	backend := c.Backend(t, 0)
+	held := make(chan *bus.Event, 1)
+	calls := hear(t, backend, "a.>", "q", func(e *bus.Event) { held <- e })
+	calling := c.Dial(t, 0, "/?uid=alice")
+	calling.Send(`[[:a/q 1] "cb-1"]`)
+	next(t, calls)
+	silent := c.Dial(t, 1, "/?uid=bob")
+	ask := asking(func() (bus.Answers, error) {
+		return backend.AskUser(t.Context(), bus.String("bob"), []byte("[:a/ask 1]"), bus.AskTime(bus.MaxAsk))
+	})
+	asked(t, silent)
+	began := time.Now()
+	drained, other := drain(t.Context(), c.Nodes[0]), drain(t.Context(), c.Nodes[1])
+	calling.ExpectClose(1012)
+	calling.Conn.Close()
+	silent.ExpectClose(1012)
+	silent.Conn.Close()
+	checkCounts(t, ended(t, ask), 1, 0, 1)
+	must(t, (<-held).Reply([]byte(`"late"`)))
+	must(t, <-drained)
+	must(t, <-other)
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	for _, n := range c.Nodes {
+		must(t, n.Stop(t.Context()))
+		if s := n.Stats(); s.Sockets.Panics+s.Panics+s.Bus.Panics != 0 {
+			t.Errorf("panics: %+v", s)
+		}
+	}
+}
