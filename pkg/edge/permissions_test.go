@@ -61,9 +61,9 @@ func documented(t *testing.T) (c *testkit.Cluster, servers []*server.Server, ref
 	}
 	file := filepath.Join(t.TempDir(), "nats.conf")
 	must(t, os.WriteFile(file, []byte(block), 0o600))
-	t.Setenv("HOSHI_NODE_PASSWORD", "of-nodes")
-	t.Setenv("HOSHI_BACKEND_PASSWORD", "of-backends")
-	t.Setenv("HOSHI_ADMIN_PASSWORD", "of-administrators")
+	t.Setenv("NATS_NODE_PASSWORD", "of-nodes")
+	t.Setenv("NATS_BACKEND_PASSWORD", "of-backends")
+	t.Setenv("NATS_ADMIN_PASSWORD", "of-administrators")
 	refused = &violations{}
 	c = &testkit.Cluster{}
 	for i := range 2 {

@@ -156,13 +156,13 @@ func TestComposeFile(t *testing.T) {
 // TestComposeInterpolation: what .env may set comes where it belongs, the same on both
 // sides.
 func TestComposeInterpolation(t *testing.T) {
-	p := loadOurs(t, "HOSHI_NODE_PASSWORD=n1", "HOSHI_BACKEND_PASSWORD=b1", "HOSHI_ADMIN_PASSWORD=a1", "NATS_CLUSTER_PASSWORD=c1", "HOSHI_TOKEN_SECRET=t1", "SOURCE=prebuilt")
+	p := loadOurs(t, "NATS_NODE_PASSWORD=n1", "NATS_BACKEND_PASSWORD=b1", "NATS_ADMIN_PASSWORD=a1", "NATS_CLUSTER_PASSWORD=c1", "HOSHI_TOKEN_SECRET=t1", "SOURCE=prebuilt")
 	for _, tt := range []struct{ service, name, want string }{
-		{"nats2", "HOSHI_NODE_PASSWORD", "n1"},
+		{"nats2", "NATS_NODE_PASSWORD", "n1"},
 		{"hoshi2", "HOSHI_NATS_PASSWORD", "n1"},
-		{"nats2", "HOSHI_BACKEND_PASSWORD", "b1"},
+		{"nats2", "NATS_BACKEND_PASSWORD", "b1"},
 		{"example", "HOSHI_NATS_PASSWORD", "b1"},
-		{"nats2", "HOSHI_ADMIN_PASSWORD", "a1"},
+		{"nats2", "NATS_ADMIN_PASSWORD", "a1"},
 		{"nats2", "NATS_CLUSTER_PASSWORD", "c1"},
 		{"nats2", "NATS_ROUTES", `["nats://cluster:c1@nats1:6222", "nats://cluster:c1@nats2:6222", "nats://cluster:c1@nats3:6222"]`},
 		{"hoshi3", "HOSHI_TOKEN_SECRET", "t1"},

@@ -176,7 +176,7 @@ func TestBroken(t *testing.T) {
 		{check: "nats", broken: func(b *bundle) { rewrite(b, "\nport: 4222", "\nport: 4333") }, want: "the client port of nats.conf is not 4222"},
 		{check: "nats", broken: func(b *bundle) { rewrite(b, "  port: 6222", "  port: 6333") }, want: "the cluster port of nats.conf is not 6222"},
 		{check: "nats", broken: func(b *bundle) { rewrite(b, "http_port: 8222", "http_port: 8333") }, want: "http_port of nats.conf"},
-		{check: "nats", broken: func(b *bundle) { variable(server(b), "HOSHI_ADMIN_PASSWORD").Name = "ADMIN_PASSWORD" }, want: "asks for HOSHI_ADMIN_PASSWORD"},
+		{check: "nats", broken: func(b *bundle) { variable(server(b), "NATS_ADMIN_PASSWORD").Name = "ADMIN_PASSWORD" }, want: "asks for NATS_ADMIN_PASSWORD"},
 		{check: "nats", broken: func(b *bundle) { variable(server(b), "ROUTE_1").Value = "nats://nats-1.nats-headless:6222" }, want: "ROUTE_1=nats://nats-1.nats-headless:6222 is no route"},
 		{check: "nats", broken: func(b *bundle) { stateful(b).Spec.Replicas = new(int32(2)) }, want: "is no route"},
 		{check: "nats", broken: func(b *bundle) { stateful(b).Spec.PodManagementPolicy = "" }, want: "not three at once"},

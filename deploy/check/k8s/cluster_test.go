@@ -190,12 +190,12 @@ func (c *cluster) speak(t *testing.T, natsURL string) {
 		code      int
 		want      string
 	}{
-		{user: "backend", key: "HOSHI_BACKEND_PASSWORD", args: []string{"pub", "all", "[:chat/hi 1]"}},
-		{user: "admin", key: "HOSHI_ADMIN_PASSWORD", args: []string{"kick", "user", "nobody"}, want: "0"},
-		{user: "backend", key: "HOSHI_BACKEND_PASSWORD", args: []string{"kick", "user", "nobody"}, code: 2, want: "permit"},
-		{user: "node", key: "HOSHI_NODE_PASSWORD", args: []string{"pub", "all", "[:chat/hi 1]"}, code: 2, want: "permit"},
-		{user: "backend", key: "HOSHI_NODE_PASSWORD", args: []string{"pub", "all", "[:chat/hi 1]"}, code: 2, want: "hoshi: "},
-		{user: "", key: "HOSHI_NODE_PASSWORD", args: []string{"pub", "all", "[:chat/hi 1]"}, code: 2, want: "hoshi: "},
+		{user: "backend", key: "NATS_BACKEND_PASSWORD", args: []string{"pub", "all", "[:chat/hi 1]"}},
+		{user: "admin", key: "NATS_ADMIN_PASSWORD", args: []string{"kick", "user", "nobody"}, want: "0"},
+		{user: "backend", key: "NATS_BACKEND_PASSWORD", args: []string{"kick", "user", "nobody"}, code: 2, want: "permit"},
+		{user: "node", key: "NATS_NODE_PASSWORD", args: []string{"pub", "all", "[:chat/hi 1]"}, code: 2, want: "permit"},
+		{user: "backend", key: "NATS_NODE_PASSWORD", args: []string{"pub", "all", "[:chat/hi 1]"}, code: 2, want: "hoshi: "},
+		{user: "", key: "NATS_NODE_PASSWORD", args: []string{"pub", "all", "[:chat/hi 1]"}, code: 2, want: "hoshi: "},
 	} {
 		env := map[string]string{"HOSHI_NATS_URL": natsURL}
 		if tt.user != "" {
