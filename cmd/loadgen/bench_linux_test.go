@@ -15,20 +15,23 @@ import (
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/bench"
 )
 
-// benchPrograms makes a node, and the raw server as the reference server: what the
-// other one says is tested beside it, and needs modules that the project does not.
-func benchPrograms(t *testing.T) (node, peer string) {
+// benchPrograms makes a node, a load generator without the race detector, with which
+// each case would take thrice as long, and its raw server as the reference server: what
+// the other one says is tested beside it, and needs modules that the project does not.
+func benchPrograms(t *testing.T) (node, load, peer string) {
 	t.Helper()
 	dir := t.TempDir()
-	node, peer = filepath.Join(dir, "hoshi"), filepath.Join(dir, "peer")
-	if out, err := exec.Command("go", "build", "-o", node, "../node").CombinedOutput(); err != nil {
-		t.Fatalf("build a node: %v\n%s", err, out)
+	node, load, peer = filepath.Join(dir, "hoshi"), filepath.Join(dir, "loadgen"), filepath.Join(dir, "peer")
+	for what, to := range map[string]string{"../node": node, ".": load} {
+		if out, err := exec.Command("go", "build", "-o", to, what).CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", what, err, out)
+		}
 	}
-	script := fmt.Sprintf("#!/bin/sh\nexec env %s=1 %s raw-server\n", runEnv, os.Args[0])
+	script := fmt.Sprintf("#!/bin/sh\nexec %s raw-server\n", load)
 	if err := os.WriteFile(peer, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return node, peer
+	return node, load, peer
 }
 
 // cores returns two cores that this process may use, or one twice.
@@ -50,9 +53,9 @@ func cores(t *testing.T) (server, load string) {
 // TestBench runs every case with a hundredth of its sockets.
 func TestBench(t *testing.T) {
 	t.Parallel()
-	node, peer := benchPrograms(t)
+	node, generator, peer := benchPrograms(t)
 	server, load := cores(t)
-	names, err := exec.Command("env", runEnv+"=1", os.Args[0], "bench", "--list").Output()
+	names, err := exec.Command(generator, "bench", "--list").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +63,7 @@ func TestBench(t *testing.T) {
 		name = strings.TrimSpace(name)
 		t.Run(name, func(t *testing.T) {
 			to := filepath.Join(t.TempDir(), "bench.json")
-			cmd, out, errs := loadgen("bench", "--node", node, "--peer", peer, "--server-cpu", server, "--load-cpu", load, "--scale", "100",
+			cmd, out, errs := program(generator, "bench", "--node", node, "--peer", peer, "--server-cpu", server, "--load-cpu", load, "--scale", "100",
 				"--rounds", "1", "--pairs", "1", "-d", "100ms", "--hold", "50ms", "--counter", "none", "--only", name, "--json", to)
 			if err := cmd.Run(); err != nil {
 				t.Fatalf("%v\n%s%s", err, out, errs)

@@ -29,8 +29,14 @@ func TestMain(m *testing.M) {
 
 // loadgen prepares the program in a process of its own.
 func loadgen(args ...string) (cmd *exec.Cmd, out, errs *bytes.Buffer) {
-	cmd = exec.Command(os.Args[0], args...)
+	cmd, out, errs = program(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), runEnv+"=1")
+	return cmd, out, errs
+}
+
+// program prepares any other.
+func program(path string, args ...string) (cmd *exec.Cmd, out, errs *bytes.Buffer) {
+	cmd = exec.Command(path, args...)
 	out, errs = new(bytes.Buffer), new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = out, errs
 	return cmd, out, errs
