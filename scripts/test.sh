@@ -19,6 +19,7 @@ chaos=$!
 trap 'kill "$chaos" 2>/dev/null && wait "$chaos" || true' EXIT
 step vet scripts/vet.sh
 step deploy scripts/deploy-test.sh
+step 'reference server' go -C bench/peers test ./...
 step 'build with the race detector' go build -race ./...
 end_of_chaos() {
   local code=0
