@@ -156,7 +156,7 @@ func (g *administering) gather(ctx context.Context, ch <-chan *nats.Msg) error {
 
 // read takes one answer.
 func (g *administering) read(m *nats.Msg) {
-	node := first(m.Header[HeaderNode])
+	node := answering(m)
 	if v := m.Header[HeaderError]; len(v) > 0 {
 		if g.result.Refused == nil {
 			g.result.Refused = map[string]int{}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/hoshi-ws/hoshi/internal/id"
 )
 
 // Survey is what nodes have answered to a question.
@@ -222,10 +224,20 @@ func gatherSurvey[T any](ctx context.Context, c *Client, a *asker, s *Survey[T])
 	}
 }
 
+// answering is the node-id of who answers, "" where there is none: then it is no node,
+// and nobody is to see its name.
+func answering(m *nats.Msg) string {
+	node := first(m.Header[HeaderNode])
+	if _, err := id.ParseNode(node); err != nil {
+		return ""
+	}
+	return node
+}
+
 // takeAnswer takes the answer of one node.
 func takeAnswer[T any](c *Client, a *asker, s *Survey[T], m *nats.Msg) {
-	node := first(m.Header[HeaderNode])
-	if v := m.Header[HeaderError]; len(v) > 0 {
+	node := answering(m)
+	if v := m.Header[HeaderError]; len(v) > 0 && node != "" {
 		s.Refused[node] = v[0]
 		delete(a.waits, node)
 		return

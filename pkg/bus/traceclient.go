@@ -47,7 +47,11 @@ func (c *Client) listen(ctx context.Context, a *asker, lasts time.Duration, each
 			if isNoResponders(m) {
 				return fmt.Errorf("%w: %w", ErrNobody, ErrNoResponders)
 			}
-			node := first(m.Header[HeaderNode])
+			node := answering(m)
+			if node == "" {
+				c.invalid.Add(1)
+				break
+			}
 			delete(a.waits, node)
 			if v := m.Header[HeaderError]; len(v) > 0 {
 				refused = v[0]
