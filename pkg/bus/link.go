@@ -123,9 +123,17 @@ func (l *link) tell(e linkEvent) bool {
 	}
 }
 
+// stillAway is how often it is said why there is no connection, while the cause stays
+// the same.
+const stillAway = 30 * time.Second
+
 // redial tries until it has a connection; nil means that the link stops.
 func (l *link) redial() (*nats.Conn, <-chan struct{}) {
 	wait := l.o.ReconnectWait
+	var ( // when somebody was told the cause
+		told  time.Time
+		cause string
+	)
 	for {
 		ctx, cancel := context.WithTimeout(l.ctx, l.o.ConnectTimeout)
 		nc, closed, err := l.dial(ctx)
@@ -133,7 +141,11 @@ func (l *link) redial() (*nats.Conn, <-chan struct{}) {
 		if err == nil {
 			return nc, closed
 		}
-		l.o.Logger.Debug().Str("component", "bus").Err(err).Msg("nats is still away")
+		level := zerolog.DebugLevel
+		if c := innermost(err).Error(); c != cause || time.Since(told) >= stillAway {
+			level, told, cause = zerolog.WarnLevel, time.Now(), c
+		}
+		l.o.Logger.WithLevel(level).Str("component", "bus").Err(err).Msg("nats is still away")
 		// Half fixed, half random: nodes that lost one server must not come
 		// back to the next one all at once.
 		t := time.NewTimer(wait/2 + rand.N(wait/2+1))
@@ -144,6 +156,18 @@ func (l *link) redial() (*nats.Conn, <-chan struct{}) {
 			return nil, nil
 		}
 		wait = min(wait*2, l.o.MaxReconnectWait)
+	}
+}
+
+// innermost is the cause of an error, without the address that it is about: attempts
+// take turns with addresses.
+func innermost(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/natsd"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -211,6 +213,52 @@ func TestServerRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "delivery", func() bool { return r.count() == 1 })
+}
+
+// TestStillAway: why there is no connection an operator is told once for each cause,
+// and not at each attempt.
+func TestStillAway(t *testing.T) {
+	s := server(t, natsd.Options{Username: "u", Password: "old"})
+	logged := make(lines, 1000)
+	log := zerolog.New(logged)
+	n := node(t, s, &recorder{}, func(o *bus.NodeOptions) {
+		o.Username, o.Password, o.Logger = "u", "old", &log
+		o.ReconnectWait, o.MaxReconnectWait = 10*time.Millisecond, 10*time.Millisecond
+	})
+	// told waits for the line of a cause, and for five attempts more that are not told.
+	told := func(cause string) {
+		t.Helper()
+		begun, quiet := false, 0
+		for late := time.After(10 * time.Second); quiet < 5; {
+			select {
+			case line := <-logged:
+				loud := strings.Contains(line, `"level":"warn"`)
+				switch {
+				case !strings.Contains(line, "nats is still away") || !strings.Contains(line, cause):
+				case loud && begun:
+					t.Errorf("said again: %s", line)
+				case loud:
+					begun = true
+				case begun:
+					quiet++
+				}
+			case <-late:
+				t.Fatalf("no line says %q, or no attempt follows", cause)
+			}
+		}
+	}
+	listen := strings.TrimPrefix(s.ClientURL(), "nats://")
+	s.Shutdown()
+	told("connection refused")
+	locked := server(t, natsd.Options{Listen: listen, Username: "u", Password: "new"})
+	told("Authorization")
+	locked.Shutdown()
+	told("connection refused")
+	server(t, natsd.Options{Listen: listen, Username: "u", Password: "old"})
+	eventually(t, "it is back", n.Ready)
+	if err := n.Stop(t.Context()); err != nil { // before its server
+		t.Error(err)
+	}
 }
 
 // TestMaxPayload is read again with each connection.
