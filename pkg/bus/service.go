@@ -51,7 +51,6 @@ const (
 	servicePending      = 256
 	servicePendingBytes = 1 << 20
 	pingWait            = 300 * time.Millisecond
-	pingEvery           = time.Second
 )
 
 // unreleased is the version of the service where that of the node is none by
@@ -77,13 +76,6 @@ type service struct {
 		cancel  context.CancelFunc
 	}
 	busy sync.WaitGroup // handlers and traces; added to under mu only
-
-	rtt struct {
-		sync.Mutex
-		nc *nats.Conn
-		at time.Time
-		d  time.Duration
-	}
 }
 
 func newService(n *Node, o Observer, version string) *service {
@@ -271,7 +263,7 @@ func (s *service) stats(nc *nats.Conn, r micro.Request) {
 func (s *service) link(nc *nats.Conn) LinkView {
 	st := s.node.Stats()
 	v := LinkView{
-		Server: st.ServerID, RTTMicros: s.ping(nc).Microseconds(), Reconnects: max(st.Connects, 1) - 1,
+		Server: st.ServerID, RTTMicros: ping(nc).Microseconds(), Reconnects: max(st.Connects, 1) - 1,
 		PendingMessages: st.PublishQueueMessages, PendingBytes: st.PublishQueueBytes,
 		Published: st.Published, Delivered: st.Delivered,
 	}
@@ -281,21 +273,15 @@ func (s *service) link(nc *nats.Conn) LinkView {
 	return v
 }
 
-// ping measures a round trip, once a second at most: 0 where the server is silent.
-func (s *service) ping(nc *nats.Conn) time.Duration {
-	s.rtt.Lock()
-	defer s.rtt.Unlock()
-	now := time.Now()
-	if s.rtt.nc == nc && now.Sub(s.rtt.at) < pingEvery {
-		return s.rtt.d
-	}
+// ping measures a round trip: 0 where the server is silent.
+func ping(nc *nats.Conn) time.Duration {
 	ctx, cancel := context.WithTimeout(context.Background(), pingWait)
 	defer cancel()
-	s.rtt.nc, s.rtt.at, s.rtt.d = nc, now, 0
-	if nc.FlushWithContext(ctx) == nil {
-		s.rtt.d = time.Since(now)
+	begun := time.Now()
+	if nc.FlushWithContext(ctx) != nil {
+		return 0
 	}
-	return s.rtt.d
+	return time.Since(begun)
 }
 
 func (s *service) who(nc *nats.Conn, r micro.Request) {

@@ -57,7 +57,7 @@ type SlowView struct {
 // LinkView is about a node's connection to NATS.
 type LinkView struct {
 	Server     string `json:"server"` // its id
-	RTTMicros  int64  `json:"rtt_us"` // of a ping, at most a second old; 0 where it was not answered
+	RTTMicros  int64  `json:"rtt_us"` // of a ping; 0 where it was not answered
 	Reconnects uint64 `json:"reconnects"`
 	// Pending messages and bytes wait to be published.
 	PendingMessages int    `json:"pending_messages"`

@@ -76,7 +76,7 @@ const slowEvery = 2 * time.Second
 type observed struct {
 	mu struct {
 		sync.Mutex
-		at      time.Time
+		at      time.Time      // when somebody last began to look
 		slow    []bus.SlowView // the largest first, bus.MaxSlow at most
 		blocked int
 	}
@@ -85,13 +85,26 @@ type observed struct {
 // slow returns those whose clients take nothing, those with most in their queues first,
 // and how many they are. Any goroutine.
 func (o *observed) slow(n *Node, most int) (list []bus.SlowView, blocked int) {
+	if o.due() {
+		slow, count := n.findSlow()
+		o.mu.Lock()
+		o.mu.slow, o.mu.blocked = slow, count
+		o.mu.Unlock()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.mu.at.IsZero() || time.Since(o.mu.at) >= slowEvery {
-		o.mu.slow, o.mu.blocked = n.findSlow()
+	return slices.Clone(o.mu.slow[:min(most, len(o.mu.slow))]), o.mu.blocked
+}
+
+// due has its caller look, and everybody else take what there is until then.
+func (o *observed) due() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	due := o.mu.at.IsZero() || time.Since(o.mu.at) >= slowEvery
+	if due {
 		o.mu.at = time.Now()
 	}
-	return slices.Clone(o.mu.slow[:min(most, len(o.mu.slow))]), o.mu.blocked
+	return due
 }
 
 // findSlow looks at every queue, each for an instant under its own lock.
