@@ -43,10 +43,11 @@ func alsoInFile(logs *obs.Log, err error) error {
 }
 
 // reopenOnHangup has SIGHUP open the log file anew, for whoever renames it, until
-// the function that it returns is called. Without a file, and where the log's place
-// is a terminal that may go away, the signal ends the process as ever.
+// the function that it returns is called. Without a file it changes nothing: a reload
+// must not end all connections. Where standard error is a terminal, which may go away,
+// it ends the process as ever.
 func reopenOnHangup(logs *obs.Log, out output) (end func()) {
-	if logs.File == nil || obs.IsTerminal(out.stderr) {
+	if obs.IsTerminal(out.stderr) {
 		return func() {}
 	}
 	hangup := make(chan os.Signal, 1)
@@ -54,6 +55,10 @@ func reopenOnHangup(logs *obs.Log, out output) (end func()) {
 	var reopening sync.WaitGroup
 	reopening.Go(func() { // ends when hangup is closed
 		for range hangup {
+			if logs.File == nil {
+				logs.Warn().Msg("a hang-up changes nothing: there is no log file to open anew, and options are read at the start alone")
+				continue
+			}
 			if err := logs.File.Reopen(); err != nil {
 				logs.Warn().Err(err).Msg("log file could not be closed")
 				continue

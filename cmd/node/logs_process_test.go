@@ -71,6 +71,7 @@ func rudely(t *testing.T, addr string, text []byte) {
 // is one JSON object: its own, those of nats-server, nats.go, net/http and whoever
 // else logs by the standard library.
 func TestOneStream(t *testing.T) {
+	t.Parallel()
 	// One with NATS inside, one on a NATS that goes away.
 	cmd, stderr := splitting(t, append([]string{"--log-level", "debug", "--max-handshake-rate", "5"}, freePorts...)...)
 	node := start(t, []string{"HOSHI_NATS_TOKEN=hunter2-swordfish", "GODEBUG=http2debug=2,multipathtcp=0", "NATS_DEBUG=1"}, cmd)
@@ -106,12 +107,16 @@ func TestOneStream(t *testing.T) {
 	}
 }
 
-// TestOneStreamWithoutNATS is the same for a node that loses NATS.
+// TestOneStreamWithoutNATS is the same for a node that loses NATS, and is told to
+// reload.
 func TestOneStreamWithoutNATS(t *testing.T) {
+	t.Parallel()
 	nats := testkit.StartNATS(t, 1)[0]
 	cmd, stderr := splitting(t, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--nats-url", nats.ClientURL(), "--log-level", "debug")
 	node := start(t, nil, cmd)
 	node.line(t, "clients")
+	node.signal(t, syscall.SIGHUP)
+	testkit.Eventually(t, "a hang-up is told of", func() bool { return strings.Contains(read(t, stderr), "a hang-up changes nothing") })
 	nats.Shutdown()
 	for _, want := range []string{"node is started", "nats"} {
 		testkit.Eventually(t, "the log has "+want, func() bool { return strings.Contains(read(t, stderr), want) })
