@@ -56,7 +56,11 @@ func (n *node) greet(w io.Writer) error {
 	if o.LogFile != "" {
 		fmt.Fprintf(&b, "  log       %s\n", o.LogFile)
 	}
-	fmt.Fprintf(&b, "Connect any WebSocket client, then push to it from another shell:\n")
+	whose := "" // nodes may not push, with the permissions of SECURITY.md
+	if s := &n.cli.Shared; n.nats == nil && (s.NATSUser != "" || s.NATSToken != "" || s.NATSCreds != "" || s.NATSNKey != "") {
+		whose = ", as a user of NATS who may"
+	}
+	fmt.Fprintf(&b, "Connect any WebSocket client, then push to it from another shell%s:\n", whose)
 	fmt.Fprintf(&b, "  %s\n", n.paste(event+` '[:chat/hi {:n 1}]'`))
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -374,3 +374,24 @@ func TestInterruptedStart(t *testing.T) {
 		t.Errorf("it says %q", out)
 	}
 }
+
+// TestGreetingOfAccounts: what is printed to paste does not pretend that a node's user
+// may push.
+func TestGreetingOfAccounts(t *testing.T) {
+	url := testkit.StartNATS(t, 1)[0].ClientURL()
+	for _, tt := range []struct{ name, user, want string }{
+		{"no user", "", "from another shell:"},
+		{"the user of nodes", "node", "from another shell, as a user of NATS who may:"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			env := []string{"HOSHI_NATS_URL=" + url}
+			if tt.user != "" {
+				env = append(env, "HOSHI_NATS_USER="+tt.user, "HOSHI_NATS_PASSWORD=x")
+			}
+			node := start(t, env, exec.Command(hoshi(t), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log-format", "json"))
+			node.lineWith(t, tt.want)
+			node.signal(t, os.Interrupt)
+			node.ended(t)
+		})
+	}
+}
