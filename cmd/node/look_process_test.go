@@ -14,6 +14,7 @@ import (
 
 // TestLookCommands looks at two real nodes by the program.
 func TestLookCommands(t *testing.T) {
+	t.Parallel()
 	url := testkit.StartNATS(t, 1)[0].ClientURL()
 	env := []string{"HOSHI_NATS_URL=" + url, "HOSHI_INSECURE_UID_PARAM=uid", "HOSHI_DRAIN_TIME=0s"}
 	var (

@@ -11,6 +11,7 @@ import (
 // What scripts/build.sh builds says what it is, in the answer of every command
 // that is asked for it.
 func TestBuildStamp(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	build := exec.CommandContext(t.Context(), "../../scripts/build.sh")
 	build.Env = append(os.Environ(), "OUT="+dir, "VERSION=v9.8.7-rc.1", "COMMIT=0123abcd4567-dirty", "DATE=2026-11-27")
@@ -34,6 +35,7 @@ func TestBuildStamp(t *testing.T) {
 
 // What nobody stamped is dev, or what the module system knows.
 func TestNoBuildStamp(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	build := exec.CommandContext(t.Context(), "../../scripts/build.sh")
 	build.Env = append(os.Environ(), "OUT="+dir, "VERSION=", "COMMIT=", "DATE=")
