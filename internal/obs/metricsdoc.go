@@ -32,7 +32,7 @@ const metricsHead = `# Metrics
 of them is in [operations.md](operations.md#metrics). This page is generated, see internal/obs.
 
 * **Labels are bounded.** Each is one of a small set that stands in the program: no user, channel, address or connection is ever one.
-* **Counters** begin at 0 with the process. A scrape reads counters that are kept anyway, and costs the same for ten connections as for
+* **Counters** begin at 0 with the process; with labels, the usual values of these do, and a rare one is not there before it has counted once. A scrape reads counters that are kept anyway, and costs the same for ten connections as for
   a hundred thousand.
 * **Histograms** are classic ones, with the same bounds on all nodes, so those of a fleet can be added:
   ` + "`histogram_quantile(0.99, sum by (le) (rate(hoshi_delivery_seconds_bucket[5m])))`" + `. There are no native ones.
