@@ -90,5 +90,5 @@ func TestDrainObeys(t *testing.T) {
 		t.Errorf("%d of %d closed by the drain", n, each)
 	}
 	must(t, await(t, stopped))
-	await(t, ended)
+	must(t, await(t, ended))
 }
