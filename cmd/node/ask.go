@@ -117,13 +117,11 @@ func (a *askChanCmd) run(ctx context.Context, s *config.Shared, out output) erro
 
 // gather asks and prints what comes.
 func (f *askFlags) gather(ctx context.Context, s *config.Shared, out output, whom string, ask asking) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, f.Timeout+pubTimeout, fmt.Errorf("no answer within %v", f.Timeout+pubTimeout))
-	defer cancel()
-	c, err := connect(ctx, s)
+	ctx, c, end, err := connectFor(ctx, s, f.Timeout+pubTimeout)
 	if err != nil {
 		return err
 	}
-	defer c.Stop()
+	defer end()
 	answers, err := ask(ctx, c, bus.AskTime(f.Timeout), bus.EachAnswer(func(a *bus.Answer) {
 		fmt.Fprintln(out.stdout, answerLine(a))
 	}))

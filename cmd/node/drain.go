@@ -117,13 +117,11 @@ func (d *drainCmd) far(ctx context.Context, s *config.Shared, out output) error 
 	if err := checkNodeID(d.NodeID); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
-	defer cancel()
-	c, err := connect(ctx, s)
+	ctx, c, end, err := connectFor(ctx, s, pubTimeout)
 	if err != nil {
 		return err
 	}
-	defer c.Stop()
+	defer end()
 	if err := c.DrainNode(ctx, d.NodeID); err != nil {
 		return nodeFault(s, bus.APIDrain, d.NodeID, err)
 	}

@@ -104,13 +104,11 @@ func (k *kickFlags) kick(ctx context.Context, s *config.Shared, out output, whom
 // administer has all nodes do something, and prints what was closed where. What was
 // not done everywhere is a fault.
 func administer(ctx context.Context, s *config.Shared, out output, done, subject string, do func(context.Context, *bus.Client) (bus.Administered, error)) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
-	defer cancel()
-	c, err := connect(ctx, s)
+	ctx, c, end, err := connectFor(ctx, s, pubTimeout)
 	if err != nil {
 		return err
 	}
-	defer c.Stop()
+	defer end()
 	result, err := do(ctx, c)
 	for _, node := range slices.Sorted(maps.Keys(result.Nodes)) {
 		fmt.Fprintf(out.stdout, "node %s  closed %d\n", node, result.Nodes[node])

@@ -14,13 +14,11 @@ func (l *logLevelCmd) far(ctx context.Context, s *config.Shared, out output) err
 	if err := checkNodeID(l.NodeID); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
-	defer cancel()
-	c, err := connect(ctx, s)
+	ctx, c, end, err := connectFor(ctx, s, pubTimeout)
 	if err != nil {
 		return err
 	}
-	defer c.Stop()
+	defer end()
 	err = c.LogLevel(ctx, l.NodeID, bus.LevelQuery{Level: l.Level, For: l.For})
 	if remote, ok := errors.AsType[*bus.RemoteError](err); ok && remote.Keyword == ":bad-request" {
 		return fmt.Errorf("LEVEL %s: want one of debug, info, warn, error", clip(l.Level))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/config"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -56,6 +57,20 @@ func connect(ctx context.Context, s *config.Shared) (*bus.Client, error) {
 		return nil, unreachable(s, err)
 	}
 	return c, nil
+}
+
+// connectFor opens the bus for one question, with the context of that: both end with end,
+// and the context after so long.
+func connectFor(ctx context.Context, s *config.Shared, within time.Duration) (question context.Context, c *bus.Client, end func(), err error) {
+	question, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("no answer within %v", within))
+	if c, err = connect(question, s); err != nil {
+		cancel()
+		return nil, nil, nil, err
+	}
+	return question, c, func() {
+		c.Stop()
+		cancel()
+	}, nil
 }
 
 // unreachable words why NATS could not be had.

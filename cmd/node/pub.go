@@ -117,13 +117,11 @@ type recipient struct{ name, nobody string }
 
 // publish sends once and says whether anybody is there to hear it.
 func publish(ctx context.Context, s *config.Shared, out output, to recipient, send func(*bus.Client, bus.PublishOption) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
-	defer cancel()
-	c, err := connect(ctx, s)
+	ctx, c, end, err := connectFor(ctx, s, pubTimeout)
 	if err != nil {
 		return err
 	}
-	defer c.Stop()
+	defer end()
 	heard := false
 	err = send(c, bus.Heard(ctx, &heard))
 	if remote, ok := errors.AsType[*bus.RemoteError](err); ok {

@@ -103,13 +103,11 @@ func (w *whoFlags) who(ctx context.Context, s *config.Shared, out output, whom s
 func look[T any](ctx context.Context, s *config.Shared, out output, endpoint string, asJSON bool,
 	ask func(context.Context, *bus.Client) (bus.Survey[T], error), show func(*bus.Survey[T]) error,
 ) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
-	defer cancel()
-	c, err := connect(ctx, s)
+	ctx, c, end, err := connectFor(ctx, s, pubTimeout)
 	if err != nil {
 		return err
 	}
-	defer c.Stop()
+	defer end()
 	answer, err := ask(ctx, c)
 	if err != nil {
 		return lookFault(s, endpoint, err)
