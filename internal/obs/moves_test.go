@@ -113,7 +113,7 @@ func TestEverythingShownMoves(t *testing.T) {
 		o.MaxRevocations = 1
 		o.Limits.MaxEventRate = 300
 		o.Sente.ReconnectWS = 300 * time.Millisecond
-		o.DrainTime = 100 * time.Millisecond
+		o.DrainTime = time.Second // longer than a look takes on a busy machine
 	})
 	w := watch(t, c.Nodes)
 	back := c.Backend(t, 0)
