@@ -21,6 +21,7 @@ import (
 // A user with very many connections, and a node with very many channels: what is left
 // out is counted, and what comes fits NATS's messages.
 func TestObserveMany(t *testing.T) {
+	t.Parallel()
 	conns, channels, perConn := scaled(3000, 600), scaled(20_000, 4000), 1000
 	nats := testkit.StartNATSWith(t, 64<<10)
 	n := testkit.StartNode(t, edge.Options{

@@ -75,6 +75,7 @@ func traceHeaders(t *testing.T, b *bus.Client, pattern string) <-chan string {
 // TestTraceEvents: what a client sends has a span from when it is read to its
 // end, and NATS carries it. Nothing of who and what it is about is said.
 func TestTraceEvents(t *testing.T) {
+	t.Parallel()
 	const secret = "hunter2"
 	spans := newTracer(true)
 	c := senteNode(t, 1, func(o *edge.Options) {
@@ -153,6 +154,7 @@ func TestTraceEvents(t *testing.T) {
 
 // TestTraceFromClients: what a client says of its trace counts within bounds.
 func TestTraceFromClients(t *testing.T) {
+	t.Parallel()
 	const traced = `[:hoshi/traced {:traceparent "%s" :tracestate "%s" :event [:my/event 1]}]`
 	for _, tt := range []struct {
 		name          string
@@ -231,6 +233,7 @@ func TestTraceFlood(t *testing.T) {
 // TestTraceHeld: a message that has to wait begins to be traced when it is read,
 // and once.
 func TestTraceHeld(t *testing.T) {
+	t.Parallel()
 	for _, roots := range []bool{true, false} {
 		t.Run(fmt.Sprintf("recorded=%v", roots), func(t *testing.T) {
 			spans := newTracer(roots)
@@ -272,6 +275,7 @@ func TestTraceHeld(t *testing.T) {
 // TestTraceAjax: what comes by a POST, to whichever node, is traced where its
 // session is.
 func TestTraceAjax(t *testing.T) {
+	t.Parallel()
 	spans := []*tracer{newTracer(true), newTracer(true)}
 	i := 0
 	c := senteNode(t, 2, func(o *edge.Options) { o.Tracer, o.TraceClients, o.Echo = spans[i], 100, true; i++ })
