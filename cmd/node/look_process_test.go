@@ -78,6 +78,9 @@ func TestLookCommands(t *testing.T) {
 	// A trace tells what passes until Ctrl-C.
 	tap := start(t, []string{"HOSHI_NATS_URL=" + url}, exec.Command(hoshi(t), "trace", "user", "alice"))
 	tap.lineWith(t, `tracing user "alice" for 1m0s, Ctrl-C ends it`)
+	for _, n := range nodes { // the first of them has begun
+		n.lineWith(t, `"event":"traced","reason":"asked"`)
+	}
 	alice.Send(`[:shop/buy {:card "secret"}]`)
 	if line := tap.lineWith(t, "in "); !regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{3} ` + nodeOf(alice) + ` in +:shop/buy 28 B edn ` + alice.ConnID + `$`).MatchString(line) {
 		t.Errorf("traced %q", line)
