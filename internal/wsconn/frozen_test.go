@@ -61,7 +61,8 @@ func TestFrozenReaderCostsNothing(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		const frozen, messages = 4, 300
-		s := start(t, wsconn.Options{Portable: portable, QueueBytes: 1 << 30, PingInterval: time.Hour, IdleTimeout: 2 * time.Hour, StallTimeout: time.Hour}, nil)
+		// A reader whose system has still taken something at the second look is looked at again each tenth of StallTimeout.
+		s := start(t, wsconn.Options{Portable: portable, QueueBytes: 1 << 30, PingInterval: time.Hour, IdleTimeout: 2 * time.Hour, StallTimeout: 40 * time.Second}, nil)
 		b := s.NewBatch()
 		var ses []*session
 		for range frozen {
