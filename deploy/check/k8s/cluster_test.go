@@ -170,6 +170,7 @@ func TestRuns(t *testing.T) {
 				if code, out := run(t, nil, program(t, preStop[0]), strings.Fields(args)...); code != 0 {
 					t.Errorf("preStop of NATS: %d %s", code, out)
 				}
+				s.hears("lame duck") // the signal is on its way
 				s.signal(t)
 				if code := s.ends(t, patience); code != 0 || !strings.Contains(s.out.String(), "lame duck") {
 					t.Errorf("NATS ended with %d:\n%s", code, s.out.String())

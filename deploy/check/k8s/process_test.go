@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -125,6 +126,17 @@ func (p *process) signal(t *testing.T) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
+	}
+}
+
+// hears waits until the process has said text, has ended, or has had its time.
+func (p *process) hears(text string) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && !strings.Contains(p.out.String(), text); {
+		select {
+		case <-p.done:
+			return
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 
