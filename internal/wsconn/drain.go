@@ -148,6 +148,7 @@ func (l *loop) stepDrain() {
 		d.todo = d.todo[:len(d.todo)-1]
 		switch {
 		case c.state != stateOpen:
+			d.look = now // others may have closed as well: the next step is paced without them
 			continue
 		case !last && d.o.Busy != nil && d.o.Busy(c.h):
 			d.late = append(d.late, late{c, now.Add(busyGrace)})
