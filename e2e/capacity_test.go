@@ -64,7 +64,7 @@ func TestCapacity(t *testing.T) {
 		got, most int
 	}{
 		{"an idle connection", each(empty, bare), 360},
-		{"its subscription to a channel that others have", each(bare, joined), 64},
+		{"its subscription to a channel that others have", each(bare, joined), 72},
 		{"its subscription to a channel of its own, interest on the embedded NATS included", each(joined, own), 2000},
 		{"an idle connection of Sente, interest in its client-id on the embedded NATS included", each(own, tabs), 2600},
 	} {
@@ -101,7 +101,7 @@ func settled(t *testing.T, p *process, admin string) processStats {
 		if !getJSON("http://"+admin+"/stats", &s) {
 			return false
 		}
-		stable := s.Process.Goroutines == last.Goroutines && s.Process.HeapBytes < last.HeapBytes+64<<10 && last.HeapBytes < s.Process.HeapBytes+64<<10
+		stable := s.Process.Goroutines == last.Goroutines && s.Process.HeapBytes < last.HeapBytes+16<<10 && last.HeapBytes < s.Process.HeapBytes+16<<10
 		last = s.Process
 		return stable
 	})
