@@ -61,7 +61,22 @@ func Markdown(r *Report) string {
 		b.WriteString("Not measured yet.\n")
 		return b.String()
 	}
-	fmt.Fprintf(&b, "Measured on %s, %s, %d cores, %s, %s; medians of %d rounds of %g s, of neighbours of %d pairs.\n",
-		r.Started.Format("2 January 2006"), r.Machine.CPU, r.Machine.Cores, r.Machine.Kernel, r.Machine.Go, r.Rounds, r.Duration, r.Pairs)
+	fmt.Fprintf(&b, "Measured on %s, %s, %d cores, %s, %s; %s of %g s, of neighbours %s.\n",
+		r.Started.Format("2 January 2006"), r.Machine.CPU, r.Machine.Cores, bareVersion(r.Machine.Kernel), r.Machine.Go,
+		medians(r.Rounds, "round"), r.Duration, medians(r.Pairs, "pair"))
 	return b.String()
+}
+
+// bareVersion cuts off what a builder of kernels has put behind the version.
+func bareVersion(kernel string) string {
+	version, _, _ := strings.Cut(kernel, "-")
+	return version
+}
+
+// medians says of how many runs a number is.
+func medians(n int, of string) string {
+	if n == 1 {
+		return "one " + of
+	}
+	return fmt.Sprintf("medians of %d %ss", n, of)
 }
