@@ -19,8 +19,6 @@ const (
 	settled = time.Second
 	// stopping bounds how many clients are stopped at once.
 	stopping = 256
-	// beat is how often it is looked how late a goroutine is woken.
-	beat = 5 * time.Millisecond
 )
 
 // Run runs the clients and returns what they have counted. When ctx ends, or
@@ -101,7 +99,7 @@ func (f *fleet) run(ctx context.Context, res *report.Result) error {
 	}
 	self, began := host.SelfCPU(), time.Now()
 	quit := make(chan struct{})
-	f.wg.Go(func() { f.watchStalls(quit) }) // ends with quit
+	f.wg.Go(func() { host.WatchStalls(quit, f.tally.stalled) }) // ends with quit
 	if o.Rate > 0 {
 		f.wg.Go(func() { f.publish(quit) }) // ends with quit
 	}
@@ -199,24 +197,6 @@ func (f *fleet) hold(ctx context.Context, began time.Time) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-tick.C:
-		}
-	}
-}
-
-// watchStalls measures how late this process wakes a goroutine: attempts that were
-// due while it stood still are made together at the end, which is no wave.
-func (f *fleet) watchStalls(quit <-chan struct{}) {
-	tick := time.NewTicker(beat)
-	defer tick.Stop()
-	last := time.Now()
-	for {
-		select {
-		case <-quit:
-			return
-		case <-tick.C:
-			now := time.Now()
-			f.tally.stalled(now.Sub(last) - beat)
-			last = now
 		}
 	}
 }

@@ -19,7 +19,6 @@ const (
 	connecting = 256         // clients without their first connection, at once
 	settled    = time.Second // for how long nobody may have come or gone before the next node
 	look       = 20 * time.Millisecond
-	beat       = 5 * time.Millisecond // how often it is looked how late a goroutine is woken
 )
 
 // run is one run.
@@ -99,7 +98,7 @@ func (r *run) all(ctx context.Context, res *Result) error {
 	published := make(chan error, 1)
 	go func() { published <- r.publish(publisher, quit) }() // ends with quit
 	var watching sync.WaitGroup
-	watching.Go(func() { r.watchStalls(quit) }) // the same
+	watching.Go(func() { host.WatchStalls(quit, r.tally.stalled) }) // the same
 	began := time.Now()
 	for _, n := range r.nodes {
 		var one NodeResult
@@ -255,23 +254,6 @@ func (r *run) publish(c *client.Client, quit <-chan struct{}) error {
 		data := appendData(nil, to.next(now), now)
 		if result, err := c.Publish(to.name, client.EDN(data)); err != nil || result != client.OK {
 			return fmt.Errorf("publish: %v, %w", result, err)
-		}
-	}
-}
-
-// watchStalls measures how late this process wakes a goroutine.
-func (r *run) watchStalls(quit <-chan struct{}) {
-	tick := time.NewTicker(beat)
-	defer tick.Stop()
-	last := time.Now()
-	for {
-		select {
-		case <-quit:
-			return
-		case <-tick.C:
-			now := time.Now()
-			r.tally.stalled(now.Sub(last) - beat)
-			last = now
 		}
 	}
 }
