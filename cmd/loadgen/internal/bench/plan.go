@@ -90,6 +90,11 @@ func plan(hold time.Duration) []benchCase {
 			measures: []measure{trips(1, 1.25), cpu(1, 0.8)},
 		},
 		{
+			// Wake-ups and nothing else: what one push at a time is to be seen beside.
+			name: "round trips on 1 connection", load: []string{"pingpong", "-n", "1"}, against: peer,
+			measures: []measure{trips(0.8, 1)},
+		},
+		{
 			name: "10,000 new connections", load: []string{"storm", "-n", "10000"}, against: upgrades,
 			measures: []measure{connects(1.8, 1.15)},
 		},
