@@ -223,7 +223,12 @@ func TestHold(t *testing.T) {
 			t.Fatalf("closed while held: %+v", info)
 		default:
 		}
-		se.on(func() { hold = false; se.Resume() })
+		se.on(func() {
+			hold = false
+			if se.Resume(); !se.Holds() {
+				t.Error("not held any more before it is delivered again")
+			}
+		})
 		var got []string
 		for {
 			f := c.read()
@@ -236,6 +241,11 @@ func TestHold(t *testing.T) {
 		if strings.Join(got, " ") != "1 2 3 44" {
 			t.Errorf("got %q", got)
 		}
+		se.on(func() {
+			if se.Holds() {
+				t.Error("held when all is consumed")
+			}
+		})
 		c.wantEOF()
 		_ = c.Close()
 		se.end()

@@ -22,3 +22,7 @@ func (c *Conn) Queued() Queued {
 
 // Throttled reports whether c is not read at the moment, since its peer has sent more than it may. Loop only.
 func (c *Conn) Throttled() bool { return c.pause&pauseRate != 0 }
+
+// Holds reports whether c keeps a message that the handler has not consumed: from its Hold on until it is delivered
+// again and consumed, which is later than Resume. Loop only.
+func (c *Conn) Holds() bool { return c.in != nil && c.in.held }

@@ -135,10 +135,12 @@ func (n *Node) letAllGo(ctx context.Context) error {
 	return err
 }
 
-// busy reports whether a client is owed something that is on its way. Loop only.
+// busy reports whether a client is owed something that is on its way, or has said
+// something that is held back: that is so until it is taken, and what it waits for
+// may have come before. Loop only.
 func busy(h wsconn.Handler) bool {
 	s, ok := h.(*session)
-	return ok && (s.calls.Load() > 0 || s.blocked || s.asking() || s.waiting() != nil)
+	return ok && (s.Holds() || s.calls.Load() > 0 || s.waiting() != nil)
 }
 
 // awaitMoves waits for what is queued to leave, for tabs that other nodes are about

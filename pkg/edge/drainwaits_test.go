@@ -36,6 +36,46 @@ func TestDrainWaitsForBarriers(t *testing.T) {
 	}
 }
 
+// A message that is held back because as many callbacks wait as may is taken before
+// the close, also where the drain looks just when the last of them has ended: nothing
+// waits for a backend then, and the message has not been taken yet.
+func TestDrainTakesWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	c := testkit.StartCluster(t, 1, func(_ int, o *edge.Options) {
+		o.DrainTime, o.Loops, o.Limits.MaxCallbacks = 4*time.Second, 2, 1
+	})
+	node := c.Nodes[0]
+	first := make(chan *bus.Event, 1)
+	asked := hear(t, c.Backend(t, 0), "a.>", "q", func(e *bus.Event) {
+		if strings.Contains(string(e.Event), "1") {
+			first <- e
+		} else if err := e.Reply([]byte(`"two"`)); err != nil {
+			t.Error(err)
+		}
+	})
+	cl, witness := c.Dial(t, 0, "/"), c.Dial(t, 0, "/")
+	cl.Send(`[[:a/q 1] "cb-1"]`, `[[:a/q 2] "cb-2"]`)
+	next(t, asked)
+	testkit.Eventually(t, "the second is held", func() bool { return node.Stats().Limits.CallbacksHeld == 1 })
+	loop, release := edge.HoldLoop(node, cl.ConnID)
+	defer release()
+	if loop != 0 {
+		t.Fatalf("the first connection is on loop %d", loop)
+	}
+	// Loops are told of the drain in turn: when the other one has closed its connection,
+	// what this one is told comes before what the answer makes it do.
+	ended := drain(t.Context(), node)
+	witness.ExpectClose(1012)
+	witness.Conn.Close()
+	must(t, (<-first).Reply([]byte(`"one"`)))
+	testkit.Eventually(t, "no callback waits", func() bool { return edge.Calls(node, cl.ConnID) == 0 })
+	release()
+	cl.Expect(`["one" "cb-1"]`, `["two" "cb-2"]`)
+	cl.ExpectClose(1012)
+	cl.Conn.Close()
+	must(t, <-ended)
+}
+
 // Whose backend takes too long is let go without the answer, which harms nobody
 // when it comes; who is asked is let go, and whoever asks hears at once that there
 // will be no answer.
