@@ -77,7 +77,7 @@ func (askChanCmd) Help() string {
 // asking does one ask.
 type asking func(context.Context, *bus.Client, ...bus.PublishOption) (bus.Answers, error)
 
-func (a *askUserCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (a *askUserCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	uid, text, errName := parseName("UID", a.UID, a.EDN)
 	if err := errors.Join(errName, checkEvent(a.Event)); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (a *askUserCmd) run(ctx context.Context, s *config.Shared, out output) erro
 	})
 }
 
-func (a *askConnCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (a *askConnCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkConnID(a.ConnID), checkEvent(a.Event)); err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (a *askConnCmd) run(ctx context.Context, s *config.Shared, out output) erro
 	})
 }
 
-func (a *askClientCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (a *askClientCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkClientID(a.ClientID), checkEvent(a.Event)); err != nil {
 		return err
 	}
@@ -105,7 +105,7 @@ func (a *askClientCmd) run(ctx context.Context, s *config.Shared, out output) er
 	})
 }
 
-func (a *askChanCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (a *askChanCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	channel, text, errName := parseName("CHANNEL", a.Channel, a.EDN)
 	if err := errors.Join(errName, checkValue("DATA", a.Data)); err != nil {
 		return err

@@ -47,7 +47,7 @@ type channelSum struct {
 	Nodes       int    `json:"nodes"`
 }
 
-func (c *channelsCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (c *channelsCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := checkRange("--limit", c.Limit, 1, bus.MaxChannels); err != nil {
 		return err
 	}

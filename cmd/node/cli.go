@@ -1,13 +1,16 @@
 package main
 
 import (
-	"slices"
+	"context"
 
 	"github.com/hoshi-ws/hoshi/internal/config"
 )
 
-// cli is the command line. The commands beyond the node keep to the options of
-// config.Shared.
+// cli is the command line. A command is a struct of its options and arguments, with a
+// tag for help, and its Run, whose parameters are among the bindings: nothing else
+// knows of it. Those beyond the node keep to the options of config.Shared. Those that
+// are alone need no configuration, or as health does theirs alone: what is wrong
+// elsewhere does not keep it from saying how the node is.
 type cli struct {
 	config.Help
 	config.Shared
@@ -23,18 +26,29 @@ type cli struct {
 	Trace    traceCmd    `cmd:"" help:"show what passes for a user, live"`
 	Tap      tapCmd      `cmd:"" help:"print what passes on NATS, decoded"`
 	Token    tokenCmd    `cmd:"" help:"make a token for trying out"`
-	Health   healthCmd   `cmd:"" help:"ask the node of this machine how it is"`
+	Health   healthCmd   `cmd:"" alone:"" help:"ask the node of this machine how it is"`
 	Drain    drainCmd    `cmd:"" help:"let the clients of a node go, and end it"`
-	Version  versionCmd  `cmd:"" help:"say what was built"`
+	Version  versionCmd  `cmd:"" alone:"" help:"say what was built"`
 
 	LogLevel logLevelCmd `cmd:"" help:"say or set how much the node of this machine logs"`
 
 	Configuration configCmd `cmd:"" name:"config" help:"look at the configuration of a node"`
 }
 
-type nodeCmd struct{ config.Node }
+// bindings are what a Run may ask for, beside the context.
+func (c *cli) bindings(from config.Sources, out output) []any {
+	return []any{c, &c.Shared, from, out}
+}
 
-type versionCmd struct{}
+// nodeOptions are those of a command that is about a node.
+type nodeOptions struct{ config.Node }
+
+func (n *nodeOptions) node() *config.Node { return &n.Node }
+
+type nodeCmd struct{ nodeOptions }
+
+// Run runs a node.
+func (*nodeCmd) Run(ctx context.Context, c *cli, out output) error { return runNode(ctx, c, out) }
 
 type pubCmd struct {
 	User   pubUserCmd   `cmd:"" help:"push to every socket of a user"`
@@ -138,12 +152,10 @@ say so.`
 }
 
 // Check implements config.Checker.
-func (c *cli) Check(command string, report config.Report) {
-	if slices.Contains(aloneCommands, command) {
-		return
-	}
+func (c *cli) Check(command any, report config.Report) {
 	c.Shared.Check(report)
-	if n := c.node(command); n != nil {
+	if about, ok := command.(interface{ node() *config.Node }); ok {
+		n := about.node()
 		n.Check(&c.Shared, report)
 		checkNATSFiles(&c.Shared, report)
 		checkAccess(&n.Access, report)

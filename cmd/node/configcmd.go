@@ -9,13 +9,13 @@ import (
 type configCmd struct {
 	Check   configCheckCmd   `cmd:"" help:"say what is wrong with the options of a node"`
 	Print   configPrintCmd   `cmd:"" help:"print the options of a node, and where each is from"`
-	Example configExampleCmd `cmd:"" help:"print a file with every option commented out"`
+	Example configExampleCmd `cmd:"" alone:"" help:"print a file with every option commented out"`
 }
 
-type configCheckCmd struct{ config.Node }
+type configCheckCmd struct{ nodeOptions }
 
 type configPrintCmd struct {
-	config.Node
+	nodeOptions
 
 	Changed bool `name:"changed" help:"Only those that are given somewhere." meta:""`
 }
@@ -43,23 +43,9 @@ commented out, and not shown.`
 // Help implements kong.HelpProvider.
 func (configExampleCmd) Help() string { return `  hoshi config example > hoshi.edn` }
 
-// node returns the options of the node that a command is about, nil where it is
-// about none.
-func (c *cli) node(command string) *config.Node {
-	switch command {
-	case "":
-		return &c.Run.Node
-	case "config check":
-		return &c.Configuration.Check.Node
-	case "config print":
-		return &c.Configuration.Print.Node
-	}
-	return nil
-}
-
-// run says that all is well, which it is where it is called, and what one should
+// Run says that all is well, which it is where it is called, and what one should
 // know nevertheless.
-func (k *configCheckCmd) run(s *config.Shared, out output) error {
+func (k *configCheckCmd) Run(s *config.Shared, out output) error {
 	k.ApplyDev()
 	for _, w := range warnings(s, &k.Node) {
 		fmt.Fprintf(out.stderr, "hoshi: warning: --%s %s: %s\n", w.option, w.value, w.text)
@@ -68,7 +54,7 @@ func (k *configCheckCmd) run(s *config.Shared, out output) error {
 	return err
 }
 
-func (k *configPrintCmd) run(s *config.Shared, from config.Sources, out output) error {
+func (k *configPrintCmd) Run(s *config.Shared, from config.Sources, out output) error {
 	for _, option := range k.ApplyDev() {
 		from[option] = "--dev"
 	}
@@ -79,7 +65,7 @@ func (k *configPrintCmd) run(s *config.Shared, from config.Sources, out output) 
 	return err
 }
 
-func (configExampleCmd) run(out output) error {
+func (configExampleCmd) Run(out output) error {
 	text, err := config.Example()
 	if err == nil {
 		_, err = fmt.Fprint(out.stdout, text)

@@ -9,5 +9,5 @@
 // standard error for each fault and exit code 2; there is no usage dump and no
 // stack trace. Exit code 0 is also what Ctrl-C and SIGTERM give.
 //
-// Start reading in main.go; the node is node.go.
+// Start reading in cli.go, where the commands are; the node is node.go.
 package main

@@ -36,7 +36,7 @@ const (
 	drainSilence = 30 * time.Second
 )
 
-func (d *drainCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (d *drainCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if d.NodeID != "" {
 		return d.far(ctx, s, out)
 	}

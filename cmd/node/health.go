@@ -26,9 +26,9 @@ For the health check of a container, in which it needs nothing but the variables
 of the node. Of the configuration it looks at --admin-listen alone.`
 }
 
-// run prints one line. What keeps the node from answering is a line on standard
+// Run prints one line. What keeps the node from answering is a line on standard
 // error, and no fault of the command: it was asked how the node is.
-func (h *healthCmd) run(ctx context.Context, out output) int {
+func (h *healthCmd) Run(ctx context.Context, out output) error {
 	path := "/health/ready"
 	if h.Live {
 		path = "/health"
@@ -36,14 +36,14 @@ func (h *healthCmd) run(ctx context.Context, out output) int {
 	answer, err := localNode{h.AdminListen, h.Timeout}.ask(ctx, http.MethodGet, path, "")
 	if err != nil {
 		complain(out.stderr, err)
-		return exitNo
+		return errNo
 	}
 	var said struct {
 		Status, Reason, Node string
 	}
 	if err := json.Unmarshal(answer.body, &said); err != nil || said.Status == "" {
 		complain(out.stderr, fmt.Errorf("what listens on %s is no node: it answers %d %s", local(string(h.AdminListen)), answer.status, answer.text()))
-		return exitNo
+		return errNo
 	}
 	line := printable(said.Status)
 	if said.Reason != "" {
@@ -54,7 +54,7 @@ func (h *healthCmd) run(ctx context.Context, out output) int {
 	}
 	fmt.Fprintln(out.stdout, line)
 	if answer.status != http.StatusOK {
-		return exitNo
+		return errNo
 	}
-	return exitOK
+	return nil
 }

@@ -58,7 +58,7 @@ func (kickConnCmd) Help() string {
 // Help implements kong.HelpProvider.
 func (kickClientCmd) Help() string { return `  hoshi kick client 0a1b2c3d-... --code 1012` }
 
-func (k *kickUserCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (k *kickUserCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	uid, text, err := parseName("UID", k.UID, k.EDN)
 	if err = errors.Join(err, k.check()); err != nil {
 		return err
@@ -66,14 +66,14 @@ func (k *kickUserCmd) run(ctx context.Context, s *config.Shared, out output) err
 	return k.kick(ctx, s, out, "user "+text, bus.Kick{UID: uid})
 }
 
-func (k *kickConnCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (k *kickConnCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkConnID(k.ConnID), k.check()); err != nil {
 		return err
 	}
 	return k.kick(ctx, s, out, k.ConnID, bus.Kick{ConnID: k.ConnID})
 }
 
-func (k *kickClientCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (k *kickClientCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkClientID(k.ClientID), k.check()); err != nil {
 		return err
 	}

@@ -15,10 +15,6 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/config"
 )
 
-// aloneCommands need no configuration, or as health does theirs alone: what is
-// wrong elsewhere does not keep it from saying how the node is.
-var aloneCommands = []string{"version", "config example", "health"}
-
 // localNode is the node of this machine, as its admin listener has it. One call is
 // one connection.
 type localNode struct {

@@ -55,7 +55,7 @@ func levelOf(s obs.LevelStatus) logLevel {
 	return l
 }
 
-func (l *logLevelCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (l *logLevelCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if l.NodeID != "" {
 		return l.far(ctx, s, out)
 	}

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/config"
 )
@@ -17,7 +16,7 @@ import (
 // Exit codes.
 const (
 	exitOK    = 0
-	exitNo    = 1 // it was asked, and the answer is no
+	exitNo    = 1 // errNo
 	exitFault = 2 // nothing was done: wrong options, busy port, NATS not there, bad EDN
 )
 
@@ -25,14 +24,17 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }
 
+// errNo is what a command returns that was asked something and has said no: there is
+// nothing more to print.
+var errNo = errors.New("the answer is no")
+
 // run is main without the process around it.
 func run(args, env []string, stdout, stderr io.Writer) int {
 	var c cli
 	from := config.Sources{}
 	command, err := config.Parse(&c, config.Invocation{
 		Args: args, Env: env, Stdout: stdout, Exit: os.Exit,
-		Summary: summary, About: about, CheckEDN: checkFile,
-		Alone: aloneCommands, Sources: from,
+		Summary: summary, About: about, CheckEDN: checkFile, Sources: from,
 	})
 	if err != nil {
 		return complain(stderr, err)
@@ -42,78 +44,11 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	// A second Ctrl-C ends the process the hard way.
 	defer context.AfterFunc(ctx, stop)()
 
-	out := output{stdout, stderr}
-	switch command {
-	case "pub user":
-		err = c.Pub.User.run(ctx, &c.Shared, out)
-	case "pub conn":
-		err = c.Pub.Conn.run(ctx, &c.Shared, out)
-	case "pub client":
-		err = c.Pub.Client.run(ctx, &c.Shared, out)
-	case "pub chan":
-		err = c.Pub.Chan.run(ctx, &c.Shared, out)
-	case "pub all":
-		err = c.Pub.All.run(ctx, &c.Shared, out)
-	case "ask user":
-		err = c.Ask.User.run(ctx, &c.Shared, out)
-	case "ask conn":
-		err = c.Ask.Conn.run(ctx, &c.Shared, out)
-	case "ask client":
-		err = c.Ask.Client.run(ctx, &c.Shared, out)
-	case "ask chan":
-		err = c.Ask.Chan.run(ctx, &c.Shared, out)
-	case "kick user":
-		err = c.Kick.User.run(ctx, &c.Shared, out)
-	case "kick conn":
-		err = c.Kick.Conn.run(ctx, &c.Shared, out)
-	case "kick client":
-		err = c.Kick.Client.run(ctx, &c.Shared, out)
-	case "revoke user":
-		err = c.Revoke.User.run(ctx, &c.Shared, time.Now(), out)
-	case "revoke token":
-		err = c.Revoke.Token.run(ctx, &c.Shared, time.Now(), out)
-	case "revoke all":
-		err = c.Revoke.All.run(ctx, &c.Shared, time.Now(), out)
-	case "top":
-		err = c.Top.run(ctx, &c.Shared, out)
-	case "who user":
-		err = c.Who.User.run(ctx, &c.Shared, out)
-	case "who conn":
-		err = c.Who.Conn.run(ctx, &c.Shared, out)
-	case "who client":
-		err = c.Who.Client.run(ctx, &c.Shared, out)
-	case "channels":
-		err = c.Channels.run(ctx, &c.Shared, out)
-	case "trace user":
-		err = c.Trace.User.run(ctx, &c.Shared, out)
-	case "trace conn":
-		err = c.Trace.Conn.run(ctx, &c.Shared, out)
-	case "trace client":
-		err = c.Trace.Client.run(ctx, &c.Shared, out)
-	case "trace chan":
-		err = c.Trace.Chan.run(ctx, &c.Shared, out)
-	case "tap":
-		err = c.Tap.run(ctx, &c.Shared, out)
-	case "token":
-		err = c.Token.run(time.Now(), out)
-	case "drain":
-		err = c.Drain.run(ctx, &c.Shared, out)
-	case "health":
-		return c.Health.run(ctx, out)
-	case "log-level":
-		err = c.LogLevel.run(ctx, &c.Shared, out)
-	case "config check":
-		err = c.Configuration.Check.run(&c.Shared, out)
-	case "config print":
-		err = c.Configuration.Print.run(&c.Shared, from, out)
-	case "config example":
-		err = c.Configuration.Example.run(out)
-	case "version":
-		err = printVersion(stdout)
-	default:
-		err = runNode(ctx, &c, out)
-	}
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	err = command.Run(ctx, c.bindings(from, output{stdout, stderr})...)
+	switch {
+	case errors.Is(err, errNo):
+		return exitNo
+	case err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled):
 		return exitOK // Ctrl-C while it was still starting
 	}
 	return complain(stderr, err)

@@ -14,7 +14,7 @@ import (
 // pubTimeout bounds one push, from the first byte to NATS's answer.
 const pubTimeout = 10 * time.Second
 
-func (p *pubUserCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (p *pubUserCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	uid, text, errName := parseName("UID", p.UID, p.EDN)
 	if err := errors.Join(errName, checkEvent(p.Event)); err != nil {
 		return err
@@ -24,7 +24,7 @@ func (p *pubUserCmd) run(ctx context.Context, s *config.Shared, out output) erro
 	})
 }
 
-func (p *pubConnCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (p *pubConnCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkConnID(p.ConnID), checkEvent(p.Event)); err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (p *pubConnCmd) run(ctx context.Context, s *config.Shared, out output) erro
 	})
 }
 
-func (p *pubClientCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (p *pubClientCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkClientID(p.ClientID), checkEvent(p.Event)); err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (p *pubClientCmd) run(ctx context.Context, s *config.Shared, out output) er
 	})
 }
 
-func (p *pubChanCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (p *pubChanCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	channel, text, errName := parseName("CHANNEL", p.Channel, p.EDN)
 	if err := errors.Join(errName, checkValue("DATA", p.Data)); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (p *pubChanCmd) run(ctx context.Context, s *config.Shared, out output) erro
 	})
 }
 
-func (p *pubAllCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (p *pubAllCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := checkEvent(p.Event); err != nil {
 		return err
 	}

@@ -62,7 +62,8 @@ func (revokeAllCmd) Help() string {
 	return `  hoshi revoke all --issued-before 2026-11-27T12:00:00Z`
 }
 
-func (r *revokeUserCmd) run(ctx context.Context, s *config.Shared, now time.Time, out output) error {
+func (r *revokeUserCmd) Run(ctx context.Context, s *config.Shared, out output) error {
+	now := time.Now()
 	uid, text, errName := parseName("UID", r.UID, r.EDN)
 	before, errBefore := parseIssuedBefore(r.IssuedBefore, now)
 	until, errUntil := parseUntil(r.Until, now)
@@ -72,7 +73,8 @@ func (r *revokeUserCmd) run(ctx context.Context, s *config.Shared, now time.Time
 	return revoke(ctx, s, out, "user "+text, bus.Revocation{UID: uid, IssuedBefore: before, Until: until}, now)
 }
 
-func (r *revokeTokenCmd) run(ctx context.Context, s *config.Shared, now time.Time, out output) error {
+func (r *revokeTokenCmd) Run(ctx context.Context, s *config.Shared, out output) error {
+	now := time.Now()
 	until, err := parseUntil(r.Until, now)
 	if err = errors.Join(checkTokenID(r.ID), err); err != nil {
 		return err
@@ -80,7 +82,8 @@ func (r *revokeTokenCmd) run(ctx context.Context, s *config.Shared, now time.Tim
 	return revoke(ctx, s, out, "token "+printable(r.ID), bus.Revocation{TokenID: r.ID, Until: until}, now)
 }
 
-func (r *revokeAllCmd) run(ctx context.Context, s *config.Shared, now time.Time, out output) error {
+func (r *revokeAllCmd) Run(ctx context.Context, s *config.Shared, out output) error {
+	now := time.Now()
 	before, errBefore := parseIssuedBefore(r.IssuedBefore, now)
 	until, errUntil := parseUntil(r.Until, now)
 	if err := errors.Join(errBefore, errUntil); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
 
-// run prints what passes until ctx ends, or until nobody reads any more.
-func (t *tapCmd) run(ctx context.Context, s *config.Shared, out output) error {
+// Run prints what passes until ctx ends, or until nobody reads any more.
+func (t *tapCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	c, err := connect(ctx, s)
 	if err != nil {
 		return err

@@ -34,8 +34,8 @@ func (tokenCmd) Help() string {
 and connect to ws://127.0.0.1:8080/?token=...`
 }
 
-func (t *tokenCmd) run(now time.Time, out output) error {
-	text, err := t.sign(now)
+func (t *tokenCmd) Run(out output) error {
+	text, err := t.sign(time.Now())
 	if err != nil {
 		return err
 	}

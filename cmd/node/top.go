@@ -38,7 +38,7 @@ const (
 	onceWidth = 177
 )
 
-func (t *topCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (t *topCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if t.Every < minEvery || t.Every > maxEvery {
 		return fmt.Errorf("--every: %v cannot be: want %v to %v", t.Every, minEvery, maxEvery)
 	}

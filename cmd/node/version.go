@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -48,7 +47,10 @@ func commitText() string {
 	return revision + dirty
 }
 
-func printVersion(w io.Writer) error {
+type versionCmd struct{}
+
+// Run prints what was built, and from what.
+func (versionCmd) Run(out output) error {
 	var parts []string
 	if c := commitText(); c != "" {
 		parts = append(parts, "commit "+c)
@@ -64,6 +66,6 @@ func printVersion(w io.Writer) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(w, "hoshi %s (%s)\n", versionText(), strings.Join(parts, ", "))
+	_, err := fmt.Fprintf(out.stdout, "hoshi %s (%s)\n", versionText(), strings.Join(parts, ", "))
 	return err
 }

@@ -75,7 +75,7 @@ func (traceChanCmd) Help() string {
 Each node with subscribers tells of each message, with how many they are.`
 }
 
-func (t *traceUserCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (t *traceUserCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	uid, text, err := parseName("UID", t.UID, t.EDN)
 	if err = errors.Join(err, t.check()); err != nil {
 		return err
@@ -83,21 +83,21 @@ func (t *traceUserCmd) run(ctx context.Context, s *config.Shared, out output) er
 	return t.trace(ctx, s, out, "user "+text, bus.Target{UID: uid})
 }
 
-func (t *traceConnCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (t *traceConnCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkConnID(t.ConnID), t.check()); err != nil {
 		return err
 	}
 	return t.trace(ctx, s, out, t.ConnID, bus.Target{ConnID: t.ConnID})
 }
 
-func (t *traceClientCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (t *traceClientCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkClientID(t.ClientID), t.check()); err != nil {
 		return err
 	}
 	return t.trace(ctx, s, out, "client "+printable(t.ClientID), bus.Target{ClientID: t.ClientID})
 }
 
-func (t *traceChanCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (t *traceChanCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	channel, text, err := parseName("CHANNEL", t.Channel, t.EDN)
 	if err = errors.Join(err, t.check()); err != nil {
 		return err

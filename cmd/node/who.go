@@ -59,7 +59,7 @@ func (whoConnCmd) Help() string {
 // Help implements kong.HelpProvider.
 func (whoClientCmd) Help() string { return `  hoshi who client 0a1b2c3d-...` }
 
-func (w *whoUserCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (w *whoUserCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	uid, text, err := parseName("UID", w.UID, w.EDN)
 	if err = errors.Join(err, w.check()); err != nil {
 		return err
@@ -67,14 +67,14 @@ func (w *whoUserCmd) run(ctx context.Context, s *config.Shared, out output) erro
 	return w.who(ctx, s, out, "user "+text, bus.Target{UID: uid})
 }
 
-func (w *whoConnCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (w *whoConnCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkConnID(w.ConnID), w.check()); err != nil {
 		return err
 	}
 	return w.who(ctx, s, out, w.ConnID, bus.Target{ConnID: w.ConnID})
 }
 
-func (w *whoClientCmd) run(ctx context.Context, s *config.Shared, out output) error {
+func (w *whoClientCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := errors.Join(checkClientID(w.ClientID), w.check()); err != nil {
 		return err
 	}

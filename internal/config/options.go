@@ -11,6 +11,7 @@ import "time"
 //	more      what --help leaves out of the help, and --help-all and docs/config.md have
 //	tune      left out of --help, shown by --help-all and in docs/config.md
 //	meta      about one call (help, --edn): neither variable nor file key
+//	alone     of a command: it looks at its own options, and at nothing else
 
 // Shared is what every command understands.
 type Shared struct {

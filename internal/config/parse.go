@@ -20,11 +20,6 @@ type Invocation struct {
 
 	Summary, About string // what help says of the program: a line, and more
 
-	// Alone are commands that look at their own options and at nothing else:
-	// unknown variables and keys are no fault of theirs, and the file is read only
-	// where an option is given in no other way.
-	Alone []string
-
 	// Sources, where set, is told where values come from.
 	Sources Sources
 
@@ -35,22 +30,23 @@ type Invocation struct {
 }
 
 // Checker is implemented by a grammar whose options depend on each other. Check
-// is called with the selected command once every value could be read on its
-// own.
+// is called with a pointer to the struct of the selected command once every value
+// could be read on its own, unless the command is alone.
 type Checker interface {
-	Check(command string, report Report)
+	Check(command any, report Report)
 }
 
 // Report takes a fault of the named option ("nats-routes").
 type Report func(option, problem string)
 
 // Parse fills grammar, a pointer to a struct with kong's tags, and returns the
-// selected command, "" for the default one. Whatever is wrong comes back as an
-// *[Error] that holds every fault; any other error is a broken grammar.
+// selected command. Whatever is wrong comes back as an *[Error] that holds every
+// fault; any other error is a broken grammar.
 //
-// Help is printed to Stdout and ends in Exit(0); Parse then returns no error.
-func Parse(grammar any, in Invocation) (command string, err error) {
-	s := &session{env: map[string]string{}, source: map[string]string{}, blamed: map[string]bool{}, checkEDN: in.CheckEDN, alone: in.Alone}
+// Help is printed to Stdout and ends in Exit(0); Parse then returns no error, and a
+// command that does nothing.
+func Parse(grammar any, in Invocation) (command Command, err error) {
+	s := &session{env: map[string]string{}, source: map[string]string{}, blamed: map[string]bool{}, checkEDN: in.CheckEDN}
 	for _, pair := range in.Env {
 		if name, value, ok := strings.Cut(pair, "="); ok && strings.HasPrefix(name, envPrefix) {
 			s.env[name] = value
@@ -69,7 +65,7 @@ func Parse(grammar any, in Invocation) (command string, err error) {
 	)
 	k, err := kong.New(grammar, opts...)
 	if err != nil {
-		return "", fmt.Errorf("build the command line: %w", err)
+		return command, fmt.Errorf("build the command line: %w", err)
 	}
 	k.Model.Detail = in.About
 	s.known = optionsOf(k.Model.Node)
@@ -77,7 +73,7 @@ func Parse(grammar any, in Invocation) (command string, err error) {
 	args, unknown := s.strip(k.Model.Node, in.Args)
 	ctx, err := k.Parse(args)
 	if exited {
-		return "", nil
+		return command, nil
 	}
 	if err != nil && !unknown {
 		s.faults = append(s.faults, Fault{Problem: s.reword(k.Model.Node, err)})
@@ -88,11 +84,11 @@ func Parse(grammar any, in Invocation) (command string, err error) {
 		}
 	}
 	if ctx != nil {
-		command = commandOf(ctx)
+		command = Command{Name: commandOf(ctx), ctx: ctx}
 		s.tell(in.Sources, ctx)
 	}
-	if c, ok := grammar.(Checker); ok && err == nil {
-		c.Check(command, s.fault)
+	if c, ok := grammar.(Checker); ok && err == nil && !isAlone(ctx) {
+		c.Check(structOf(ctx), s.fault)
 	}
 	if len(s.faults) > 0 {
 		slices.SortStableFunc(s.faults, func(a, b Fault) int { return cmp.Compare(rank(a), rank(b)) })
@@ -110,19 +106,6 @@ func rank(f Fault) int {
 		return 1
 	}
 	return 2
-}
-
-func commandOf(ctx *kong.Context) string {
-	node := ctx.Selected()
-	if node == nil || node.Hidden {
-		return ""
-	}
-	var words []string
-	for ; node != nil && node.Parent != nil; node = node.Parent {
-		words = append(words, node.Name)
-	}
-	slices.Reverse(words)
-	return strings.Join(words, " ")
 }
 
 // optionsOf lists every option of the grammar by name, those of all commands.

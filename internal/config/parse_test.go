@@ -34,16 +34,13 @@ type grammar struct {
 	Health struct {
 		config.Admin
 		Live bool `name:"live" meta:"" help:"Only whether it runs."`
-	} `cmd:"" help:"Ask how it is."`
-	Version struct{} `cmd:"" help:"Say what this is."`
+	} `cmd:"" alone:"" help:"Ask how it is."`
+	Version struct{} `cmd:"" alone:"" help:"Say what this is."`
 }
 
-func (g *grammar) Check(command string, report config.Report) {
-	if command == "version" || command == "health" {
-		return
-	}
+func (g *grammar) Check(command any, report config.Report) {
 	g.Shared.Check(report)
-	if command == "" {
+	if command == any(&g.Run) {
 		g.Run.Check(&g.Shared, report)
 	}
 }
@@ -75,11 +72,11 @@ func parseFrom(t *testing.T, from config.Sources, args, env []string, file strin
 	g := &grammar{}
 	command, err := config.Parse(g, config.Invocation{
 		Args: put(args), Env: put(env), Stdout: t.Output(),
-		Exit:  func(int) { t.Error("exit was called") },
-		Alone: []string{"version", "health"}, Sources: from,
+		Exit:    func(int) { t.Error("exit was called") },
+		Sources: from,
 	})
 	if err == nil {
-		return g, command, nil
+		return g, command.Name, nil
 	}
 	e, ok := errors.AsType[*config.Error](err)
 	if !ok {
@@ -89,7 +86,7 @@ func parseFrom(t *testing.T, from config.Sources, args, env []string, file strin
 	for _, f := range e.Faults {
 		faults = append(faults, strings.ReplaceAll(f.String(), path, "hoshi.edn"))
 	}
-	return g, command, faults
+	return g, command.Name, faults
 }
 
 func TestPrecedence(t *testing.T) {

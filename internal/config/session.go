@@ -20,7 +20,6 @@ type session struct {
 	loaded bool
 
 	checkEDN func(text []byte) error // may be nil
-	alone    []string                // Invocation.Alone
 	own      map[string]bool         // options of a command that is alone, nil for any other
 
 	source map[string]string // option -> where its value came from, where that is no flag
@@ -80,7 +79,7 @@ func (s *session) load(ctx *kong.Context) error {
 		return nil
 	}
 	s.loaded = true
-	if slices.Contains(s.alone, commandOf(ctx)) {
+	if isAlone(ctx) {
 		s.loadAlone(ctx)
 		return nil
 	}
