@@ -77,6 +77,7 @@ type Node struct {
 	RequestTimeout time.Duration `name:"request-timeout" default:"15s" min:"10ms" max:"1h" placeholder:"TIME" help:"Time a backend has to answer an event before the client hears :chsk/timeout." group:"Bus" tune:""`
 	Linger         time.Duration `name:"linger" default:"5s" min:"1ms" max:"1h" placeholder:"TIME" help:"How long an interest on NATS outlives its last local subscriber." group:"Bus" tune:""`
 	BarrierTimeout time.Duration `name:"barrier-timeout" default:"1s" min:"10ms" max:"1m" placeholder:"TIME" help:"How long :subscribed waits for a NATS server that stays silent." group:"Bus" tune:""`
+	NATSWait       time.Duration `name:"nats-wait" default:"0s" min:"0s" max:"24h" placeholder:"TIME" help:"How long a node that starts waits for the NATS of --nats-url; 0 is as long as it takes." more:"It says 503 in /health/ready and to clients meanwhile, and 200 in /health. After that time it ends with exit code 2, and at once where waiting mends nothing, such as refused credentials." group:"Bus" tune:""`
 	ReadyGrace     time.Duration `name:"ready-grace" default:"5s" min:"0s" max:"1h" placeholder:"TIME" help:"How long NATS may be away before /health/ready says 503." more:"Clients stay connected, and new ones are refused meanwhile. It says 200 again as soon as NATS is back." group:"Bus" tune:""`
 
 	MaxAsks        int `name:"max-asks" default:"1024" min:"1" max:"65536" placeholder:"N" help:"Asks of backends that may wait for clients' answers; more are refused with :too-many-asks." group:"Bus" tune:""`

@@ -76,7 +76,7 @@ func Parse(grammar any, in Invocation) (command Command, err error) {
 		return command, nil
 	}
 	if err != nil && !unknown {
-		s.faults = append(s.faults, Fault{Problem: s.reword(k.Model.Node, err)})
+		s.faults = append(s.faults, Fault{Problem: s.reword(s.commandIn(k.Model.Node, in.Args), err)})
 	}
 	if err != nil && !s.loaded {
 		if pe, ok := errors.AsType[*kong.ParseError](err); ok && pe.Context != nil {
@@ -127,11 +127,7 @@ func optionsOf(node *kong.Node) map[string]*kong.Flag {
 // strip takes options that exist nowhere out of args, a fault for each, since
 // kong would stop at the first and hide what else is wrong.
 func (s *session) strip(root *kong.Node, args []string) (rest []string, unknown bool) {
-	names := make([]string, 0, len(s.known))
-	for name := range s.known {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+	command := s.commandIn(root, args)
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -141,7 +137,7 @@ func (s *session) strip(root *kong.Node, args []string) (rest []string, unknown 
 			rest[len(rest)-1] += "=" + arg // so that kong takes it for the value, whose bounds then say what is wrong
 			continue
 		}
-		name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		dashes := len(arg) - len(strings.TrimLeft(arg, "-"))
 		if dashes == 0 || arg == "-" || arg == "-h" || dashes == 2 && s.known[name] != nil {
 			rest = append(rest, arg)
@@ -149,9 +145,9 @@ func (s *session) strip(root *kong.Node, args []string) (rest []string, unknown 
 		}
 		unknown = true
 		given, _, _ := strings.Cut(arg, "=")
-		s.faults = append(s.faults, Fault{Problem: "unknown option " + given + optionHint(root, name, args[:i], names)})
-		// What follows is most likely the value.
-		if !hasValue && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") && !isCommand(root, args[i+1]) {
+		before := s.commandIn(root, args[:i])
+		s.faults = append(s.faults, Fault{Problem: "unknown option " + given + unknownOption(command, name, before == command)})
+		if s.hasValue(before, args, i) {
 			i++
 		}
 	}
@@ -170,37 +166,10 @@ func (s *session) wantsValue(arg string) bool {
 	return long && f != nil && !f.IsBool()
 }
 
-// optionHint says what an unknown option may have been meant for. before is
-// what stands before it on the command line.
-func optionHint(root *kong.Node, name string, before, names []string) string {
-	if hint := didYouMean(name, names, func(n string) string { return "--" + n }); hint != "" {
-		return hint
-	}
-	inCommand := slices.ContainsFunc(before, func(arg string) bool { return isCommand(root, arg) })
-	switch {
-	case inCommand: // where an argument may begin with a dash, -5 for one
-		return " (put -- before an argument that begins with a dash)"
-	case isCommand(root, name):
-		return ", did you mean hoshi " + name + "?"
-	}
-	return ", hoshi --help-all shows those there are"
-}
-
-func isCommand(root *kong.Node, word string) bool {
-	return slices.ContainsFunc(root.Children, func(n *kong.Node) bool { return n.Name == word })
-}
-
 // reword says in this program's words what kong found wrong with the shape of
-// the command line.
-func (s *session) reword(root *kong.Node, err error) string {
+// the command line, which asks for that command.
+func (s *session) reword(node *kong.Node, err error) string {
 	text := err.Error()
-	var node *kong.Node
-	if pe, ok := errors.AsType[*kong.ParseError](err); ok && pe.Context != nil {
-		node = pe.Context.Selected()
-	}
-	if node == nil || node.Hidden {
-		node = root
-	}
 	if word, ok := strings.CutPrefix(text, "unexpected argument "); ok {
 		word, _, _ = strings.Cut(word, ",")
 		var names []string
@@ -217,7 +186,7 @@ func (s *session) reword(root *kong.Node, err error) string {
 			return text
 		}
 		hint := didYouMean(word, names, func(n string) string { return node.FullPath() + " " + n })
-		if _, known := s.known[word]; known {
+		if slices.Contains(optionsFor(node), word) {
 			hint = ", did you mean --" + word + "?"
 		}
 		if word == "true" || word == "false" {
@@ -230,10 +199,13 @@ func (s *session) reword(root *kong.Node, err error) string {
 	}
 	if word, ok := strings.CutPrefix(text, "unknown flag "); ok {
 		word, _, _ = strings.Cut(word, ",")
-		return fmt.Sprintf("%s is an option of hoshi, not of %s", word, node.FullPath())
+		return s.misplaced(node, word)
 	}
 	if word, ok := strings.CutPrefix(text, "flag "); ok { // of the node, before another command
 		word, _, _ = strings.Cut(word, " ")
+		if slices.Contains(optionsFor(node), strings.TrimLeft(word, "-")) {
+			return s.misplaced(node, word)
+		}
 		return fmt.Sprintf("%s is an option of hoshi, not of its commands", word)
 	}
 	if strings.HasPrefix(text, "expected ") {
