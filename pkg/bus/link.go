@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"slices"
@@ -53,6 +52,7 @@ type link struct {
 	mu struct {
 		sync.Mutex
 		raw     net.Conn // of the latest dial: closing it frees whoever is stuck in a write
+		dialled bool     // the latest attempt has come so far
 		dialErr error    // why the latest dial failed; nats.go hides it
 	}
 }
@@ -71,11 +71,7 @@ func newLink(o *Options, onSlow func(*nats.Subscription)) *link {
 // start makes the first connection and then the goroutine that keeps one. On an
 // error nothing is left running.
 func (l *link) start(ctx context.Context) error {
-	// Several dead addresses must not add up: all together get one timeout.
-	first, cancel := context.WithTimeoutCause(ctx, l.o.ConnectTimeout,
-		fmt.Errorf("no answer within %v", l.o.ConnectTimeout))
-	defer cancel()
-	nc, closed, err := l.dial(first)
+	nc, closed, err := l.first(ctx)
 	if err != nil {
 		l.cancel()
 		close(l.done)
@@ -123,17 +119,10 @@ func (l *link) tell(e linkEvent) bool {
 	}
 }
 
-// stillAway is how often it is said why there is no connection, while the cause stays
-// the same.
-const stillAway = 30 * time.Second
-
 // redial tries until it has a connection; nil means that the link stops.
 func (l *link) redial() (*nats.Conn, <-chan struct{}) {
-	wait := l.o.ReconnectWait
-	var ( // when somebody was told the cause
-		told  time.Time
-		cause string
-	)
+	pause := l.newPause()
+	var told complaint
 	for {
 		ctx, cancel := context.WithTimeout(l.ctx, l.o.ConnectTimeout)
 		nc, closed, err := l.dial(ctx)
@@ -141,33 +130,10 @@ func (l *link) redial() (*nats.Conn, <-chan struct{}) {
 		if err == nil {
 			return nc, closed
 		}
-		level := zerolog.DebugLevel
-		if c := innermost(err).Error(); c != cause || time.Since(told) >= stillAway {
-			level, told, cause = zerolog.WarnLevel, time.Now(), c
-		}
-		l.o.Logger.WithLevel(level).Str("component", "bus").Err(err).Msg("nats is still away")
-		// Half fixed, half random: nodes that lost one server must not come
-		// back to the next one all at once.
-		t := time.NewTimer(wait/2 + rand.N(wait/2+1))
-		select {
-		case <-t.C:
-		case <-l.ctx.Done():
-			t.Stop()
+		l.o.Logger.WithLevel(told.level(time.Now(), err)).Str("component", "bus").Err(err).Msg("nats is still away")
+		if !pause.wait(l.ctx) {
 			return nil, nil
 		}
-		wait = min(wait*2, l.o.MaxReconnectWait)
-	}
-}
-
-// innermost is the cause of an error, without the address that it is about: attempts
-// take turns with addresses.
-func innermost(err error) error {
-	for {
-		inner := errors.Unwrap(err)
-		if inner == nil {
-			return err
-		}
-		err = inner
 	}
 }
 
@@ -175,13 +141,13 @@ func innermost(err error) error {
 // connection is over.
 func (l *link) dial(ctx context.Context) (*nats.Conn, <-chan struct{}, error) {
 	closed := make(chan struct{})
+	l.mu.Lock()
+	l.mu.dialled, l.mu.dialErr = false, nil
+	l.mu.Unlock()
 	opts, err := l.o.natsOptions()
 	if err != nil {
 		return nil, nil, err
 	}
-	l.mu.Lock()
-	l.mu.dialErr = nil
-	l.mu.Unlock()
 	servers := l.servers()
 	// One server that is silent must leave time for the others.
 	each := max(l.o.ConnectTimeout/time.Duration(len(servers)), time.Millisecond)
@@ -195,6 +161,7 @@ func (l *link) dial(ctx context.Context) (*nats.Conn, <-chan struct{}, error) {
 		nats.FlusherTimeout(writeDeadline),
 		nats.ReconnectOnFlusherError(), // with NoReconnect: close, so that a new one is made
 		nats.SetCustomDialer(d),
+		nats.SkipHostLookup(), // the dialer does it, and can be told to stop
 		nats.ClosedHandler(func(*nats.Conn) { close(closed) }),
 		nats.ErrorHandler(l.asyncError),
 	)
@@ -247,8 +214,12 @@ func (l *link) explain(ctx context.Context, err error) error {
 	l.mu.Lock()
 	why := l.mu.dialErr
 	l.mu.Unlock()
+	_, unnamed := errors.AsType[*net.DNSError](why) // a name server that is silent is worth telling
+	over := ctx.Err() != nil
 	switch {
-	case ctx.Err() != nil:
+	case over && unnamed && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err = why
+	case over:
 		err = context.Cause(ctx)
 	case why != nil && errors.Is(err, nats.ErrNoServers):
 		err = why
@@ -256,7 +227,7 @@ func (l *link) explain(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*url.Error](err); ok {
 		err = errors.New("malformed URL")
 	}
-	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() && !over && !unnamed {
 		err = fmt.Errorf("no answer within %v", l.o.ConnectTimeout)
 	}
 	if l.o.InProcess != nil {
@@ -309,62 +280,6 @@ func (l *link) asyncError(nc *nats.Conn, sub *nats.Subscription, err error) {
 		return
 	}
 	l.log.Warn().Err(err).Msg("nats reports an error")
-}
-
-// dialer dials with a context, for sockets and in process, and remembers.
-type dialer struct {
-	ctx     context.Context
-	l       *link
-	timeout time.Duration
-}
-
-// Dial implements nats.CustomDialer.
-func (d dialer) Dial(network, address string) (net.Conn, error) {
-	nd := net.Dialer{Timeout: d.timeout}
-	return d.keep(nd.DialContext(d.ctx, network, address))
-}
-
-// InProcessConn implements nats.InProcessConnProvider.
-func (d dialer) InProcessConn() (net.Conn, error) {
-	if err := context.Cause(d.ctx); err != nil {
-		return nil, err
-	}
-	return d.keep(d.l.o.InProcess.InProcessConn())
-}
-
-func (d dialer) keep(c net.Conn, err error) (net.Conn, error) {
-	if err == nil {
-		c = leavable{c, d.l}
-	}
-	d.l.mu.Lock()
-	if err != nil {
-		d.l.mu.dialErr = err
-	} else {
-		d.l.mu.raw = c
-	}
-	d.l.mu.Unlock()
-	// A cut that came before the connection was kept found nothing to close.
-	if err == nil && d.ctx.Err() != nil {
-		_ = c.Close()
-		return nil, context.Cause(d.ctx)
-	}
-	return c, err
-}
-
-// leavable is the socket of a connection that may be given up. What the system has
-// not sent by then is dropped: after a partition it would arrive behind what has
-// been published elsewhere since, and out of order. A link that stops has said all,
-// and ends its connection properly.
-type leavable struct {
-	net.Conn
-	l *link
-}
-
-func (c leavable) Close() error {
-	if t, ok := c.Conn.(*net.TCPConn); ok && c.l.ctx.Err() == nil {
-		_ = t.SetLinger(0)
-	}
-	return c.Conn.Close()
 }
 
 // natsOptions are the name, credentials and TLS. The files are read anew for

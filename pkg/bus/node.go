@@ -23,21 +23,31 @@ type Node struct {
 	answer   askSaid // what all answers of this node say
 	panics   panics
 	service  *service
+	started  chan struct{} // closed behind the first barrier
 
 	stop sync.Once
 	err  error // of Stop
 }
 
-// StartNode connects to NATS and returns when the node's own first barrier has
-// gone through, so that it may take clients. It fails when NATS cannot be
-// reached within ConnectTimeout; later losses are repaired. ctx bounds only the
-// start. Handler.State(true) has been called when it returns, and Deliver may
-// have been: pushes to everyone do not wait for the first client.
+// StartNode is NewNode and Start.
 func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
+	n, err := NewNode(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := n.Start(ctx); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// NewNode returns a node that is to be started. Until then it runs nothing, and
+// only Stats, Ready, MaxPayload, Subjects and Start may be called.
+func NewNode(o NodeOptions) (*Node, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
-	n := &Node{o: o, subjects: NewSubjects(o.Prefix), answer: newAnswer(o.ID)}
+	n := &Node{o: o, subjects: NewSubjects(o.Prefix), answer: newAnswer(o.ID), started: make(chan struct{})}
 	// What others send can be wrong thousands of times a second.
 	sampled := o.Logger.With().Str("component", "bus").Logger().
 		Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
@@ -57,7 +67,6 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 		})
 	}
 	n.service = newService(n, o.Observer, o.Version)
-	started := make(chan struct{})
 	var once sync.Once
 	n.control = newControl(controlOptions{
 		Options:   &n.o.Options,
@@ -71,7 +80,7 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 		state: func(nc *nats.Conn) {
 			n.state(nc)
 			if nc != nil {
-				once.Do(func() { close(started) })
+				once.Do(func() { close(n.started) })
 			}
 		},
 	})
@@ -80,9 +89,19 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 	n.requests = newRequests(&n.o, inbox, sampled)
 	n.requests.panics = &n.panics
 	n.pub = newPublisher(&n.o, inbox, n.requests)
+	return n, nil
+}
 
+// Start connects to NATS and returns when the node's own first barrier has gone
+// through, so that it may take clients. It fails when NATS cannot be reached within
+// ConnectTimeout, or ConnectWait; later losses are repaired. ctx bounds only the
+// start. Handler.State(true) has been called when it returns, and Deliver may
+// have been: pushes to everyone do not wait for the first client. It may be called
+// once; on an error nothing is left running, and Stop need not follow.
+func (n *Node) Start(ctx context.Context) error {
 	if err := n.control.link.start(ctx); err != nil {
-		return nil, err
+		n.stop.Do(func() {}) // there is nothing to stop
+		return err
 	}
 	// Each ends in close, in this order reversed.
 	for _, s := range n.shards {
@@ -92,11 +111,11 @@ func StartNode(ctx context.Context, o NodeOptions) (*Node, error) {
 	go n.pub.run()
 	go n.control.run()
 	select {
-	case <-started:
-		return n, nil
+	case <-n.started:
+		return nil
 	case <-ctx.Done():
-		n.close(ctx)
-		return nil, context.Cause(ctx)
+		n.stop.Do(func() { n.close(ctx) })
+		return context.Cause(ctx)
 	}
 }
 
@@ -149,8 +168,14 @@ func (n *Node) Subjects() *Subjects { return &n.subjects }
 // accepted outlasts a lost connection. done must not block; it may call Want
 // and Unwant. After Stop it is called within Want. Want never blocks.
 func (n *Node) Want(k Kind, token string, done func(error)) {
-	cmd := command{op: opWant, subject: n.subjects.want(k, token), done: done}
-	if cmd.subject == "" || !goodToken(token) {
+	subject, part := n.subjects.Interest(k, token)
+	n.WantSubject(subject, part, done)
+}
+
+// WantSubject is Want for who has made the subject, by [Subjects.Interest].
+func (n *Node) WantSubject(subject, token string, done func(error)) {
+	cmd := command{op: opWant, subject: subject, done: done}
+	if subject == "" || !goodToken(token) {
 		cmd = command{op: opCall, fn: func() { done(ErrBadSubject) }}
 	}
 	if !n.control.push(cmd) {
@@ -161,7 +186,8 @@ func (n *Node) Want(k Kind, token string, done func(error)) {
 // Unwant gives back one reference of a Want that did not fail. It may follow
 // Want before done was called. It never blocks.
 func (n *Node) Unwant(k Kind, token string) {
-	n.control.push(command{op: opUnwant, subject: n.subjects.want(k, token)})
+	subject, _ := n.subjects.Interest(k, token)
+	n.control.push(command{op: opUnwant, subject: subject})
 }
 
 // Publish hands a message or event to the publisher. It never blocks. Order is

@@ -59,6 +59,11 @@ type Options struct {
 	// ConnectTimeout bounds one attempt to connect, and with several URLs all
 	// attempts of the first connect together. Default 5 s.
 	ConnectTimeout time.Duration
+	// ConnectWait is for how long the first connect is tried again, with pauses as
+	// after a loss, while there is no NATS; what no waiting mends, such as refused
+	// credentials or a file that cannot be read, ends it at once. Default 0: it is
+	// tried once. Negative: until ctx ends. Why there is none is logged meanwhile.
+	ConnectWait time.Duration
 	// ReconnectWait is the first pause between attempts after a connection was
 	// lost; it doubles up to MaxReconnectWait, with jitter. The first attempt
 	// has no pause. Defaults 100 ms and 2 s.
