@@ -71,17 +71,21 @@ func (s *Subjects) Event(id []byte) (string, error) {
 	return string(b), nil
 }
 
-func (s *Subjects) want(k Kind, token string) string {
+// Interest is the subject of what [Node.Want] takes, a channel, user or client, and
+// its token as a part of it: who keeps that keeps one string with the bus, and not two.
+// Both are empty for other kinds.
+func (s *Subjects) Interest(k Kind, token string) (subject, part string) {
 	switch k {
 	case KindChan:
-		return s.chanDot + token
+		subject = s.chanDot + token
 	case KindUser:
-		return s.userDot + token
+		subject = s.userDot + token
 	case KindClient:
-		return s.clientDot + token
+		subject = s.clientDot + token
 	case KindNone, KindConn, KindAll, KindEvent, KindNode, KindAPI:
+		return "", ""
 	}
-	return ""
+	return subject, subject[len(subject)-len(token):]
 }
 
 // parseSubject takes prefix.kind.token apart without a copy; conn and node have
