@@ -91,13 +91,16 @@ func (n *Node) Drain(ctx context.Context) error {
 func (n *Node) letAllGo(ctx context.Context) error {
 	began, span := time.Now(), max(n.opts.DrainTime, 0)
 	open := n.Connections()
-	log := n.log.With().Stringer("drain_time", span).Logger()
-	if rate := float64(open) / max(span.Seconds(), 0.001); span > 0 && rate > float64(n.opts.DrainRate) {
-		log.Warn().Int("connections", open).Float64("per_second", math.Round(rate*10)/10).Int("drain_rate", n.opts.DrainRate).
+	log := n.log.With().Stringer("drain_time", span).Int("connections", open).Logger()
+	switch rate := float64(open) / max(span.Seconds(), 0.001); {
+	case span == 0: // there is no rate
+		log.Info().Msg("node is draining")
+	case rate > float64(n.opts.DrainRate):
+		log.Warn().Float64("per_second", math.Round(rate*10)/10).Int("drain_rate", n.opts.DrainRate).
 			Stringer("needed_time", time.Duration(float64(open)/float64(n.opts.DrainRate)*float64(time.Second)).Round(100*time.Millisecond)).
 			Msg("node is draining, faster than it should: its drain time is too short for so many")
-	} else {
-		log.Info().Int("connections", open).Float64("per_second", math.Round(rate*10)/10).Msg("node is draining")
+	default:
+		log.Info().Float64("per_second", math.Round(rate*10)/10).Msg("node is draining")
 	}
 	var (
 		working sync.WaitGroup

@@ -351,20 +351,27 @@ func TestDrainWithoutNATS(t *testing.T) {
 	}
 }
 
-// Where the time is too short for the rate the time counts, and the log says so.
+// Where the time is too short for the rate the time counts, and the log says so. At
+// once is no rate.
 func TestDrainTimeWins(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name string
+		time time.Duration
 		rate int
 		warn bool
-	}{{"too short", 10, true}, {"long enough", 40, false}} {
+		said string
+	}{
+		{"too short", time.Second, 10, true, `"connections":30,"per_second":30,"drain_rate":10,"needed_time":"3s","message"`},
+		{"long enough", time.Second, 40, false, `"connections":30,"per_second":30,"message"`},
+		{"at once", -1, 10, false, `"drain_time":"0s","connections":30,"message"`},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			const clients, span = 30, time.Second
+			const clients = 30
 			var log logged
 			c := testkit.StartCluster(t, 1, func(_ int, o *edge.Options) {
-				o.DrainTime, o.DrainRate, o.Logger = span, tt.rate, log.logger()
+				o.DrainTime, o.DrainRate, o.Logger = tt.time, tt.rate, log.logger()
 			})
 			var reading sync.WaitGroup
 			for range clients {
@@ -378,15 +385,12 @@ func TestDrainTimeWins(t *testing.T) {
 			}
 			began := time.Now()
 			must(t, c.Nodes[0].Drain(t.Context()))
-			if took := time.Since(began); took > span+time.Second {
+			if took := time.Since(began); took > tt.time+time.Second {
 				t.Errorf("took %v", took)
 			}
 			reading.Wait()
-			said := log.lines("faster than it should")
-			if len(said) > 0 != tt.warn {
-				t.Errorf("the log says %q", said)
-			}
-			if tt.warn && (!strings.Contains(said[0], `"needed_time":"3s"`) || !strings.Contains(said[0], `"connections":30`)) {
+			said := log.lines("node is draining")
+			if len(said) != 1 || !strings.Contains(said[0], tt.said) || strings.Contains(said[0], `"warn"`) != tt.warn || strings.Contains(said[0], "faster") != tt.warn {
 				t.Errorf("the log says %q", said)
 			}
 		})
