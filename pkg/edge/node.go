@@ -63,7 +63,7 @@ type Node struct {
 	watches    watches
 	slots      atomic.Uint32 // the last number given to a latest-only channel
 	maxMessage atomic.Int64  // bytes; lowered by a NATS server with a smaller limit
-	connected  atomic.Bool   // bus is set: its goroutines may use it
+	connected  atomic.Bool   // the bus has been started: its goroutines may use it
 	ready      atomic.Bool
 	readiness  readiness
 	stopping   atomic.Bool
@@ -92,6 +92,11 @@ func (h *fromBus) Room()                             { (*Node)(h).room() }
 // Start listens, connects to NATS and serves. It returns when the node takes
 // clients, after its first barrier; ctx bounds that. Both addresses in use are
 // reported together, each as a [*ListenError]. The node runs until Stop.
+//
+// Where Options.Bus has a ConnectWait, and NATS is not there within a moment, the node
+// serves meanwhile as one whose NATS is away: clients are refused with 503, it is not
+// ready, and the admin listener answers. Options.OnDrain may be called then: who
+// runs the node ends ctx.
 func Start(ctx context.Context, o Options) (*Node, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -126,24 +131,42 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	n.maxMessage.Store(int64(o.MaxMessage))
 	n.limits.setUp(&o)
 	n.tracing.setUp(&o)
+	n.readiness.follow(false, 0)
 	// A connection can have so many channels, and may ask for each twice.
 	n.maxOwed = max(min(o.QueueMessages/2, 2*o.Channels.MaxSubscriptionsPerConn), 1)
 	if err := n.listen(); err != nil {
 		return nil, err
 	}
 	n.access.start()
-	if err := n.connect(ctx); err != nil {
-		n.access.stop()
-		n.closeListeners()
+	serve := sync.OnceFunc(n.serve)
+	if err := n.attach(ctx, serve); err != nil {
+		n.abandon(ctx)
 		return nil, err
 	}
-	n.serve()
+	serve()
 	if o.Echo {
 		if err := n.startEcho(ctx); err != nil {
-			return nil, errors.Join(err, n.Stop(ctx))
+			n.abandon(ctx)
+			return nil, err
 		}
 	}
 	return n, nil
+}
+
+const (
+	// serveEarly is how long a start without NATS leaves those who ask for the node's
+	// health waiting. A start with NATS takes less, mostly.
+	serveEarly = 500 * time.Millisecond
+	// abandonTime is for who is being answered when a start fails.
+	abandonTime = time.Second
+)
+
+// abandon ends a node that could not be started.
+func (n *Node) abandon(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTime)
+	defer cancel()
+	n.Stop(ctx)             //nolint:errcheck // why it could not be started is worse
+	n.adminListener.Close() // where nothing has been served
 }
 
 // listen opens both addresses, and reports both where both fail.
@@ -208,8 +231,8 @@ func (n *Node) newSession() (wsconn.Handler, *wsconn.Conn) {
 	return s, &s.Conn
 }
 
-// connect starts the node's end of the bus.
-func (n *Node) connect(ctx context.Context) error {
+// setUpBus makes the node's end of the bus, which connect starts.
+func (n *Node) setUpBus() error {
 	o := n.opts.Bus
 	o.Name = "hoshi-" + n.opts.ID.String()
 	o.Logger = n.opts.Logger
@@ -219,7 +242,7 @@ func (n *Node) connect(ctx context.Context) error {
 	for i := range n.outbound {
 		n.outbound[i].node, n.outbound[i].batch = n, n.ws.NewBatch()
 	}
-	b, err := bus.StartNode(ctx, bus.NodeOptions{
+	b, err := bus.NewNode(bus.NodeOptions{
 		Options:        o,
 		ID:             n.opts.ID,
 		Handler:        (*fromBus)(n),
@@ -230,14 +253,43 @@ func (n *Node) connect(ctx context.Context) error {
 		RequestTimeout: n.opts.RequestTimeout,
 		Linger:         n.opts.Linger,
 	})
-	if err != nil {
+	n.bus = b
+	return err
+}
+
+// attach connects the node to NATS. serve is called where that takes long, and may; it
+// has returned then.
+func (n *Node) attach(ctx context.Context, serve func()) error {
+	if err := n.setUpBus(); err != nil {
 		return err
 	}
-	n.bus = b
+	if n.opts.Bus.ConnectWait == 0 {
+		return n.connect(ctx)
+	}
+	early := time.AfterFunc(serveEarly, func() {
+		n.log.Info().Stringer("listen", n.Addr()).Stringer("admin_listen", n.AdminAddr()).Msg("node waits for nats, and refuses clients meanwhile")
+		serve()
+	})
+	err := n.connect(ctx)
+	if !early.Stop() {
+		serve() // waits for the one that has begun
+	}
+	return err
+}
+
+// connect returns when clients may come.
+func (n *Node) connect(ctx context.Context) error {
+	if err := n.bus.Start(ctx); err != nil {
+		return err
+	}
 	n.connected.Store(true)
 	n.fitToPayload()
 	n.revoker.start()
-	return n.learnFirst(ctx)
+	if err := n.learnFirst(ctx); err != nil {
+		return err
+	}
+	n.readiness.begun.Store(true)
+	return nil
 }
 
 // Addr returns the address that clients connect to, AdminAddr the one for
@@ -272,22 +324,35 @@ func (n *Node) state(up bool) {
 	}
 }
 
-// headerRoom is kept free below NATS's limit for headers.
-const headerRoom = 16 << 10
+const (
+	// headerRoom is kept free below NATS's limit for headers.
+	headerRoom = 16 << 10
+	// usualPayload is the max_payload of a NATS server that is told nothing else.
+	usualPayload = 1 << 20
+)
 
 // fitToPayload lowers the message limit to what the NATS server takes, and
 // says so.
 func (n *Node) fitToPayload() {
 	limit := int64(n.opts.MaxMessage)
-	if nats := int64(n.bus.MaxPayload()) - headerRoom; nats < limit {
-		limit = max(nats, 1024)
+	payload := int64(n.bus.MaxPayload())
+	if carried := payload - headerRoom; carried < limit {
+		limit = max(carried, 1024)
 	}
-	if old := n.maxMessage.Swap(limit); old != limit {
-		n.ws.SetMaxMessage(int(limit))
-		n.log.Warn().Int64("max_message_bytes", limit).Int("configured_bytes", n.opts.MaxMessage).
-			Int("nats_max_payload_bytes", n.bus.MaxPayload()).
-			Msg("message limit follows the nats server, raise its max_payload to have the configured one")
+	old := n.maxMessage.Swap(limit)
+	if old == limit {
+		return
 	}
+	n.ws.SetMaxMessage(int(limit))
+	level := zerolog.WarnLevel
+	// The defaults of both differ by what headers take, which nobody has to mend.
+	usual := n.opts.MaxMessage == DefaultMaxMessage && limit >= usualPayload-headerRoom
+	if usual || limit == int64(n.opts.MaxMessage) {
+		level = zerolog.InfoLevel
+	}
+	n.log.WithLevel(level).Int64("max_message_bytes", limit).Int("configured_bytes", n.opts.MaxMessage).
+		Int64("nats_max_payload_bytes", payload).
+		Msg("message limit follows the nats server, raise its max_payload to have the configured one")
 }
 
 // Stop ends the node: it is not ready from now on, takes no more connections,

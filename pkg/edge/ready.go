@@ -17,6 +17,9 @@ type readiness struct {
 	// away is when NATS was lost, in nanoseconds since Node.started, plus one; 0
 	// while it is there. Written on the control goroutine of the bus, read by any.
 	away atomic.Int64
+	// begun is set once the node has been ready. Until then there is no grace: nobody
+	// is connected, and the balancer has not been told of it.
+	begun atomic.Bool
 }
 
 // follow notes whether NATS is there.
@@ -55,7 +58,7 @@ func (n *Node) serveReady(w http.ResponseWriter, _ *http.Request) {
 		refuse("stopping")
 	case n.draining():
 		refuse("draining")
-	case isAway && away >= n.opts.ReadyGrace:
+	case !n.readiness.begun.Load(), isAway && away >= n.opts.ReadyGrace:
 		refuse("nats is not available")
 	}
 	writeJSON(w, status, answer)

@@ -74,14 +74,8 @@ func (n *Node) learnFirst(ctx context.Context) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
-		return errors.Join(context.Cause(ctx), n.undo(ctx))
+		return context.Cause(ctx)
 	}
-}
-
-// undo ends what connect has begun.
-func (n *Node) undo(ctx context.Context) error {
-	n.revoker.stop()
-	return n.bus.Stop(ctx)
 }
 
 // learnToBeReady asks all the other nodes, and then lets clients in, unless NATS
