@@ -23,8 +23,8 @@ type MetricsOptions struct {
 	Stats func() edge.Stats
 	// Tracing is the process's, nil where it traces nothing.
 	Tracing *Tracing
-	// Version and Commit are labels of hoshi_build_info.
-	Version, Commit string
+	// Version, Commit and Node, the node-id, are labels of hoshi_build_info.
+	Version, Commit, Node string
 }
 
 // Metrics are those of one node and its process, for Prometheus. They are a view of
@@ -44,7 +44,7 @@ func NewMetrics(o MetricsOptions) *Metrics {
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: infoMetric.name, Help: infoMetric.help,
-		ConstLabels: prometheus.Labels{"version": o.Version, "commit": o.Commit, "goversion": runtime.Version()},
+		ConstLabels: prometheus.Labels{"version": o.Version, "commit": o.Commit, "goversion": runtime.Version(), "node": o.Node},
 	})
 	info.Set(1)
 	m.registry.MustRegister(m, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

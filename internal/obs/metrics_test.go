@@ -109,7 +109,7 @@ func filled() edge.Stats {
 // scrape returns what a node with these counters exports.
 func scrape(t testing.TB, s edge.Stats) string {
 	t.Helper()
-	m := obs.NewMetrics(obs.MetricsOptions{Stats: func() edge.Stats { return s }, Version: "v1.2.3", Commit: "0123abcd"})
+	m := obs.NewMetrics(obs.MetricsOptions{Stats: func() edge.Stats { return s }, Version: "v1.2.3", Commit: "0123abcd", Node: "0123456789ab"})
 	return get(t, m.Handler(), "")
 }
 
@@ -132,7 +132,7 @@ func TestExposition(t *testing.T) {
 	text := scrape(t, filled())
 	for _, want := range []string{
 		`hoshi_build_info{commit="0123abcd",goversion="go1.`,
-		`version="v1.2.3"} 1`,
+		`node="0123456789ab",version="v1.2.3"} 1`,
 		"\nhoshi_ready 1\n",
 		"\nhoshi_connections 7\n",
 		"\n" + `hoshi_voice_connections{dialect="sente",format="transit-verbose-gzip"} 7` + "\n",

@@ -48,8 +48,8 @@ var (
 
 // infoMetric is made once.
 var infoMetric = metric{
-	name: "hoshi_build_info", kind: gauge, labels: []string{"version", "commit", "goversion"},
-	help: "1; the labels tell what was built.",
+	name: "hoshi_build_info", kind: gauge, labels: []string{"version", "commit", "goversion", "node"},
+	help: "1; the labels tell what was built, and the node-id, as hoshi drain takes it.",
 }
 
 // metricTable are the metrics of a node, in the order of the documentation.
