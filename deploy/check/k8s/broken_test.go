@@ -182,6 +182,10 @@ func TestBroken(t *testing.T) {
 		{check: "nats", broken: func(b *bundle) { stateful(b).Spec.PodManagementPolicy = "" }, want: "not three at once"},
 		{check: "nats", broken: func(b *bundle) { rewrite(b, "duration: 30s", "duration: 2m") }, want: "is killed after 1m0s"},
 		{check: "nats", broken: func(b *bundle) { server(b).Lifecycle = nil }, want: "without a word"},
+		{check: "nats", broken: func(b *bundle) { server(b).StartupProbe.HTTPGet.Path = "/healthz?js-enabled-only=true" }, want: "before it has caught up"},
+		{check: "nats", broken: func(b *bundle) { server(b).StartupProbe.FailureThreshold = 60 }, want: "while it catches up"},
+		{check: "nats", broken: func(b *bundle) { server(b).LivenessProbe.HTTPGet.Path = "/healthz" }, want: "fails its liveness"},
+		{check: "nats", broken: func(b *bundle) { rewrite(b, "no_advertise: true", "no_advertise: false") }, want: "learn the addresses of pods"},
 
 		{check: "storage", broken: func(b *bundle) { variable(server(b), "JETSTREAM_FILE").Value = "10Gi" }, want: "do not fit into a claim"},
 		{check: "storage", broken: func(b *bundle) { variable(server(b), "JETSTREAM_FILE").Value = "much" }, want: "max_file_store: "},

@@ -253,8 +253,8 @@ func stored(monitor string, env map[string]string) error {
 	return nil
 }
 
-// TestExternal starts a node for a NATS that is elsewhere: it takes its
-// configuration, and says what it misses.
+// TestExternal starts a node for a NATS that is elsewhere, and away: it takes
+// its configuration, says what it misses, and waits for it alive and not ready.
 func TestExternal(t *testing.T) {
 	c := &cluster{b: mustBuild(t, filepath.Join(manifests, "overlays", "external-nats")), secrets: made(t, gather(t)), here: map[string]string{}}
 	away := freeAddrs(t, 1)[0]
@@ -268,8 +268,12 @@ func TestExternal(t *testing.T) {
 		c.here[u.Host] = away
 	}
 	n := c.newNode(t, w, nil)
-	p := start(t, n.env, program(t, "hoshi"))
-	if code := p.ends(t, patience); code != 2 || !strings.Contains(p.out.String(), "hoshi: NATS at tls://"+away) {
-		t.Errorf("code %d:\n%s", code, p.out.String())
+	n.process = start(t, n.env, program(t, "hoshi"))
+	eventually(t, "startup", n.process, func() error { return n.probe("startup") })
+	n.unready(t, "before there is NATS")
+	n.hears("connect to NATS at tls://" + away)
+	if !strings.Contains(n.out.String(), "connect to NATS at tls://"+away) {
+		t.Errorf("it does not say what it waits for:\n%s", n.out.String())
 	}
+	n.end(t)
 }

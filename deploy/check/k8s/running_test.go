@@ -229,6 +229,22 @@ func checkNATS(b *bundle, f *facts) (bad findings) {
 	if given := time.Duration(*w.template.Spec.TerminationGracePeriodSeconds) * time.Second; err1 != nil || err2 != nil || given < lame+grace+5*time.Second {
 		bad.add("%s is killed after %v, and takes %v and %v to end", title(w), given, lame, grace)
 	}
+	// A rollout goes on when a server has caught up, and streams end none.
+	asked := probes(w.container())
+	if get := asked["startup"]; get != nil && get.Path != "/healthz" {
+		bad.add("%s has started when %s says so, before it has caught up", title(w), get.Path)
+	}
+	if p := w.container().StartupProbe; p != nil && p.PeriodSeconds*p.FailureThreshold < 600 {
+		bad.add("%s is killed while it catches up", title(w))
+	}
+	for _, kind := range []string{"liveness", "readiness"} {
+		if get := asked[kind]; get != nil && get.Path == "/healthz" {
+			bad.add("%s: a stream that ails fails its %s", title(w), kind)
+		}
+	}
+	if setting(conf, "no_advertise") != "true" {
+		bad.add("%s: clients learn the addresses of pods, which end", title(w))
+	}
 	if l := w.container().Lifecycle; l == nil || l.PreStop == nil || l.PreStop.Exec == nil || !strings.Contains(strings.Join(l.PreStop.Exec.Command, " "), "--signal ldm") {
 		bad.add("%s ends without a word to its clients", title(w))
 	}
