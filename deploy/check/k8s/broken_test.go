@@ -157,6 +157,7 @@ func TestBroken(t *testing.T) {
 
 		{check: "memory", broken: func(b *bundle) { node(b).Resources.Limits[core.ResourceMemory] = resource.MustParse("1900Mi") }, want: "GOMEMLIMIT is"},
 		{check: "memory", broken: func(b *bundle) { variable(node(b), "GOMEMLIMIT").ValueFrom.ResourceFieldRef.Resource = "limits.memory" }, want: "GOMEMLIMIT is"},
+		{check: "memory", broken: func(b *bundle) { scaler(b).Spec.MaxReplicas = 40 }, want: "the interests of 40 nodes with 50000 clients"},
 		{check: "memory", broken: func(b *bundle) { node(b).Resources.Limits[core.ResourceCPU] = resource.MustParse("2") }, want: "is throttled"},
 		{check: "memory", broken: func(b *bundle) { variable(node(b), "GOMAXPROCS").Name = "OTHER" }, want: `GOMAXPROCS is ""`},
 
@@ -189,7 +190,7 @@ func TestBroken(t *testing.T) {
 
 		{check: "storage", broken: func(b *bundle) { variable(server(b), "JETSTREAM_FILE").Value = "10Gi" }, want: "do not fit into a claim"},
 		{check: "storage", broken: func(b *bundle) { variable(server(b), "JETSTREAM_FILE").Value = "much" }, want: "max_file_store: "},
-		{check: "storage", broken: func(b *bundle) { variable(server(b), "JETSTREAM_MEMORY").Value = "800Mi" }, want: "leave too little"},
+		{check: "storage", broken: func(b *bundle) { variable(server(b), "JETSTREAM_MEMORY").Value = "1200Mi" }, want: "leave too little"},
 		{check: "storage", broken: func(b *bundle) { server(b).VolumeMounts[1].MountPath = "/store" }, want: `the claim is at "/store"`},
 		{check: "storage", broken: func(b *bundle) { stateful(b).Spec.VolumeClaimTemplates = nil }, want: "has not one claim"},
 

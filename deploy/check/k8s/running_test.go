@@ -9,6 +9,7 @@ import (
 	"time"
 
 	apps "k8s.io/api/apps/v1"
+	autoscaling "k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
@@ -77,15 +78,20 @@ func checkSecurity(b *bundle, f *facts) (bad findings) {
 	return bad
 }
 
-// checkMemory holds that Go knows the limit, and leaves a tenth of it to what
-// it does not count, and that nothing throttles.
+// interest is what each NATS server keeps of each, in bytes, in measurements
+// with 200,000 of them: its own cost most, 153 MiB.
+const interest = 153 << 20 / 200_000
+
+// checkMemory holds that Go knows the limit, and leaves a quarter of it to what
+// it does not count, that NATS can keep the interests of as many clients as
+// there can be, and that nothing throttles.
 func checkMemory(b *bundle, f *facts) (bad findings) {
 	for _, w := range workloads(b) {
 		env, _ := environment(b, &w, f.values(), "pod-0")
 		r := w.container().Resources
 		limit := r.Limits.Memory().Value()
 		goes, err := strconv.ParseInt(env["GOMEMLIMIT"], 10, 64)
-		if err != nil || limit == 0 || goes*100 < limit*88 || goes*100 > limit*92 {
+		if err != nil || limit == 0 || goes*100 < limit*73 || goes*100 > limit*77 {
 			bad.add("%s: GOMEMLIMIT is %q, and the limit %d", title(w), env["GOMEMLIMIT"], limit)
 		}
 		if _, ok := r.Limits[core.ResourceCPU]; ok {
@@ -94,6 +100,24 @@ func checkMemory(b *bundle, f *facts) (bad findings) {
 		if n, err := strconv.ParseInt(env["GOMAXPROCS"], 10, 64); err != nil || n != r.Requests.Cpu().Value() {
 			bad.add("%s: GOMAXPROCS is %q, and the request %v", title(w), env["GOMAXPROCS"], r.Requests.Cpu())
 		}
+	}
+	n, there := nodes(b)
+	w, _, ok := servers(b)
+	if !there || !ok {
+		return bad
+	}
+	many := int64(1)
+	if n.replicas != nil {
+		many = int64(*n.replicas)
+	}
+	for _, h := range all[*autoscaling.HorizontalPodAutoscaler](b) {
+		many = int64(h.Spec.MaxReplicas)
+	}
+	env, _ := environment(b, n, f.values(), "pod-0")
+	each, err := strconv.ParseInt(env["HOSHI_MAX_CONNECTIONS"], 10, 64)
+	// Each client of Sente is two: its user, and itself.
+	if keeps := many * each * 2 * interest * 5 / 4; err != nil || keeps > w.container().Resources.Requests.Memory().Value() {
+		bad.add("%s: the interests of %d nodes with %d clients take %d bytes", title(w), many, each, keeps)
 	}
 	return bad
 }
