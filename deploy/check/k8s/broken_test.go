@@ -129,6 +129,8 @@ func TestBroken(t *testing.T) {
 		{check: "options", broken: func(b *bundle) { options(b)["HOSHI_LISTN"] = "x" }, want: "HOSHI_LISTN is no option"},
 		{check: "options", broken: func(b *bundle) { options(b)["HOSHI_NATS_USER_FILE"] = "/x" }, want: "HOSHI_NATS_USER is no secret"},
 		{check: "options", broken: func(b *bundle) { options(b)["HOSHI_NATS_PASSWORD"] = "x" }, want: "is a secret among the options"},
+		{check: "options", broken: func(b *bundle) { delete(options(b), "HOSHI_CHANNEL_RULES") }, want: "has no HOSHI_CHANNEL_RULES"},
+		{check: "options", broken: func(b *bundle) { delete(options(b), "HOSHI_EVENT_RULES") }, want: "has no HOSHI_EVENT_RULES"},
 		{check: "options", broken: func(b *bundle) { pod(b).EnableServiceLinks = nil }, want: "variables of services"},
 
 		{check: "addresses", broken: func(b *bundle) { options(b)["HOSHI_LISTEN"] = ":80" }, want: "HOSHI_LISTEN=:80 is not port clients"},
@@ -200,6 +202,8 @@ func TestBroken(t *testing.T) {
 		{check: "autoscaler", broken: func(b *bundle) { delete(node(b).Resources.Requests, core.ResourceCPU) }, want: "connections and CPU"},
 		{check: "autoscaler", broken: func(b *bundle) { options(b)["HOSHI_MAX_CONNECTIONS"] = "30000" }, want: "less than twice"},
 		{check: "autoscaler", broken: func(b *bundle) { delete(options(b), "HOSHI_DRAIN_TIME") }, want: "take longer to drain than 30s at 500"},
+		{check: "autoscaler", broken: func(b *bundle) { b.remove(get[*monitoring.ServiceMonitor](b, "hoshi")) }, want: "nobody scrapes"},
+		{check: "autoscaler", broken: func(b *bundle) { b.remove(scaler(b)) }, want: "nobody says how many"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.MinReplicas = nil }, want: "may leave one node"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Behavior.ScaleDown.Policies[0].PeriodSeconds = 15 }, want: "faster than they drain"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Behavior.ScaleDown = nil }, want: "faster than they drain"},

@@ -188,7 +188,7 @@ func whole(t *testing.T) map[string]*bundle {
 		name := "with " + filepath.Base(dir)
 		text := "resources: [../../overlays/dev]\ncomponents: [../../components/" + filepath.Base(dir) + "]\n"
 		if filepath.Base(dir) == "autoscaling" { // dev says how many nodes there are
-			text = "resources: [../../base, ../../nats]\nimages: [{name: hoshi, newTag: x}]\ncomponents: [../../components/autoscaling]\n"
+			text = "resources: [../../base, ../../nats]\nimages: [{name: hoshi, newTag: x}]\ncomponents: [../../components/autoscaling, ../../components/servicemonitor]\n"
 		}
 		made := filepath.Join(root, "overlays", name)
 		if err := errors.Join(os.Mkdir(made, 0o700), os.WriteFile(filepath.Join(made, "kustomization.yaml"), []byte(text), 0o600)); err != nil {

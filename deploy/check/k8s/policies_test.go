@@ -193,12 +193,19 @@ func checkMonitoring(b *bundle, _ *facts) (bad findings) {
 }
 
 // checkAutoscaler holds that it goes by connections, with CPU beside, by a
-// metric that the adapter has a rule for, and is slow to take nodes away.
+// metric that the adapter has a rule for and that Prometheus scrapes, and is
+// slow to take nodes away; and that there are several where there is none.
 func checkAutoscaler(b *bundle, f *facts) (bad findings) {
+	if w, ok := nodes(b); ok && w.replicas == nil && len(all[*autoscaling.HorizontalPodAutoscaler](b)) == 0 {
+		bad.add("%s is one node: nobody says how many", title(w))
+	}
 	for _, h := range all[*autoscaling.HorizontalPodAutoscaler](b) {
 		d, ok := named[*apps.Deployment](b, h.Spec.ScaleTargetRef.Name)
 		if !ok {
 			continue // checkReferences says so
+		}
+		if len(all[*monitoring.ServiceMonitor](b)) == 0 {
+			bad.add("%s goes by what nobody scrapes", title(h))
 		}
 		byCPU, byConnections := false, false
 		for _, m := range h.Spec.Metrics {

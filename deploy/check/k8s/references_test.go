@@ -248,6 +248,11 @@ func checkOptions(b *bundle, f *facts) (bad findings) {
 			bad.add("%s: %s is a secret among the options", title(w), option)
 		}
 	}
+	for _, rules := range []string{"HOSHI_CHANNEL_RULES", "HOSHI_EVENT_RULES"} {
+		if env["HOSHI_TOKEN_REQUIRED"] == "true" && env[rules] == "" {
+			bad.add("%s has no %s: whoever has a token may do everything", title(w), rules)
+		}
+	}
 	if s := w.template.Spec.EnableServiceLinks; s == nil || *s {
 		bad.add("%s: variables of services would be taken for options", title(w))
 	}
