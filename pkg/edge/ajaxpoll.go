@@ -102,6 +102,7 @@ func (n *Node) pollThere(ctx context.Context, home string, who identity, handsha
 		verb = "handshake "
 	}
 	relay := n.relayTo(home, verb+who.uidOrNil()+" "+n.tellPerson(n.personOf(&who)), nil)
+	n.letLateGo(relay)
 	return n.awaitRelay(ctx, relay, stillEvery), func(left bool) {
 		if !left {
 			n.publishTab(home, relay.name.String(), "cancel")
@@ -127,6 +128,7 @@ func (n *Node) openPolls(ctx context.Context, who identity) (response, *refusal)
 			ch <- response{http.StatusOK, s.handshakeText()}
 		}, func(r *refusal) { ch <- response{r.status, []byte(r.body)} })
 	})
+	n.letLateGo(s.tab())
 	select {
 	case r := <-ch:
 		return r, nil

@@ -60,6 +60,14 @@ func (n *Node) letPollsGo(ctx context.Context, end time.Time) {
 	}
 }
 
+// letLateGo lets go what letPollsGo may not have met. Whoever makes it has found
+// before that the node does not drain, and calls this when it can be met.
+func (n *Node) letLateGo(p polling) {
+	if n.draining() && p.letGo() {
+		n.drain.polls.Add(1)
+	}
+}
+
 // letGo answers the poll that waits, and lets another node take the tab over. It
 // reports whether it is the first to do so. Any goroutine.
 func (t *tab) letGo() bool {
@@ -110,9 +118,7 @@ func (n *Node) pollDraining(ctx context.Context, who identity, handshake bool) (
 	if s == nil || s.tab().polls == nil {
 		return r, nil, refuseDraining
 	}
-	if s.tab().letGo() {
-		n.drain.polls.Add(1)
-	}
+	n.letLateGo(s.tab())
 	r, end = n.pollHere(ctx, s, who, handshake)
 	return r, end, nil
 }

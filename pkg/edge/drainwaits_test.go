@@ -1,6 +1,7 @@
 package edge_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -111,5 +112,20 @@ func TestDrainDoesNotWaitForEver(t *testing.T) {
 		if s := n.Stats(); s.Sockets.Panics+s.Panics+s.Bus.Panics != 0 {
 			t.Errorf("panics: %+v", s)
 		}
+	}
+}
+
+// A session that begins to poll just when a drain has looked who is there, and a poll
+// that is sent on then, are let go as well: nothing else would until the end.
+func TestDrainLetsLatePollsGo(t *testing.T) {
+	t.Parallel()
+	c := senteNode(t, 2, nil)
+	p := newPoller(t, c, "tab-1", func() int { return 1 })
+	_, at, _ := strings.Cut(p.Open(), `:conn-id "`)
+	at, _, _ = strings.Cut(at, `"`)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if opened, relayed, count := edge.LatePolls(ctx, c.Nodes[0], "tab-2", at); !opened || !relayed || count != 2 {
+		t.Errorf("let go: opened %v, relayed %v, %d together", opened, relayed, count)
 	}
 }
