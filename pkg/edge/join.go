@@ -17,7 +17,14 @@ type joiner struct {
 	frame *wsconn.Frame
 
 	events [][]byte
-	text   []byte
+	text   []byte // for one call at a time: what is made of it is a copy
+}
+
+// keep keeps what text has grown to for the next time.
+func (j *joiner) keep(text []byte) {
+	if j.text = text; cap(text) > maxScratch {
+		j.text = nil
+	}
 }
 
 // joinParts is wsconn.Options.Join.
@@ -32,14 +39,12 @@ func (n *Node) joinParts(c *wsconn.Conn, parts []*wsconn.Frame) *wsconn.Frame {
 	for _, p := range parts {
 		j.events = append(j.events, p.Payload())
 	}
-	j.text = v.AppendPush(j.text[:0], form, j.events...)
-	j.frame = v.wrapped(j.text)
+	text := v.AppendPush(j.text[:0], form, j.events...)
+	j.frame = v.wrapped(text)
+	j.keep(text)
 	j.parts = append(j.parts[:0], parts...)
 	j.group, j.form = c.Group(), form
 	clear(j.events)
-	if cap(j.text) > maxScratch {
-		j.text = nil
-	}
 	return j.frame
 }
 

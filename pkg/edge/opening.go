@@ -97,9 +97,10 @@ func (n *Node) abort(s *session) {
 
 // joinInterest makes s one of a topic whose interest the bus is asked for.
 func (n *Node) joinInterest(h *hub.Hub[*session], kind bus.Kind, token string, s *session) (*subscription, hub.Joined) {
+	subject, token := n.bus.Subjects().Interest(kind, token) // the hub and the bus keep one string
 	sub, joined := h.Join(token, s, 0)
 	if joined == hub.Created {
-		n.bus.Want(kind, token, func(err error) { n.interestAnswered(h, sub.Topic(), err) })
+		n.bus.WantSubject(subject, token, func(err error) { n.interestAnswered(h, sub.Topic(), err) })
 	}
 	return sub, joined
 }
@@ -113,7 +114,7 @@ func (n *Node) interestAnswered(h *hub.Hub[*session], topic *hub.Topic[*session]
 		subs = h.Abandon(topic)
 	}
 	for _, sub := range subs {
-		sub.Conn.post(func() { n.interested(sub, err) })
+		sub.Conn.post(func() { sub.Conn.node.interested(sub, err) }) // not n: the function holds the less
 	}
 }
 

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"strings"
 	"sync/atomic"
 
 	"github.com/hoshi-ws/hoshi/internal/hub"
@@ -137,8 +138,7 @@ func (s *session) accept() {
 	if !v.sente {
 		n.speakers[v.number].Add(1) // before anybody can know that s is here
 	}
-	first := v.wrapped(v.AppendHandshake(nil, s.uidText(), s.id.String(), n.opts.Version, s.handshakeData()))
-	accept := wsconn.AcceptOptions{Keepalive: v.unheard, First: first, Uncompressed: v.zipped}
+	accept := wsconn.AcceptOptions{Keepalive: v.unheard, First: s.handshake(v), Uncompressed: v.zipped}
 	if s.protocol {
 		accept.Subprotocol = protocolPrefix + v.suffix
 	}
@@ -163,18 +163,38 @@ func (s *session) accept() {
 	}
 }
 
+// handshake returns the first message, made in the loop's scratch: the uid, and
+// behind it the text, which grow there and not in pieces for each session. Loop
+// only, with a socket.
+func (s *session) handshake(v *voice) *wsconn.Frame {
+	n := s.node
+	j := &n.joiners[s.Loop()]
+	uid := s.appendUID(j.text[:0])
+	text := v.AppendHandshake(uid, uid, s.id.String(), n.opts.Version, s.handshakeData())
+	frame := v.wrapped(text[len(uid):]) // copied
+	j.keep(text)
+	return frame
+}
+
 // uidText returns the uid as EDN text; it is the conn-id where nobody has
 // vouched for another.
 func (s *session) uidText() []byte {
+	return s.appendUID(make([]byte, 0, id.TextLen+2))
+}
+
+// appendUID appends it.
+func (s *session) appendUID(dst []byte) []byte {
 	if s.user != nil {
-		if text, err := bus.ParseToken(s.user.Topic().Key()); err == nil {
-			return text
+		token := s.user.Topic().Key()
+		if token[0] != ':' && token[0] != '~' && strings.IndexByte(token, '%') < 0 {
+			// A string, nothing of which is escaped in a token, let alone in EDN.
+			return append(append(append(dst, '"'), token...), '"')
+		}
+		if text, err := bus.ParseToken(token); err == nil {
+			return append(dst, text...)
 		}
 	}
-	text := make([]byte, 0, id.TextLen+2)
-	text = append(text, '"')
-	text = s.id.AppendTo(text)
-	return append(text, '"')
+	return append(s.id.AppendTo(append(dst, '"')), '"')
 }
 
 // OnClosed forgets the connection: its channels, its user, its conn-id. The tab
