@@ -1,7 +1,11 @@
-# The image of a node: one static binary on nothing. BuildKit builds it (Docker 23 and
-# later, or buildah); stages that nobody asks for are passed over.
+# The image of a node: one static binary on nothing. BuildKit (Docker 23 and later) and
+# podman build it; stages that nobody asks for are passed over.
 #
 #   docker build -t hoshi --build-arg VERSION=v1.2.3 --build-arg COMMIT=$(git rev-parse HEAD) .
+#   podman build -t hoshi --format docker --build-arg SOURCE=build .
+#
+# podman leaves the health check out of its own format, and podman 4.3 (buildah 1.28) does
+# not look at the default of SOURCE; the other arguments are the same.
 #
 # Without a registry, neither of images nor of modules: put what was built elsewhere
 # into .out/image/hoshi, which becomes the root of the image.

@@ -16,6 +16,8 @@ command -v openssl >/dev/null || packages+=(openssl)
 command -v haproxy >/dev/null || packages+=(haproxy)
 command -v promtool >/dev/null || packages+=(prometheus)
 command -v busybox >/dev/null || packages+=(busybox-static) # its wget checks health, as in images on it
+command -v podman >/dev/null && command -v crun >/dev/null || packages+=(podman crun)
+command -v systemd-analyze >/dev/null || packages+=(systemd) # looks at a unit, and need not run
 command -v clojure >/dev/null || packages+=(clojure) # with a JVM; its reader judges ours
 command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || packages+=(chromium-headless-shell)
 if ((${#packages[@]})); then

@@ -58,10 +58,10 @@ func (c *container) output() string {
 type engine struct {
 	p      *types.Project
 	w      *wiring
-	images map[string]image // of those that are built, by target
-	files  string           // /out of the build
-	tools  string           // what images of others have in /usr/local/bin here
-	dir    string           // for roots
+	images map[string]imageConfig // of those that are built, by target
+	files  string                 // with their roots
+	tools  string                 // what images of others have in /usr/local/bin here
+	dir    string                 // for roots
 	vols   map[string]string
 }
 
@@ -94,7 +94,7 @@ func bind(source, target string, readOnly bool) error {
 }
 
 // newRoot makes the root of a service: what its image has, what engines add to it, and
-// its volumes. An image of ours has exactly what its stage copies; for those of others
+// its volumes. Of an image of ours it is what podman has built; for those of others
 // Debian's programs stand in, and what is in tools.
 func (e *engine) newRoot(s types.ServiceConfig, uid, gid uint32) (string, error) {
 	dir, err := os.MkdirTemp(e.dir, s.Name)
@@ -156,9 +156,9 @@ func (e *engine) up(t *testing.T, name string) *container {
 	user := s.User
 	if s.Build != nil {
 		im := e.images[s.Build.Target]
-		user, c.env = im.user, im.env
+		user, c.env = im.User, slices.Clone(im.Env)
 		if len(s.Entrypoint) == 0 {
-			c.argv = append(c.argv, im.entrypoint...)
+			c.argv = append(c.argv, im.Entrypoint...)
 		}
 	}
 	c.argv = append(c.argv, s.Command...)

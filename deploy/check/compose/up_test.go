@@ -16,7 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// insideName is set where TestUp runs in namespaces of its own.
+// insideName is set where a test runs in namespaces of its own, to what images has
+// returned.
 const insideName = "HOSHI_CHECK_INSIDE"
 
 // notRun is what nobody here can run.
@@ -29,7 +30,7 @@ const published = "127.0.0.1:8080"
 // `docker compose down`. It needs root.
 func TestUp(t *testing.T) {
 	if os.Getenv(insideName) == "" {
-		enter(t)
+		enter(t, "TestUp", images(t), "ip", "busybox", "haproxy", "prometheus", "node")
 		return
 	}
 	for _, args := range [][3]string{{"", "/", ""}, {"proc", "/proc", "proc"}, {"tmpfs", "/run/netns", "tmpfs"}} {
@@ -94,8 +95,8 @@ func (u *system) up() {
 	}
 	for _, c := range u.runs {
 		c.healthy(u.t)
-		if im := u.e.images[buildTarget(c)]; im.health != nil && !slices.Equal(im.health, c.s.HealthCheck.Test[1:]) {
-			u.t.Errorf("%s: the image checks health by %q, and the compose file by %q", c.s.Name, im.health, c.s.HealthCheck.Test)
+		if im, ok := u.e.images[buildTarget(c)]; ok && !slices.Equal(im.Health.Test, c.s.HealthCheck.Test) {
+			u.t.Errorf("%s: the image checks health by %q, and the compose file by %q", c.s.Name, im.Health.Test, c.s.HealthCheck.Test)
 		}
 	}
 }

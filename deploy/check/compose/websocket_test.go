@@ -40,12 +40,17 @@ func open(addr, name string) (*page, error) {
 	if err := json.NewDecoder(resp.Body).Decode(&said); err != nil || resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("token: %s, %w", resp.Status, err)
 	}
+	return dial(addr, said.Token)
+}
+
+// dial connects with a token.
+func dial(addr, token string) (*page, error) {
 	conn, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
 		return nil, err
 	}
 	p := &page{conn: conn, in: bufio.NewReader(conn)}
-	if err := p.handshake(addr, said.Token); err != nil {
+	if err := p.handshake(addr, token); err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
