@@ -39,7 +39,6 @@ func TestFaults(t *testing.T) {
 		{name: "wrong value", args: []string{"--listen", "8080"}, want: []string{`hoshi: --listen: "8080" is no address: want host:port, like 127.0.0.1:8080`}},
 		{name: "address of another machine", args: []string{"--listen", "192.0.2.1:80", "--admin-listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0"}, want: []string{"hoshi: cannot listen on 192.0.2.1:80: cannot assign requested address (--listen moves it)"}},
 		{name: "open cluster", args: []string{"--nats-cluster-listen", ":0"}, want: []string{"hoshi: --nats-cluster-listen: :0 reaches beyond this machine: give --nats-cluster-user and --nats-cluster-password, the same on every node"}},
-		{name: "nats is away", args: []string{"--nats-url", dead, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, want: []string{"hoshi: NATS at " + dead + " cannot be reached (connection refused): is it up? --nats-url names another"}},
 		{name: "nats is away for pub", args: []string{"pub", "all", "[:a/b]", "--nats-url", dead}, want: []string{"hoshi: NATS at " + dead + " cannot be reached (connection refused): is it up? --nats-url names another"}},
 		{name: "nats is away for tap", args: []string{"tap", ">", "--nats-url", strings.Replace(dead, "//", "//ann:hunter2@", 1)}, want: []string{"hoshi: NATS at " + dead + " cannot be reached (connection refused): is it up? --nats-url names another"}},
 		{name: "no credentials file", args: []string{"pub", "all", "[:a/b]", "--nats-creds", "/does/not/exist"}, want: []string{"hoshi: --nats-creds: /does/not/exist: no such file or directory"}},

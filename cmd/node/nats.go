@@ -34,6 +34,14 @@ func busOptions(s *config.Shared) bus.Options {
 	return o
 }
 
+// natsWait is how long a node's first connect may take, for pkg/bus.
+func natsWait(o *config.Node) time.Duration {
+	if o.NATSWait == 0 {
+		return -1
+	}
+	return o.NATSWait
+}
+
 // natsName is how messages call the NATS servers that the options name,
 // without credentials.
 func natsName(s *config.Shared) string {
@@ -82,7 +90,7 @@ func unreachable(s *config.Shared, err error) error {
 		return fmt.Errorf("%s: %s: %w", optionOfFile(s, file.Path), file.Path, file.Err)
 	}
 	text := strings.ToLower(err.Error())
-	if strings.Contains(text, "authorization") {
+	if strings.Contains(text, "authorization") || strings.Contains(text, "authentication expired") || strings.Contains(text, "authentication revoked") {
 		return fmt.Errorf("NATS at %s refuses us: %s", natsName(s), loginHint(s))
 	}
 	for _, f := range credentialFiles(s) {

@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// startTimeout bounds the start; a NATS that takes longer is as good as away.
+	// startTimeout bounds the start, but for the time that --nats-wait gives NATS; what
+	// takes longer then is as good as away.
 	startTimeout = 20 * time.Second
 	// stopTimeout bounds the end beyond --drain-time, whatever clients and NATS do
 	// meanwhile.
@@ -44,10 +45,15 @@ func runNode(ctx context.Context, c *cli, out output) error {
 
 	n := node{cli: c, log: log, logs: logs, ending: newEnding()}
 	defer n.ending.leave()
-	started, cancel := context.WithTimeoutCause(ctx, startTimeout, fmt.Errorf("not there after %v", startTimeout))
-	err = n.start(started)
+	starting, cancel := n.startContext(ctx)
+	err = n.start(starting)
+	asked := errors.Is(starting.Err(), context.Canceled)
 	cancel()
-	if err != nil {
+	switch {
+	case err != nil && asked:
+		log.Info().Msg("node is told to end before it has started")
+		return n.stop(time.Now().Add(stopTimeout))
+	case err != nil:
 		return alsoInFile(logs, errors.Join(err, n.stop(time.Now().Add(stopTimeout))))
 	}
 	if err := n.greet(out.stdout); err != nil {
@@ -80,6 +86,24 @@ type node struct {
 	tracing *obs.Tracing // nil without --trace-endpoint
 }
 
+// startContext returns the one that bounds the start. It is canceled when the node is
+// told to end, as hoshi drain may while it waits for NATS.
+func (n *node) startContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	either, stop := n.ending.either(ctx)
+	most := startTimeout
+	if o := &n.cli.Run.Node; !o.Embedded(&n.cli.Shared) {
+		if o.NATSWait == 0 {
+			return either, stop
+		}
+		most += o.NATSWait
+	}
+	bounded, cancel := context.WithTimeoutCause(either, most, fmt.Errorf("not there after %v", most))
+	return bounded, func() {
+		cancel()
+		stop()
+	}
+}
+
 func (n *node) start(ctx context.Context) error {
 	s, o := &n.cli.Shared, &n.cli.Run.Node
 	b := busOptions(s)
@@ -91,6 +115,8 @@ func (n *node) start(ctx context.Context) error {
 		n.nats = nats
 		b.InProcess = nats
 		n.logs.Level.Follow(func(l zerolog.Level) { nats.SetDebug(l <= zerolog.DebugLevel) })
+	} else {
+		b.ConnectWait = natsWait(o)
 	}
 	eo := edgeOptions(o, b, &n.log)
 	eo.AdminRoutes = n.adminRoutes
