@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/cmd/node/internal/board"
@@ -27,7 +29,7 @@ func (topCmd) Help() string {
 
 Rates are of the last --every, so that printing once takes as long. SLOW are
 connections whose clients take nothing at the moment, CUT/s those that were closed
-for it, DROP/s deliveries that were dropped. Ctrl-C ends it.`
+for it, DROP/s deliveries that were dropped. q and Ctrl-C end it.`
 }
 
 // Bounds of --every.
@@ -50,7 +52,7 @@ func (t *topCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	v := &topView{client: c, shared: s, every: t.Every, title: "hoshi top  " + printable(natsName(s))}
 	// The first answer comes before the screen is taken: what is wrong is said on the
 	// ordinary one.
-	if err := v.ask(ctx); err != nil {
+	if err := v.take(v.ask(ctx)); err != nil {
 		return lookFault(s, bus.APIStats, err)
 	}
 	if !t.Once && !t.JSON {
@@ -62,13 +64,13 @@ func (t *topCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if !wait(ctx, t.Every) {
 		return nil
 	}
-	if err := v.ask(ctx); err != nil {
+	if err := v.take(v.ask(ctx)); err != nil {
 		return lookFault(s, bus.APIStats, err)
 	}
 	if t.JSON {
 		return printJSON(out.stdout, v.board.Report())
 	}
-	lines := v.board.Frame(v.title, onceWidth, 1000)
+	lines := v.board.Frame(v.title, "", onceWidth, 1000)
 	if _, err := io.WriteString(out.stdout, strings.Join(lines, "\n")+"\n"); err != nil {
 		return err
 	}
@@ -87,7 +89,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// topView asks nodes again and again. It belongs to one goroutine.
+// topView shows what nodes answer. It belongs to the goroutine that shows it.
 type topView struct {
 	client  *bus.Client
 	shared  *config.Shared
@@ -98,43 +100,95 @@ type topView struct {
 	refused map[string]string
 }
 
-// ask takes one round of answers. A node that is late holds it up, until it is not
-// counted on any more.
-func (v *topView) ask(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
-	defer cancel()
-	answer, err := v.client.Nodes(ctx, "", bus.StatsQuery{Slow: board.MaxSlow})
-	v.silent, v.refused = answer.Silent, answer.Refused
-	if err == nil || errors.Is(err, bus.ErrNobody) || errors.Is(err, bus.ErrSilent) {
-		v.board.Update(time.Now(), answer.Nodes, answer.Silent)
-	} else {
-		v.board.Lost(time.Now())
-	}
-	return err
+// round is what nodes have answered, once.
+type round struct {
+	at     time.Time
+	answer bus.Survey[bus.NodeView]
+	err    error
+	panics any // with what the asking has ended, and where
 }
 
-// show draws until ctx ends. That nobody answers is shown, and may change.
-func (v *topView) show(ctx context.Context, screen *board.Screen) error {
+// ask takes one round of answers. A node that is late holds it up, until it is not
+// counted on any more.
+func (v *topView) ask(ctx context.Context) (r round) {
+	ctx, cancel := context.WithTimeoutCause(ctx, pubTimeout, fmt.Errorf("no answer within %v", pubTimeout))
+	defer cancel()
+	r.answer, r.err = v.client.Nodes(ctx, "", bus.StatsQuery{Slow: board.MaxSlow})
+	r.at = time.Now()
+	return r
+}
+
+// take has the board know of a round, and returns its error.
+func (v *topView) take(r round) error {
+	v.silent, v.refused = r.answer.Silent, r.answer.Refused
+	if r.err == nil || errors.Is(r.err, bus.ErrNobody) || errors.Is(r.err, bus.ErrSilent) {
+		v.board.Update(r.at, r.answer.Nodes, r.answer.Silent)
+	} else {
+		v.board.Lost(r.at)
+	}
+	return r.err
+}
+
+// askAgain asks again and again until ctx ends. It runs on a goroutine of its own, so
+// that keys and signals wait for nobody's answer, and leaves a panic to the one that has
+// the terminal.
+func (v *topView) askAgain(ctx context.Context, rounds chan<- round) {
+	defer func() {
+		if p := recover(); p != nil {
+			select {
+			case rounds <- round{panics: fmt.Sprintf("%v\n%s", p, debug.Stack())}:
+			case <-ctx.Done():
+			}
+		}
+	}()
 	tick := time.NewTicker(v.every)
 	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		r := v.ask(ctx)
+		select {
+		case rounds <- r:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// show draws until somebody quits, or ctx ends. That nobody answers is shown, and may
+// change.
+func (v *topView) show(ctx context.Context, screen *board.Screen) error {
+	ctx, cancel := context.WithCancel(ctx)
+	rounds := make(chan round, 1)
+	var asking sync.WaitGroup
+	asking.Go(func() { v.askAgain(ctx, rounds) }) // ends with ctx
+	defer asking.Wait()
+	defer cancel()
 	title := v.title
 	for {
 		width, height := screen.Size()
-		lines := v.board.Frame(title, width, height)
+		lines := v.board.Frame(title, screen.Hint(), width, height)
 		if err := screen.Show(lines); err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
 		select {
-		case <-tick.C:
+		case r := <-rounds:
+			if r.panics != nil {
+				panic(r.panics)
+			}
+			title = v.title
+			if err := v.take(r); err != nil {
+				title = printable(oneLine(lookFault(v.shared, bus.APIStats, err).Error()))
+			}
+		case sig := <-screen.Signals():
+			screen.Handle(sig)
+		case <-screen.Quit():
+			return nil
 		case <-ctx.Done():
 			return nil
-		}
-		title = v.title
-		if err := v.ask(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			title = printable(oneLine(lookFault(v.shared, bus.APIStats, err).Error()))
 		}
 	}
 }

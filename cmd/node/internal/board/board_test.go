@@ -87,7 +87,7 @@ func TestFrames(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				var b board.Board
 				tt.make(&b)
-				got := strings.Join(b.Frame("hoshi top  nats://127.0.0.1:4222", size[0], size[1]), "\n") + "\n"
+				got := strings.Join(b.Frame("hoshi top  nats://127.0.0.1:4222", "", size[0], size[1]), "\n") + "\n"
 				file := filepath.Join("testdata", name+".txt")
 				if *update {
 					if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
@@ -114,7 +114,10 @@ func TestFrameFits(t *testing.T) {
 		tt.make(&b)
 		for width := 1; width < 260; width += 3 {
 			for height := 1; height < 60; height += 7 {
-				lines := b.Frame("hoshi top \x1b[2J "+strings.Repeat("x", width), width, height)
+				lines := b.Frame("hoshi top \x1b[2J "+strings.Repeat("x", width), "q quits", width, height)
+				if want := "q quits"[:min(width, 7)]; height > 1 && strings.TrimLeft(lines[1], " ") != want {
+					t.Fatalf("%s: %q on %dx%d", tt.name, lines[1], width, height)
+				}
 				if len(lines) > height {
 					t.Fatalf("%s: %d lines on %dx%d", tt.name, len(lines), width, height)
 				}
@@ -140,7 +143,7 @@ func TestLost(t *testing.T) {
 	if len(r.Nodes) != 2 || r.Nodes[0].State != "unknown" || r.Nodes[1].State != "unknown" || r.Nodes[1].Rates.Known || r.Total.Known {
 		t.Errorf("nobody can be asked: %+v", r)
 	}
-	frame := strings.Join(b.Frame("title", 80, 24), "\n")
+	frame := strings.Join(b.Frame("title", "", 80, 24), "\n")
 	if !strings.Contains(frame, "title   nodes: 2, connections: 0 ") || strings.Count(frame, " unknown ") != 2 {
 		t.Errorf("drawn\n%s", frame)
 	}

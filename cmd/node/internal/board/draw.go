@@ -91,15 +91,15 @@ func fitting(all []column, width int) []column {
 }
 
 // Frame returns the lines of a screen of that many columns and lines, none of them
-// longer. title stands in the first.
-func (b *Board) Frame(title string, width, height int) []string {
+// longer. title stands in the first, and a note at the end of the second.
+func (b *Board) Frame(title, note string, width, height int) []string {
 	width, height = max(width, 1), max(height, 1)
 	nodes := b.sorted()
 	cols := fitting(b.columns(), width)
 	total := b.total()
 	clock := b.at.UTC().Format("15:04:05")
 	head := fmt.Sprintf("%s   nodes: %d, connections: %s", title, len(nodes), short(float64(total.last.Connections)))
-	lines := []string{padded(head, width-len(clock)-1) + " " + clock, "", row(cols, func(c *column) string { return c.head })}
+	lines := []string{padded(head, width-len(clock)-1) + " " + clock, padded("", width-utf8.RuneCountInString(note)) + note, row(cols, func(c *column) string { return c.head })}
 	slowest, blocked := b.slowest(MaxSlow)
 	// Slow consumers may have half of what is left.
 	room := height - len(lines) - 1

@@ -3,13 +3,20 @@ package board
 import (
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 )
 
-// Screen is a terminal that shows frames. Close must follow Open.
+// Screen is a terminal that shows frames. It belongs to one goroutine, which has Handle
+// do what comes from Signals, and calls Close at last, after a panic too.
 type Screen struct {
+	// Fixed after Open.
 	out     *os.File
-	restore func()
+	keys    *keyboard // nil where what is typed is not to be had
+	quit    chan struct{}
+	signals chan os.Signal
+
+	taken bool
 }
 
 // What a terminal is told, of ECMA-48 and xterm.
@@ -22,7 +29,7 @@ const (
 )
 
 // Open takes the terminal over, if out is one. What is typed is not shown, where that
-// can be had, and Ctrl-C is as always.
+// can be had; Ctrl-C and its like are as always.
 func Open(out io.Writer) (*Screen, bool) {
 	f, ok := out.(*os.File)
 	if !ok {
@@ -31,18 +38,69 @@ func Open(out io.Writer) (*Screen, bool) {
 	if _, _, ok := size(f); !ok {
 		return nil, false
 	}
-	s := &Screen{out: f, restore: silence(os.Stdin)}
-	if _, err := io.WriteString(f, enter); err != nil {
-		s.restore()
+	s := &Screen{out: f, quit: make(chan struct{}, 1), signals: watchSignals()}
+	s.keys = openKeyboard(s.typed)
+	if err := s.take(); err != nil {
+		s.Close()
 		return nil, false
 	}
 	return s, true
 }
 
-// Close gives the terminal back as it was.
-func (s *Screen) Close() {
+// typed takes a key, on a goroutine of the keyboard.
+func (s *Screen) typed(key byte) {
+	if key == 'q' {
+		select {
+		case s.quit <- struct{}{}:
+		default: // it has been said
+		}
+	}
+}
+
+// Quit has something in it when somebody has typed q.
+func (s *Screen) Quit() <-chan struct{} { return s.quit }
+
+// Signals are for Handle.
+func (s *Screen) Signals() <-chan os.Signal { return s.signals }
+
+// Hint says which key ends it.
+func (s *Screen) Hint() string {
+	if s.keys == nil {
+		return "Ctrl-C quits"
+	}
+	return "q quits"
+}
+
+// take has the terminal show frames. The keys come first: in the background that waits
+// for the foreground.
+func (s *Screen) take() error {
+	s.taken = true
+	if s.keys != nil {
+		s.keys.take()
+	}
+	_, err := io.WriteString(s.out, enter)
+	return err
+}
+
+// giveBack has the terminal be as it was.
+func (s *Screen) giveBack() {
+	if !s.taken {
+		return
+	}
+	s.taken = false
 	_, _ = io.WriteString(s.out, leave) // there is nobody to tell
-	s.restore()
+	if s.keys != nil {
+		s.keys.giveBack()
+	}
+}
+
+// Close gives the terminal back as it was, and leaves signals alone.
+func (s *Screen) Close() {
+	s.giveBack()
+	if s.keys != nil {
+		s.keys.close()
+	}
+	signal.Stop(s.signals)
 }
 
 // Size is how many columns and lines there are now.
