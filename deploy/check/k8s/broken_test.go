@@ -100,6 +100,8 @@ func TestBroken(t *testing.T) {
 			n.Ingress[1].From = append(n.Ingress[1].From, n.Ingress[0].From[0])
 			netpol(b, "hoshi").Egress[0].Ports = nil
 		}, want: "may be a route"},
+		{check: "policies", broken: func(b *bundle) { options(b)["HOSHI_TRACE_ENDPOINT"] = "http://collector.monitoring:4318" }, want: "does not reach HOSHI_TRACE_ENDPOINT"},
+		{check: "policies", broken: func(b *bundle) { options(b)["HOSHI_TOKEN_JWKS"] = "https://issuer.example.com/keys" }, want: "does not reach HOSHI_TOKEN_JWKS"},
 		{check: "policies", broken: func(b *bundle) { netpol(b, "hoshi").Ingress[0].Ports = nil }, want: "has a rule for every port"},
 		{check: "policies", broken: func(b *bundle) { netpol(b, "nats").Ingress = netpol(b, "nats").Ingress[:2] }, want: "nobody reaches port monitor"},
 		{check: "policies", broken: func(b *bundle) { netpol(b, "hoshi").Egress = netpol(b, "hoshi").Egress[:1] }, want: "finds no names"},
@@ -228,6 +230,10 @@ func TestBroken(t *testing.T) {
 			delete(get[*monitoring.ServiceMonitor](b, "hoshi").Spec.Selector.MatchLabels, "app.kubernetes.io/component")
 		}, want: "selects 2 services"},
 		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) { get[*monitoring.ServiceMonitor](b, "hoshi").Spec.JobLabel = "" }, want: `no alert is about job ""`},
+		{check: "security", in: "with nats-exporter", broken: func(b *bundle) { stateful(b).Spec.Template.Spec.Containers[1].SecurityContext = nil }, want: "exporter has no security context"},
+		{check: "images", in: "with nats-exporter", broken: func(b *bundle) { stateful(b).Spec.Template.Spec.Containers[1].Image = "exporter" }, want: "has no version"},
+		{check: "policies", in: "with nats-exporter", broken: func(b *bundle) { n := netpol(b, "nats"); n.Ingress[2].Ports = n.Ingress[2].Ports[:1] }, want: "nobody reaches port metrics"},
+		{check: "monitoring", in: "with nats-exporter", broken: func(b *bundle) { get[*monitoring.ServiceMonitor](b, "nats").Spec.Endpoints[0].Port = "monitor" }, want: "has no metrics"},
 		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) { get[*core.Service](b, "hoshi-admin").Spec.ClusterIP = "" }, want: "gives the admin listener an address"},
 	} {
 		in := tt.in

@@ -159,6 +159,7 @@ func TestRuns(t *testing.T) {
 				second := c.startNode(t, n, map[string]string{"HOSHI_DRAIN_TIME": "4s"})
 				second.drains(t)
 				node.loses(t, nats)
+				c.awaits(t, n)
 				node.end(t)
 				return
 			}

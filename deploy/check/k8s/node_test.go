@@ -85,6 +85,17 @@ func (n *nodePod) loses(t *testing.T, nats []natsPod) {
 	n.unready(t, "without NATS")
 }
 
+// awaits holds that a pod that starts without NATS is not killed for it, and takes
+// no clients.
+func (c *cluster) awaits(t *testing.T, w *workload) {
+	t.Helper()
+	n := c.newNode(t, w, nil)
+	n.process = start(t, n.env, program(t, "hoshi"), w.container().Args...)
+	eventually(t, "startup without NATS", n.process, func() error { return n.probe("startup") })
+	n.unready(t, "without NATS, which it waits for")
+	n.end(t)
+}
+
 // drains ends the node under clients: it becomes unready at once, stays alive
 // while they leave, and tells each to come back at once.
 func (n *nodePod) drains(t *testing.T) {

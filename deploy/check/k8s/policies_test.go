@@ -2,6 +2,7 @@ package k8s_test
 
 import (
 	"cmp"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,7 @@ func checkPolicies(b *bundle, f *facts) (bad findings) {
 		if !slices.Contains(p.Spec.PolicyTypes, networking.PolicyTypeIngress) || !slices.Contains(p.Spec.PolicyTypes, networking.PolicyTypeEgress) {
 			bad.add("%s is not about both ways", title(p))
 		}
-		for _, c := range w.container().Ports {
+		for _, c := range w.ports() {
 			open := slices.ContainsFunc(p.Spec.Ingress, func(r networking.NetworkPolicyIngressRule) bool { return covers(r.Ports, c.ContainerPort) })
 			if !open {
 				bad.add("%s: nobody reaches port %s of %s", title(p), c.Name, title(w))
@@ -37,7 +38,7 @@ func checkPolicies(b *bundle, f *facts) (bad findings) {
 		}
 		for _, r := range p.Spec.Ingress {
 			for _, at := range r.Ports {
-				if !slices.ContainsFunc(w.container().Ports, func(c core.ContainerPort) bool { return at.Port.IntVal == c.ContainerPort }) {
+				if !slices.ContainsFunc(w.ports(), func(c core.ContainerPort) bool { return at.Port.IntVal == c.ContainerPort }) {
 					bad.add("%s: %s has no port %s", title(p), title(w), at.Port.String())
 				}
 			}
@@ -58,6 +59,20 @@ func checkPolicies(b *bundle, f *facts) (bad findings) {
 	n, ok := nodes(b)
 	if !ok {
 		return bad
+	}
+	env, _ := environment(b, n, f.values(), "hoshi-0")
+	for _, option := range []string{"HOSHI_TOKEN_JWKS", "HOSHI_TRACE_ENDPOINT"} {
+		if p := policyOf(b, n); env[option] != "" && p != nil {
+			u, err := url.Parse(env[option])
+			if err != nil {
+				bad.add("%s: %s: %v", title(n), option, err)
+				continue
+			}
+			at, err := strconv.ParseInt(cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme]), 10, 32)
+			if err != nil || !slices.ContainsFunc(p.Spec.Egress, func(r networking.NetworkPolicyEgressRule) bool { return covers(r.Ports, int32(at)) }) {
+				bad.add("%s: %s does not reach %s", title(p), title(n), option)
+			}
+		}
 	}
 	for _, w := range workloads(b) {
 		if client, ok := port(w.container(), "client"); ok && !passes(b, n, &w, client) {
@@ -168,12 +183,14 @@ func checkMonitoring(b *bundle, _ *facts) (bad findings) {
 				continue
 			}
 			found++
-			if job := s.Labels[m.Spec.JobLabel]; !strings.HasPrefix(job, "hoshi") {
+			// Alerts about nodes go by the job, and must not be about servers.
+			at := map[bool]string{true: "admin", false: "metrics"}[nameOf(m) == "hoshi"]
+			if job := s.Labels[m.Spec.JobLabel]; strings.HasPrefix(job, "hoshi") != (nameOf(m) == "hoshi") || job == "" {
 				bad.add("%s: no alert is about job %q", title(m), job)
 			}
 			for _, e := range m.Spec.Endpoints {
 				i := slices.IndexFunc(s.Spec.Ports, func(p core.ServicePort) bool { return p.Name == e.Port })
-				if i < 0 || s.Spec.Ports[i].TargetPort.StrVal != "admin" || e.Path != "/metrics" {
+				if i < 0 || s.Spec.Ports[i].TargetPort.StrVal != at || e.Path != "/metrics" {
 					bad.add("%s: port %q of %s has no metrics at %s", title(m), e.Port, title(s), e.Path)
 				}
 			}

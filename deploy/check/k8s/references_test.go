@@ -84,7 +84,7 @@ func checkPorts(b *bundle, _ *facts) (bad findings) {
 	for _, w := range workloads(b) {
 		c := w.container()
 		names, numbers := map[string]bool{}, map[int32]bool{}
-		for _, p := range c.Ports {
+		for _, p := range w.ports() {
 			if names[p.Name] || numbers[p.ContainerPort] || p.Name == "" || len(p.Name) > 15 {
 				bad.add("%s: port %q %d is there twice, or has no good name", title(w), p.Name, p.ContainerPort)
 			}
@@ -102,8 +102,12 @@ func checkPorts(b *bundle, _ *facts) (bad findings) {
 	for _, s := range all[*core.Service](b) {
 		for _, p := range s.Spec.Ports {
 			for _, w := range selected(b, &metav1.LabelSelector{MatchLabels: s.Spec.Selector}) {
-				n, ok := port(w.container(), p.TargetPort.StrVal)
-				if !ok {
+				var n int32
+				i := slices.IndexFunc(w.ports(), func(c core.ContainerPort) bool { return c.Name == p.TargetPort.StrVal })
+				ok := i >= 0
+				if ok {
+					n = w.ports()[i].ContainerPort
+				} else {
 					bad.add("%s: target port %q is none of %s", title(s), p.TargetPort.String(), title(w))
 				}
 				if s.Spec.ClusterIP == core.ClusterIPNone && ok && n != p.Port {

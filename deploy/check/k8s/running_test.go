@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,12 +19,14 @@ import (
 // project is tested with.
 func checkImages(b *bundle, f *facts) (bad findings) {
 	for _, w := range workloads(b) {
-		name, tag, ok := strings.Cut(w.container().Image, ":")
-		if !ok || tag == "" || tag == "latest" {
-			bad.add("%s: image %s has no version", title(w), w.container().Image)
-		}
-		if name == "nats" && tag != f.nats+"-alpine" {
-			bad.add("%s: image %s, and the project is tested with %s", title(w), w.container().Image, f.nats)
+		for _, c := range w.template.Spec.Containers {
+			name, tag, ok := strings.Cut(c.Image, ":")
+			if !ok || tag == "" || tag == "latest" {
+				bad.add("%s: image %s has no version", title(w), c.Image)
+			}
+			if name == "nats" && tag != f.nats+"-alpine" {
+				bad.add("%s: image %s, and the project is tested with %s", title(w), c.Image, f.nats)
+			}
 		}
 	}
 	return bad
@@ -33,16 +36,17 @@ func checkImages(b *bundle, f *facts) (bad findings) {
 // beyond it.
 func checkSecurity(b *bundle, f *facts) (bad findings) {
 	for _, w := range workloads(b) {
-		spec, c := &w.template.Spec, w.container()
-		if len(spec.Containers) != 1 || len(spec.InitContainers) != 0 {
+		spec := &w.template.Spec
+		beside := slices.DeleteFunc(slices.Clone(spec.Containers[1:]), func(c core.Container) bool { return c.Name == "exporter" })
+		if len(beside) != 0 || len(spec.InitContainers) != 0 {
 			bad.add("%s has more than one container", title(w))
 		}
-		p, s := spec.SecurityContext, c.SecurityContext
-		if p == nil || s == nil {
+		p := spec.SecurityContext
+		if p == nil {
 			bad.add("%s has no security context", title(w))
 			continue
 		}
-		if p.RunAsNonRoot == nil || !*p.RunAsNonRoot || p.RunAsUser == nil || *p.RunAsUser == 0 || s.RunAsUser != nil {
+		if p.RunAsNonRoot == nil || !*p.RunAsNonRoot || p.RunAsUser == nil || *p.RunAsUser == 0 {
 			bad.add("%s may be root", title(w))
 		}
 		if p.FSGroup == nil || p.RunAsGroup == nil || *p.FSGroup != *p.RunAsGroup {
@@ -54,14 +58,24 @@ func checkSecurity(b *bundle, f *facts) (bad findings) {
 		if p.SeccompProfile == nil || p.SeccompProfile.Type != core.SeccompProfileTypeRuntimeDefault {
 			bad.add("%s may make any system call", title(w))
 		}
-		if s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || s.Privileged != nil && *s.Privileged {
-			bad.add("%s may become more than it is", title(w))
-		}
-		if s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
-			bad.add("%s may write into its image", title(w))
-		}
-		if s.Capabilities == nil || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" || len(s.Capabilities.Add) > 0 {
-			bad.add("%s has capabilities", title(w))
+		for _, c := range spec.Containers {
+			s := c.SecurityContext
+			if s == nil {
+				bad.add("%s: %s has no security context", title(w), c.Name)
+				continue
+			}
+			if s.RunAsUser != nil {
+				bad.add("%s: %s is somebody else", title(w), c.Name)
+			}
+			if s.AllowPrivilegeEscalation == nil || *s.AllowPrivilegeEscalation || s.Privileged != nil && *s.Privileged {
+				bad.add("%s may become more than it is", title(w))
+			}
+			if s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
+				bad.add("%s may write into its image", title(w))
+			}
+			if s.Capabilities == nil || len(s.Capabilities.Drop) != 1 || s.Capabilities.Drop[0] != "ALL" || len(s.Capabilities.Add) > 0 {
+				bad.add("%s has capabilities", title(w))
+			}
 		}
 		if spec.HostNetwork || spec.HostPID || spec.HostIPC {
 			bad.add("%s sees its machine", title(w))

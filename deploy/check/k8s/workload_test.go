@@ -11,7 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// workload is a Deployment or a StatefulSet. All have one container.
+// workload is a Deployment or a StatefulSet. The first container is what it is
+// for; an exporter may be beside it.
 type workload struct {
 	runtime.Object
 	selector *metav1.LabelSelector
@@ -20,6 +21,14 @@ type workload struct {
 }
 
 func (w *workload) container() *core.Container { return &w.template.Spec.Containers[0] }
+
+// ports are those of all containers.
+func (w *workload) ports() (all []core.ContainerPort) {
+	for _, c := range w.template.Spec.Containers {
+		all = append(all, c.Ports...)
+	}
+	return all
+}
 
 // workloads points into the objects of b.
 func workloads(b *bundle) []workload {
