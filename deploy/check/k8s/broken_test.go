@@ -176,7 +176,8 @@ func TestBroken(t *testing.T) {
 		{check: "drain", broken: func(b *bundle) { node(b).Lifecycle = nil }, want: "before balancers have heard"},
 		{check: "drain", broken: func(b *bundle) { node(b).LivenessProbe.HTTPGet.Path = "/health/ready" }, want: "is killed when /health/ready"},
 		{check: "drain", broken: func(b *bundle) { node(b).ReadinessProbe.HTTPGet.Path = "/health" }, want: "takes clients when it is not ready"},
-		{check: "drain", broken: func(b *bundle) { node(b).StartupProbe.FailureThreshold = 5 }, want: "while it waits for NATS"},
+		{check: "drain", broken: func(b *bundle) { node(b).StartupProbe.HTTPGet.Path = "/health/ready" }, want: "while it waits for NATS"},
+		{check: "drain", broken: func(b *bundle) { node(b).StartupProbe.FailureThreshold = 5 }, want: "where it starts slowly"},
 
 		{check: "nats", broken: func(b *bundle) { rewrite(b, "\nport: 4222", "\nport: 4333") }, want: "the client port of nats.conf is not 4222"},
 		{check: "nats", broken: func(b *bundle) { rewrite(b, "  port: 6222", "  port: 6333") }, want: "the cluster port of nats.conf is not 6222"},

@@ -178,16 +178,18 @@ func checkDrain(b *bundle, f *facts) (bad findings) {
 	if d, ok := w.Object.(*apps.Deployment); ok && time.Duration(d.Spec.MinReadySeconds)*time.Second < takes {
 		bad.add("%s: the next pod begins to drain after %d s, and this one takes %v", title(w), d.Spec.MinReadySeconds, takes)
 	}
-	// One that drains, or has no NATS, is alive. One that starts is given the
-	// time that it gives NATS, 20 s.
+	// One that drains, or has no NATS, is alive, also when it is started without.
 	if get := probes(c)["liveness"]; get != nil && get.Path != "/health" {
 		bad.add("%s is killed when %s says no", title(w), get.Path)
 	}
 	if get := probes(c)["readiness"]; get != nil && get.Path != "/health/ready" {
 		bad.add("%s takes clients when it is not ready", title(w))
 	}
-	if p := c.StartupProbe; p != nil && p.PeriodSeconds*p.FailureThreshold < 25 {
+	if get := probes(c)["startup"]; get != nil && get.Path != "/health" {
 		bad.add("%s is killed while it waits for NATS", title(w))
+	}
+	if p := c.StartupProbe; p != nil && p.PeriodSeconds*p.FailureThreshold < 25 {
+		bad.add("%s is killed where it starts slowly", title(w))
 	}
 	return bad
 }
