@@ -21,6 +21,7 @@ type cluster struct {
 	b       *bundle
 	secrets map[string]map[string]string
 	here    map[string]string // host:port of the cluster -> of this machine
+	addrs   []string          // where NATS listens: for clients, routes, and looks; of each pod
 }
 
 // localise replaces the addresses of the cluster in a value.
@@ -84,7 +85,8 @@ type natsPod struct {
 	monitor string
 }
 
-// startNATS starts the pods of the StatefulSet.
+// startNATS starts the pods of the StatefulSet, where they were before if they
+// were somewhere.
 func (c *cluster) startNATS(t *testing.T) []natsPod {
 	t.Helper()
 	w, s, ok := servers(c.b)
@@ -92,7 +94,10 @@ func (c *cluster) startNATS(t *testing.T) []natsPod {
 		t.Fatal("there is no NATS")
 	}
 	n := int(*s.Spec.Replicas)
-	addrs := freeAddrs(t, 3*n)
+	if c.addrs == nil {
+		c.addrs = freeAddrs(t, 3*n)
+	}
+	addrs := c.addrs
 	for i := range n {
 		host := fmt.Sprintf("%s-%d.%s", s.Name, i, s.Spec.ServiceName)
 		c.here[host+":4222"], c.here[host+":6222"] = addrs[3*i], addrs[3*i+1]
