@@ -1,10 +1,10 @@
 # Every target calls a script of scripts/; continuous integration calls the same.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build setup test quick e2e deploy-check chaos chaos-short fmt vet vuln lint bench bench-once fuzz tools clean
+.PHONY: help run build setup test quick e2e deploy-check cluster-check chaos chaos-short fmt vet vuln lint bench bench-once fuzz tools clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## a whole working system with the development switches
 	go run ./cmd/node --dev
@@ -26,6 +26,9 @@ e2e: setup ## the end-to-end test alone: Clojure clients, three nodes, three NAT
 
 deploy-check: setup ## the files of deploy/: compose, Kubernetes, alert rules (root)
 	scripts/deploy-test.sh
+
+cluster-check: ## deploy/k8s on a control plane of Kubernetes that is compiled first (long)
+	scripts/cluster-check.sh
 
 chaos: ## an hour of faults under a million clients, every message checked (root)
 	scripts/chaos.sh --time 1h --clients 1000000
