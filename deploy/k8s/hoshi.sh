@@ -10,16 +10,21 @@ of() { kubectl -n "$namespace" get deployment hoshi -o "jsonpath={.spec.template
 image=$(of 'containers[?(@.name=="hoshi")].image')
 options=$(of 'containers[?(@.name=="hoshi")].envFrom[0].configMapRef.name')
 secret=$(of 'volumes[?(@.name=="nats")].secret.secretName')
+# For a NATS that speaks TLS, the authority, where a volume has it.
+volume=$(of 'volumes[?(@.name=="nats-ca")]')
+mount=$(of 'containers[?(@.name=="hoshi")].volumeMounts[?(@.name=="nats-ca")]')
 tty=
 if [ -t 0 ] && [ -t 1 ]; then tty=-t; fi
 # NetworkPolicies let it reach NATS by its label.
 # shellcheck disable=SC2086 # no word is none
 exec kubectl -n "$namespace" run "$name" --image="$image" --labels=hoshi-nats-client=true --restart=Never --rm -i $tty --quiet \
   --override-type=strategic --overrides='{"spec": {
+    "volumes": ['"$volume"'],
     "automountServiceAccountToken": false, "enableServiceLinks": false,
-    "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+    "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
     "containers": [{
       "name": "'"$name"'",
+      "volumeMounts": ['"$mount"'],
       "envFrom": [{"configMapRef": {"name": "'"$options"'"}}],
       "env": [
         {"name": "HOSHI_NATS_USER", "value": "admin"},

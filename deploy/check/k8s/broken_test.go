@@ -142,6 +142,9 @@ func TestBroken(t *testing.T) {
 		{check: "addresses", broken: func(b *bundle) { options(b)["HOSHI_NATS_URL"] = "nats://nats-0.nats:4222" }, want: "nobody is at nats://nats-0.nats:4222"},
 		{check: "addresses", in: "external-nats", broken: func(b *bundle) { options(b)["HOSHI_NATS_URL"] = "nats://nats-a.example.com:4222" }, want: "in the clear"},
 
+		{check: "addresses", in: "with nats-tls", broken: func(b *bundle) { options(b)["HOSHI_NATS_URL"] = "nats://nats-0.nats-headless:4222" }, want: "one does not"},
+		{check: "addresses", in: "with nats-tls", broken: func(b *bundle) { natsConfig(b)["tls.conf"] = "" }, want: "one does not"},
+
 		{check: "images", broken: func(b *bundle) { node(b).Image = "hoshi" }, want: "has no version"},
 		{check: "images", broken: func(b *bundle) { node(b).Image = "hoshi:latest" }, want: "has no version"},
 		{check: "images", broken: func(b *bundle) { server(b).Image = "nats:2.10.0-alpine" }, want: "tested with " + f.nats},

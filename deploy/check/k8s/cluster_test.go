@@ -107,6 +107,7 @@ func (c *cluster) startNATS(t *testing.T) []natsPod {
 		root := t.TempDir()
 		env := c.env(t, w, fmt.Sprintf("%s-%d", s.Name, i))
 		c.files(t, w, env, root, func(name, text string) string {
+			text = strings.ReplaceAll(text, "_file: /etc/", "_file: "+root+"/etc/")
 			if name != "nats.conf" {
 				return text
 			}

@@ -9,6 +9,7 @@ import (
 // bundle gives it, with the files that it finds mounted.
 func TestConfig(t *testing.T) {
 	secrets := made(t, gather(t))
+	secrets["nats-tls"] = certificate(t, nil)
 	for name, b := range whole(t) {
 		t.Run(name, func(t *testing.T) {
 			c := &cluster{b: b, secrets: secrets, here: map[string]string{}}

@@ -39,7 +39,7 @@ type adapterRule struct {
 var (
 	optionRow  = regexp.MustCompile("(?m)^\\| `--[a-z0-9-]+( [^`]*)?` \\| `(HOSHI_[A-Z0-9_]+)` \\| [^|]* \\| ([^|]*) \\|")
 	makeSecret = regexp.MustCompile(`(?s)create secret (generic|tls) ([a-z0-9-]+)(.*?)\n(?:kubectl|` + "```)")
-	literalKey = regexp.MustCompile(`--from-literal=([a-z-]+)=`)
+	literalKey = regexp.MustCompile(`--from-(?:literal|file)=([a-z.-]+)=`)
 	stopping   = regexp.MustCompile(`stopTimeout = (\d+) \* time\.Second`)
 	gaugeRow   = regexp.MustCompile("(?m)^\\| `(hoshi_[a-z_]+)` \\| gauge \\|")
 	imageUser  = regexp.MustCompile(`(?m)^USER (\d+:\d+)$`)

@@ -303,6 +303,9 @@ func checkAddresses(b *bundle, f *facts) (bad findings) {
 			}
 			continue // somewhere else
 		}
+		if w, _, ok := servers(b); ok && (u.Scheme == "tls") != strings.Contains(natsConf(b, w)["tls.conf"], "tls {") {
+			bad.add("%s: one of %s and NATS speaks TLS, and one does not", title(w), raw)
+		}
 		if !serverThere(b, u.Host, "client") {
 			bad.add("%s: nobody is at %s", title(w), raw)
 		}
