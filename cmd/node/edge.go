@@ -2,7 +2,6 @@ package main
 
 import (
 	"strings"
-	"time"
 
 	"github.com/rs/zerolog"
 
@@ -24,6 +23,7 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 		MaxMessage:       int(o.MaxMessage),
 		QueueMessages:    o.QueueMessages,
 		QueueBytes:       int(o.QueueBytes),
+		SendBuffer:       int(orNone(o.SendBuffer)),
 		Deflate:          o.Deflate,
 		DeflateMin:       int(o.DeflateMin),
 		WSEcho:           o.WSEcho,
@@ -93,9 +93,9 @@ func dialectOf(name string) string {
 	return name
 }
 
-// orNone returns a time of pkg/edge, where 0 is the default and a negative one
-// is none at all.
-func orNone(d time.Duration) time.Duration {
+// orNone returns a time or size of pkg/edge, where 0 is the default and a negative
+// one is none at all.
+func orNone[T ~int64](d T) T {
 	if d == 0 {
 		return -1
 	}

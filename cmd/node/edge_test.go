@@ -42,7 +42,7 @@ func TestEdgeOptions(t *testing.T) {
 	got := optionsOf(t, "--listen=:1", "--admin-listen=:2", "--echo", "--insecure-uid-param=who",
 		"--max-connections=101", "--max-connections-per-address=92", "--max-connections-per-user=93", "--max-handshake-rate=104",
 		"--max-handshake-rate-per-address=95", "--max-heads=106", "--max-heads-per-address=97", "--max-event-rate=108", "--max-byte-rate=109",
-		"--max-callbacks=1", "--max-nesting=11", "--max-fragments=12", "--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
+		"--max-callbacks=1", "--max-nesting=11", "--max-fragments=12", "--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--send-buffer=5KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
 		"--channel-auto-create=false", "--channel-patterns=a,b*", "--channel-overflow=a=latest-only", "--channel-batch=a=50ms,b=0",
 		"--max-subscriptions=5", "--max-subscribers=6", "--wrap-recv", "--dialect=sente", "--format=transit-verbose-gzip",
 		"--insecure-anywhere", "--token-secret="+secretOf('a'), "--token-issuer=one", "--token-audience=x,y", "--token-algorithm=HS384",
@@ -73,7 +73,7 @@ func TestEdgeOptions(t *testing.T) {
 		},
 		ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32")}, ForwardedFrom: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
 		Listen: ":1", AdminListen: ":2", Echo: true, InsecureUIDParam: "who",
-		MaxMessage: 2048, QueueMessages: 3, QueueBytes: 4096, Overflow: edge.DropNewest,
+		MaxMessage: 2048, QueueMessages: 3, QueueBytes: 4096, SendBuffer: 5120, Overflow: edge.DropNewest,
 		Deflate: true, DeflateMin: 2048, WSEcho: "/e",
 		Channels: edge.ChannelOptions{
 			MustExist: true, Patterns: []string{"a", "b*"},
@@ -137,6 +137,7 @@ func TestEdgeDefaults(t *testing.T) {
 	want := edge.Options{
 		Listen: edge.DefaultListen, AdminListen: edge.DefaultAdminListen,
 		MaxMessage: edge.DefaultMaxMessage, QueueMessages: edge.DefaultQueueMessages, QueueBytes: edge.DefaultQueueBytes,
+		SendBuffer: edge.DefaultSendBuffer,
 		DeflateMin: edge.DefaultDeflateMin,
 		Overflow:   edge.Disconnect,
 		Limits:     edge.LimitOptions{MaxEventRate: edge.DefaultMaxEventRate, MaxByteRate: edge.DefaultMaxByteRate, MaxNesting: edge.DefaultMaxNesting},
@@ -165,6 +166,9 @@ func TestEdgeDefaults(t *testing.T) {
 	}
 	if o := optionsOf(t, "--token-leeway=0s"); o.Access.Leeway >= 0 {
 		t.Errorf("no leeway becomes %v", o.Access.Leeway)
+	}
+	if o := optionsOf(t, "--send-buffer=0"); o.SendBuffer >= 0 {
+		t.Errorf("no send buffer of ours becomes %d", o.SendBuffer)
 	}
 	if o := optionsOf(t, "--max-event-rate=0", "--max-byte-rate=0"); o.Limits.MaxEventRate >= 0 || o.Limits.MaxByteRate >= 0 {
 		t.Errorf("no rates become %+v", o.Limits)

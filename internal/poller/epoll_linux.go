@@ -212,6 +212,9 @@ func (e *epoll) attach(ep Endpoint, s *Socket) error {
 		ep.Close()
 		return err
 	}
+	if n := e.l.opt.MaxUnsent; n > 0 {
+		limitUnsent(ep.fd, n)
+	}
 	return nil
 }
 

@@ -70,6 +70,11 @@ type Options struct {
 	ReadBuffer int
 	// ReadBudget bounds the bytes read from one socket in one turn. Default 256 KiB.
 	ReadBudget int
+	// MaxUnsent bounds the bytes that the system holds of a socket and has not begun to send, since the peer's window
+	// or the path is full: Write takes nothing more then, and OnWritable comes when fewer than half wait. One Write may
+	// go beyond it by a segment, 64 KiB. What is on its way does not count, so who is far away and takes everything is
+	// not slower for it, as it would be for a small send buffer. 0 and less leave it to the system. Linux only.
+	MaxUnsent int
 	// OnTurn is called at the end of every turn, on the loop. It is the place to write what the turn has
 	// collected. It must not block for long.
 	OnTurn func()

@@ -141,6 +141,9 @@ func (b *portable) attach(ep Endpoint, s *Socket) error {
 	}
 	c := &pconn{b: b, h: b.l.table.at(s.slot).h, conn: conn, more: make(chan bool, 1), gone: make(chan struct{}), reading: true}
 	b.conns[s.slot] = c
+	if n := b.l.opt.MaxUnsent; n > 0 {
+		limitUnsentOf(c.socketConn(), n)
+	}
 	b.wg.Go(c.read) // ends with an error of Read, or when told so by close and detach
 	return nil
 }

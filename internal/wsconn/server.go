@@ -49,6 +49,10 @@ type Options struct {
 	// wire. One always fits an empty queue. Defaults 1,000 and 2 MiB.
 	QueueMessages int
 	QueueBytes    int
+	// SendBuffer bounds what the system holds of a connection, in bytes, beyond what is on its way to the peer: what a
+	// reader that stands still costs beside its queue, and what no policy can take back any more. Negative leaves it to
+	// the system: 4 MiB, mostly. Linux only. Default 128 KiB, which is the most that is joined for one write call.
+	SendBuffer int
 	// Deflate has offers of permessage-deflate (RFC 7692) accepted, without context takeover. Frames of DeflateMin bytes
 	// of payload or more, and no control frames, are compressed when they first leave for a peer who takes them so:
 	// once, whoever else is sent them. The send queue is charged with what they are without it. Off by default;
@@ -116,6 +120,9 @@ func (o Options) withDefaults() (Options, error) {
 	def(&o.DeflateMin, 1<<10)
 	def(&o.QueueMessages, 1000)
 	def(&o.QueueBytes, 2<<20)
+	if o.SendBuffer == 0 {
+		o.SendBuffer = joinBytes
+	}
 	defTime(&o.HandshakeTimeout, 10*time.Second)
 	defTime(&o.PingInterval, 30*time.Second)
 	defTime(&o.IdleTimeout, 60*time.Second)
@@ -193,8 +200,9 @@ func New(o Options) (*Server, error) {
 		l := &loop{srv: s, index: i, heads: map[*Conn]limit.Place{}, maxFrames: uint32(o.QueueMessages), maxBytes: uint32(o.QueueBytes)}
 		l.n.measuring = newMeasuring()
 		l.p, err = poller.New(poller.Options{
-			Portable: o.Portable,
-			OnTurn:   l.onTurn,
+			Portable:  o.Portable,
+			MaxUnsent: o.SendBuffer,
+			OnTurn:    l.onTurn,
 			OnPanic: func(h poller.Handler, v any, _ []byte) {
 				e, _ := h.(*sockEvents)
 				l.panicked((*Conn)(e), v)

@@ -188,6 +188,7 @@ func (n *Node) listen() error {
 		MaxMessage:       o.MaxMessage,
 		QueueMessages:    o.QueueMessages,
 		QueueBytes:       o.QueueBytes,
+		SendBuffer:       o.SendBuffer,
 		Deflate:          o.Deflate,
 		DeflateMin:       o.DeflateMin,
 		HandshakeTimeout: o.HandshakeTimeout,

@@ -24,6 +24,7 @@ const (
 	DefaultMaxMessage              = 1 << 20 // bytes
 	DefaultQueueMessages           = 1000
 	DefaultQueueBytes              = 2 << 20
+	DefaultSendBuffer              = 128 << 10
 	DefaultDeflateMin              = 1 << 10 // bytes
 	DefaultMaxSubscriptionsPerConn = 100
 	DefaultMaxAsks                 = 1024
@@ -85,6 +86,12 @@ type Options struct {
 
 	// QueueMessages and QueueBytes bound the send queue of each connection.
 	QueueMessages, QueueBytes int
+
+	// SendBuffer bounds the bytes that the system holds of a connection, beyond what
+	// is on its way to the client: what a client that stands still costs beside its
+	// queue, and what no policy can take back. Negative leaves it to the system.
+	// Linux only. Default [DefaultSendBuffer].
+	SendBuffer int
 
 	// Deflate agrees to permessage-deflate (RFC 7692) with clients that offer it,
 	// but for those that use the gzip wrapper. A frame of DeflateMin bytes or more
@@ -295,6 +302,9 @@ func (o Options) withDefaults() (Options, error) {
 	set("MaxMessage", &o.MaxMessage, DefaultMaxMessage, 1024, 64<<20)
 	set("QueueMessages", &o.QueueMessages, DefaultQueueMessages, 1, 1<<20)
 	set("QueueBytes", &o.QueueBytes, DefaultQueueBytes, 1024, 1<<30)
+	if o.SendBuffer = max(o.SendBuffer, -1); o.SendBuffer != -1 {
+		set("SendBuffer", &o.SendBuffer, DefaultSendBuffer, 1, 1<<30)
+	}
 	set("DeflateMin", &o.DeflateMin, DefaultDeflateMin, 1, 1<<30)
 	set("MaxSubscriptionsPerConn", &o.Channels.MaxSubscriptionsPerConn, DefaultMaxSubscriptionsPerConn, 1, 1<<15)
 	set("MaxAsks", &o.MaxAsks, DefaultMaxAsks, 1, 1<<16)
