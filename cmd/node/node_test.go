@@ -370,7 +370,7 @@ func TestInterruptedStart(t *testing.T) {
 	if code := node.ended(t); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if out, _ := node.output(); out != "" {
+	if out, _ := node.output(); strings.Count(out, "\n") != 1 || !strings.Contains(out, "node is told to end before it has started") {
 		t.Errorf("it says %q", out)
 	}
 }
