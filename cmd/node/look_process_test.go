@@ -77,7 +77,7 @@ func TestLookCommands(t *testing.T) {
 
 	// A trace tells what passes until Ctrl-C.
 	tap := start(t, []string{"HOSHI_NATS_URL=" + url}, exec.Command(hoshi(t), "trace", "user", "alice"))
-	tap.lineWith(t, `tracing user "alice" for 1m0s, Ctrl-C ends it`)
+	tap.lineWith(t, `tracing user "alice" on 2 nodes for 1m0s, Ctrl-C ends it`)
 	for _, n := range nodes { // the first of them has begun
 		n.lineWith(t, `"event":"traced","reason":"asked"`)
 	}
@@ -90,7 +90,7 @@ func TestLookCommands(t *testing.T) {
 	if code := tap.ended(t); code != 0 {
 		t.Errorf("trace: Ctrl-C gives exit code %d", code)
 	}
-	if r = run("trace", "chan", "lobby", "--time", "50ms", "--json"); r.code != 0 || r.stdout != "" || r.stderr != "tracing channel \"lobby\" for 50ms, Ctrl-C ends it\ntraced channel \"lobby\": 0 lines from 2 nodes\n" {
+	if r = run("trace", "chan", "lobby", "--time", "50ms", "--json"); r.code != 0 || r.stdout != "" || r.stderr != "tracing channel \"lobby\" on 2 nodes for 50ms, Ctrl-C ends it\ntraced channel \"lobby\": 0 lines from 2 nodes\n" {
 		t.Errorf("trace of nothing: code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 	}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,11 +124,12 @@ func (t *traceFlags) trace(ctx context.Context, s *config.Shared, out output, wh
 	defer c.Stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	told, lines, nodes := false, 0, map[string]bool{}
+	var begun *bus.Survey[struct{}] // nil until it is known
+	lines, nodes := 0, map[string]bool{}
 	err = c.Trace(ctx, bus.TraceQuery{Target: target, Time: t.Time, Rate: t.Rate}, func(b bus.TraceBatch) {
-		if b.Began && !told {
-			told = true
-			fmt.Fprintf(out.stderr, "tracing %s for %v, Ctrl-C ends it\n", whom, t.Time)
+		if begun != nil && !nodes[b.Node] {
+			fmt.Fprintf(out.stderr, "node %s has begun too\n", printable(b.Node))
+			begun.Silent = slices.DeleteFunc(begun.Silent, func(node string) bool { return node == b.Node })
 		}
 		nodes[b.Node] = true
 		lines += len(b.Lines)
@@ -139,7 +141,11 @@ func (t *traceFlags) trace(ctx context.Context, s *config.Shared, out output, wh
 		if b.Suppressed > 0 {
 			fmt.Fprintf(out.stderr, "node %s: %s lines more, beyond --rate\n", printable(b.Node), grouped(b.Suppressed))
 		}
-	})
+	}, bus.TraceBegun(func(s bus.Survey[struct{}]) {
+		begun = &s
+		fmt.Fprintf(out.stderr, "tracing %s on %s for %v, Ctrl-C ends it\n", whom, nodesOf(&s), t.Time)
+		complain(out.stderr, missing(s.Silent, s.Refused))
+	}))
 	switch {
 	case err != nil:
 		return lookFault(s, bus.APITrace, err)
@@ -147,7 +153,18 @@ func (t *traceFlags) trace(ctx context.Context, s *config.Shared, out output, wh
 		return fmt.Errorf("print: %w", context.Cause(ctx))
 	}
 	fmt.Fprintf(out.stderr, "traced %s: %s from %s\n", whom, counted(lines, "line"), counted(len(nodes), "node"))
-	return nil
+	if begun == nil {
+		return nil
+	}
+	return missing(begun.Silent, begun.Refused)
+}
+
+// nodesOf says how many nodes do what was asked, and how many were.
+func nodesOf[T any](s *bus.Survey[T]) string {
+	if others := len(s.Silent) + len(s.Refused); others > 0 {
+		return fmt.Sprintf("%d of %s", len(s.Nodes), counted(len(s.Nodes)+others, "node"))
+	}
+	return counted(len(s.Nodes), "node")
 }
 
 // line writes one line.
