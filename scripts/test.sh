@@ -20,6 +20,7 @@ trap 'kill "$chaos" 2>/dev/null && wait "$chaos" || true' EXIT
 step vet scripts/vet.sh
 step deploy scripts/deploy-test.sh
 step 'reference server' go -C bench/peers test ./...
+step 'benchmarks, once' scripts/once.sh
 step 'build with the race detector' go build -race ./...
 end_of_chaos() {
   local code=0
@@ -31,5 +32,4 @@ step chaos end_of_chaos
 trap - EXIT
 
 step test scripts/go-test.sh
-step 'benchmarks, once' scripts/once.sh
 printf '\n== all passed: %d s\n' $((SECONDS - began))
