@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/auth"
@@ -21,7 +22,9 @@ func (n *Node) serveAjax(w http.ResponseWriter, r *http.Request) {
 		in := &bodyReader{Reader: http.MaxBytesReader(w, r.Body, max(r.ContentLength, 0)), all: &n.tabs.bodies}
 		defer in.release()
 		if body, refused = n.readBody(in, r, form); refused != nil {
+			in.release()
 			n.refuseAjax(w, refused)
+			discardBody(w, r)
 			return
 		}
 	}
@@ -177,6 +180,7 @@ func (n *Node) refuseAjax(w http.ResponseWriter, r *refusal) {
 	n.limitedAjax(w, r)
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(r.body))) // complete before the handler ends
 	for i := 0; i+1 < len(r.header); i += 2 {
 		h.Set(r.header[i], r.header[i+1])
 	}

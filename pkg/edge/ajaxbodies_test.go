@@ -1,11 +1,14 @@
 package edge_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 	"github.com/hoshi-ws/hoshi/pkg/edge"
@@ -47,5 +50,41 @@ func TestAnnouncedBodies(t *testing.T) {
 	release()
 	if got := p.Post("[[:chsk/ws-ping] nil]"); got != "[:chsk/dummy-cb-200 nil]" {
 		t.Errorf("then: %q", got)
+	}
+}
+
+// Whose body is too large reads the answer, although he is still sending: the
+// connection is not reset under it, also where he has said that it is to be closed.
+func TestRefusedBodiesAreReadAway(t *testing.T) {
+	t.Parallel()
+	c, _, _ := ajaxNodes(t, 1, func(o *edge.Options) { o.MaxMessage = 1 << 10 })
+	const size = 200 << 10
+	for _, connection := range []string{"keep-alive", "close"} {
+		began := time.Now()
+		conn, err := net.Dial("tcp", c.Nodes[0].Addr().String())
+		must(t, err)
+		defer conn.Close()
+		must(t, conn.SetDeadline(time.Now().Add(testkit.Patience)))
+		_, err = fmt.Fprintf(conn, "POST /chsk?client-id=tab-1 HTTP/1.1\r\nHost: x\r\nConnection: %s\r\nContent-Length: %d\r\n\r\n", connection, size)
+		must(t, err)
+		_, err = conn.Write(make([]byte, size/2))
+		must(t, err)
+		in := bufio.NewReader(conn)
+		answer, err := http.ReadResponse(in, nil)
+		if err != nil || answer.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Fatalf("%s: %+v, %v", connection, answer, err)
+		}
+		_, err = io.Copy(io.Discard, answer.Body) // all of it comes at once
+		must(t, err)
+		answer.Body.Close()
+		if _, err = conn.Write(make([]byte, size/2)); err != nil {
+			t.Errorf("%s: the rest: %v", connection, err)
+		}
+		if _, err = io.Copy(io.Discard, in); err != nil {
+			t.Errorf("%s: the end: %v", connection, err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s: took %v", connection, took)
+		}
 	}
 }

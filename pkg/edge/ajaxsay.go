@@ -34,8 +34,11 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// release gives the room back.
-func (b *bodyReader) release() { b.all.Add(-b.took) }
+// release gives the room back. Again it does nothing.
+func (b *bodyReader) release() {
+	b.all.Add(-b.took)
+	b.took = 0
+}
 
 var errBusy = errors.New("edge: no room for a body")
 
@@ -68,6 +71,19 @@ func (n *Node) readBody(in *bodyReader, r *http.Request, form url.Values) ([]byt
 		return nil, refuseTooLarge
 	}
 	return p, nil
+}
+
+// maxUnread bounds what is read away of a body that is refused, as in net/http.
+const maxUnread = 256 << 10
+
+// discardBody reads away, behind an answer, what has not been read of a body. A
+// system resets what is closed with input unread, and the client may not have read
+// its answer by then. net/http sees to that, but for requests that say Connection:
+// close, as those of a proxy may.
+func discardBody(w http.ResponseWriter, r *http.Request) {
+	if http.NewResponseController(w).Flush() == nil {
+		io.CopyN(io.Discard, r.Body, maxUnread) //nolint:errcheck // the client has gone, or is slow
+	}
 }
 
 // serveSay answers a POST.
