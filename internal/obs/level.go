@@ -17,6 +17,8 @@ import (
 // atomic that a disabled event loads in any case: there is one for each process,
 // as there is one log. All methods are safe for concurrent use.
 type Level struct {
+	log *zerolog.Logger // hears that a time is over; fixed after New
+
 	mu struct {
 		sync.Mutex
 		base    zerolog.Level // of the start, or of the last Set
@@ -119,8 +121,8 @@ func (l *Level) Set(name string) error {
 }
 
 // For takes the level for a time of up to [MaxLevelTime]; then that of the start,
-// or of the last Set, comes back. Another Set or For takes its place. An error
-// matches [ErrLevel].
+// or of the last Set, comes back, and the log says so, whatever that level. Another
+// Set or For takes its place. An error matches [ErrLevel].
 func (l *Level) For(name string, d time.Duration) error {
 	level, err := parseLevel(name)
 	if err != nil {
@@ -143,13 +145,26 @@ func (l *Level) For(name string, d time.Duration) error {
 
 // over brings back the level from before.
 func (l *Level) over(turn int) {
+	left, base, over := l.back(turn)
+	if !over {
+		return
+	}
+	l.log.Log().Str(zerolog.LevelFieldName, zerolog.LevelInfoValue).Stringer("log_level", base).Stringer("before", left).
+		Msg("log level is back")
+}
+
+// back is over without the log, and says what was left for what. over is false where
+// the time was cancelled.
+func (l *Level) back(turn int) (left, base zerolog.Level, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.mu.turn != turn {
 		return
 	}
+	left, base = l.mu.current, l.mu.base
 	l.cancelLocked()
-	l.applyLocked(l.mu.base)
+	l.applyLocked(base)
+	return left, base, true
 }
 
 func (l *Level) cancelLocked() {

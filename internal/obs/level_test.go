@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,6 +82,45 @@ func TestLevelFor(t *testing.T) {
 	}
 	do(l.For("debug", time.Millisecond))
 	is("error")
+}
+
+// logged takes what is logged on other goroutines.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// That a time is over is logged once, at whatever level; that it was cut short is not.
+func TestLevelBackIsLogged(t *testing.T) {
+	out := &logged{}
+	l := open(t, obs.Options{Writer: out, Format: obs.JSON, Level: "error"})
+	for _, name := range []string{"info", "debug"} {
+		if err := l.Level.For(name, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Level.Set("warn"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Level.For("debug", time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Eventually(t, "it is logged", func() bool { return out.String() != "" })
+	if text := out.String(); strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, `{"level":"info","log_level":"warn","before":"debug","time":"`) || !strings.HasSuffix(text, `"message":"log level is back"}`+"\n") {
+		t.Errorf("logged %s", text)
+	}
 }
 
 func TestWrongLevels(t *testing.T) {

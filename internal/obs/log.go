@@ -88,6 +88,7 @@ func New(o Options) (*Log, error) {
 		w = formatted(l.File)
 	}
 	l.Logger = withTime(w)
+	level.log = &l.Logger
 	level.apply()
 	return l, nil
 }
