@@ -111,6 +111,7 @@ var metricTable = []metric{
 		{stat: "Bus.BadTimes", labels: []string{"malformed"}},
 	}},
 	{name: "hoshi_loop_turn_seconds", kind: histo, unit: "seconds", help: "How long a turn of an event loop took: whoever has something to say waits for the turn that is under way.", from: one("Sockets.TurnSeconds")},
+	{name: "hoshi_loop_stalled_seconds", kind: gauge, unit: "seconds", help: "Age of the longest turn of an event loop that is under way, 0 where all loops wait. A turn takes milliseconds: what grows here is a loop that hangs. Beyond 30, /health says 503.", from: millis("Sockets.StalledMS")},
 	{name: "hoshi_queue_messages", kind: histo, unit: "messages", help: "Messages that waited for a connection when the loop began to write them.", from: one("Sockets.QueueMessages")},
 	{name: "hoshi_queue_bytes", kind: histo, unit: "bytes", help: "The same in bytes.", from: one("Sockets.QueueBytes")},
 	{name: "hoshi_deliveries_dropped_total", kind: counter, unit: "messages", labels: reason, help: "Deliveries that a policy dropped for a connection that went on: oldest, newest, or superseded by a newer one of a latest-only channel.", from: by("Sockets.Dropped", "oldest", "newest", "superseded")},

@@ -89,12 +89,14 @@ type Loop struct {
 	opt     Options
 	be      backend
 	done    chan struct{} // closed when the loop goroutine has ended
+	epoch   time.Time     // of began
 	started atomic.Bool
 
 	// any goroutine
 	pending  atomic.Bool // something is waiting for the loop
 	parked   atomic.Bool // the loop sleeps, or is about to: who sets pending must wake it
 	stopping atomic.Bool
+	began    atomic.Int64 // when the turn that is under way began to work, in nanoseconds since epoch; 0: none is. The loop stores it
 	mu       struct {
 		sync.Mutex
 		posts  []func()
@@ -139,6 +141,7 @@ func New(o Options) (*Loop, error) {
 		o.ReadBudget = DefaultReadBudget
 	}
 	l := &Loop{opt: o, done: make(chan struct{}), now: time.Now()}
+	l.epoch = l.now
 	l.wheel.init(l.now)
 	be, err := newBackend(l)
 	if err != nil {
@@ -186,14 +189,17 @@ func (l *Loop) end() {
 		l.drop(h.Socket(), false)
 	}
 	l.be.shutdown()
+	l.began.Store(0)
 	close(l.done)
 }
 
 // turn is one round. A panic ends it early; what it left over is taken up by the next one.
 func (l *Loop) turn() {
 	defer l.recovered()
+	l.began.Store(0) // also behind a panic
 	l.be.wait(l.deadline())
 	l.now = time.Now()
+	l.began.Store(max(int64(l.now.Sub(l.epoch)), 1))
 	l.pending.Store(false) // before anything is taken: what comes from here on makes another turn
 	l.runPosts()
 	l.be.dispatch()
@@ -226,6 +232,16 @@ func (l *Loop) deadline() time.Time {
 
 // Now returns the time at which the current turn began to work. Loop only.
 func (l *Loop) Now() time.Time { return l.now }
+
+// Busy returns how long the loop has been in its present turn, 0 while it waits: where that is long, a callback hangs, and
+// with it every socket of the loop. Any goroutine.
+func (l *Loop) Busy() time.Duration {
+	began := l.began.Load()
+	if began == 0 {
+		return 0
+	}
+	return max(time.Since(l.epoch)-time.Duration(began), 0)
+}
 
 // Post runs fn on the loop. It never blocks and may be called from any goroutine, the loop included; functions
 // posted by one goroutine run in order. It reports false when the loop has ended: fn will not run then.

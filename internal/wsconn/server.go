@@ -226,6 +226,15 @@ func (s *Server) Addr() net.Addr { return s.addr }
 // Loops returns the number of loops.
 func (s *Server) Loops() int { return len(s.loops) }
 
+// Stalled returns the age of the longest turn that a loop is in, 0 where all wait: the histogram of turns knows only those
+// that have ended. Any goroutine.
+func (s *Server) Stalled() (age time.Duration) {
+	for _, l := range s.loops {
+		age = max(age, l.p.Busy())
+	}
+	return age
+}
+
 // SetMaxMessage changes Options.MaxMessage for what arrives from now on, but for connections with
 // AcceptOptions.FullSize. Any goroutine.
 func (s *Server) SetMaxMessage(n int) { s.maxMessage.Store(int64(n)) }

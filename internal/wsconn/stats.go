@@ -28,7 +28,7 @@ const (
 	refusedCount = refusedTLS + 16
 )
 
-// Stats are counters since the start, and Open, which is a gauge.
+// Stats are counters since the start; Open to Addresses, Throttled and StalledMS are gauges.
 type Stats struct {
 	Accepted     uint64            `json:"accepted"`     // upgrades
 	Detached     uint64            `json:"detached"`     // plain requests handed over
@@ -57,6 +57,7 @@ type Stats struct {
 	AcceptErrors uint64            `json:"accept_errors"`
 	AcceptShed   uint64            `json:"accept_shed"` // connections closed at once because no descriptor was left
 	Panics       uint64            `json:"panics"`      // recovered
+	StalledMS    int64             `json:"stalled_ms"`  // age of the longest turn of a loop that is under way
 
 	ClosedCodes map[string]uint64 `json:"closed_codes"` // accepted connections, by close code; "other" for those of no standard
 
@@ -219,6 +220,7 @@ func (s *Server) Stats() Stats {
 		AcceptErrors: t.acceptErrors.Load(),
 		AcceptShed:   t.acceptShed.Load(),
 		Panics:       t.panics.Load(),
+		StalledMS:    s.Stalled().Milliseconds(),
 		ClosedCodes:  make(map[string]uint64),
 	}
 	t.measures.fill(&st)

@@ -21,6 +21,13 @@ import (
 // maxChannelsListed bounds the answer of /channels.
 const maxChannelsListed = 10_000
 
+// loopHangs is how long a loop may be in one turn before the node is not well any
+// more. A turn takes milliseconds, and under a load that no node is made for
+// perhaps a second. After 30 s no client of that loop has been answered a ping for
+// half of the default idle timeout: most give up by themselves before it is over,
+// and a restart costs them nothing that they still have.
+const loopHangs = 30 * time.Second
+
 // handoff is the listener of the main HTTP server: its connections come from
 // the loops, which have read the request head already.
 type handoff struct {
@@ -149,6 +156,7 @@ func (n *Node) stopHTTP(ctx context.Context) error {
 
 func (n *Node) health(mux *http.ServeMux) {
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		status := http.StatusOK
 		answer := map[string]any{
 			"status":      "ok",
 			"connections": n.Connections(),
@@ -159,7 +167,12 @@ func (n *Node) health(mux *http.ServeMux) {
 		if n.opts.Commit != "" {
 			answer["commit"] = n.opts.Commit
 		}
-		writeJSON(w, http.StatusOK, answer)
+		if age := n.ws.Stalled(); age > n.hungAfter {
+			status = http.StatusServiceUnavailable
+			answer["status"], answer["reason"] = "not ok", "an event loop hangs"
+			answer["loop-stalled-ms"] = age.Milliseconds()
+		}
+		writeJSON(w, status, answer)
 	})
 	mux.HandleFunc("GET /health/ready", n.serveReady)
 }

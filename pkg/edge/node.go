@@ -26,6 +26,7 @@ type Node struct {
 	maxOwed       int // subscribes of one connection that wait for interests at once
 	log           zerolog.Logger
 	started       time.Time
+	hungAfter     time.Duration // loopHangs, but in tests
 	access        *access
 	ids           *id.Generator
 	channels      *hub.Hub[*session]
@@ -117,6 +118,8 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		clients: hub.New[*session](nil),
 		conns:   hub.NewTable[*session](),
 		counts:  newCounts(),
+
+		hungAfter: loopHangs,
 	}
 	n.drain.setUp()
 	n.asks = newAsks(n)
