@@ -89,15 +89,18 @@ func (p *plane) start() error {
 	if p.certs, err = newAuthority(p.dir); err != nil {
 		return err
 	}
-	for _, who := range []struct{ name, common, group string }{
+	for _, who := range []struct {
+		name, common string
+		groups       []string
+	}{
 		{name: "server", common: "kube-apiserver"},
 		{name: "proxy", common: "front-proxy"},
-		{name: "admin", common: "admin", group: "system:masters"},
+		{name: "admin", common: "admin", groups: []string{"system:masters"}},
 		{name: "controllers", common: "system:kube-controller-manager"},
 		{name: "scheduler", common: "system:kube-scheduler"},
 		{name: "accounts", common: "accounts"},
 	} {
-		if err := p.certs.sign(who.name, who.common, who.group); err != nil {
+		if err := p.certs.sign(who.name, who.common, who.groups...); err != nil {
 			return err
 		}
 	}
@@ -119,7 +122,7 @@ func (p *plane) start() error {
 		"--etcd-servers=http://127.0.0.1:"+etcd, "--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--secure-port="+api, "--endpoint-reconciler-type=none",
 		"--tls-cert-file="+f("server.crt"), "--tls-private-key-file="+f("server.key"), "--client-ca-file="+f("ca.crt"),
 		"--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16",
-		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+f("accounts.key"), "--service-account-signing-key-file="+f("accounts.key"),
+		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+f("accounts.crt"), "--service-account-signing-key-file="+f("accounts.key"),
 		"--requestheader-client-ca-file="+f("ca.crt"), "--requestheader-allowed-names=front-proxy", "--requestheader-username-headers=X-Remote-User",
 		"--requestheader-group-headers=X-Remote-Group", "--requestheader-extra-headers-prefix=X-Remote-Extra-",
 		"--proxy-client-cert-file="+f("proxy.crt"), "--proxy-client-key-file="+f("proxy.key"),
@@ -138,7 +141,7 @@ func (p *plane) start() error {
 		return err
 	}
 	if err := p.part("kube-controller-manager",
-		"--kubeconfig="+p.kubeconfig("controllers"), "--leader-elect=false", "--secure-port=0", "--service-account-private-key-file="+f("accounts.key"), "--root-ca-file="+f("ca.crt"),
+		"--kubeconfig="+p.kubeconfig("controllers"), "--leader-elect=false", "--secure-port=0", "--use-service-account-credentials=true", "--service-account-private-key-file="+f("accounts.key"), "--root-ca-file="+f("ca.crt"),
 		"--horizontal-pod-autoscaler-sync-period=1s", "--horizontal-pod-autoscaler-cpu-initialization-period=1s", "--horizontal-pod-autoscaler-initial-readiness-delay=1s",
 	); err != nil {
 		return err
