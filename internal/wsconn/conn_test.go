@@ -155,6 +155,7 @@ func TestPing(t *testing.T) {
 }
 
 func TestPingFloodOfFrozenReader(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		s := start(t, wsconn.Options{Portable: portable}, nil)
 		c, se := s.pair()
@@ -187,6 +188,7 @@ func TestPingFloodOfFrozenReader(t *testing.T) {
 }
 
 func TestHold(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		tries := make(chan string, 100)
 		var hold bool // owned by the loop
@@ -389,6 +391,7 @@ func TestClosePaths(t *testing.T) {
 }
 
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		ping := wsconn.NewText([]byte("[:ping]"))

@@ -143,6 +143,7 @@ func TestFrozenReaderOfEachPolicy(t *testing.T) {
 // TestNotices: a peer is told before its next delivery, and once a second at most; what it loses meanwhile it is told
 // of when the second is over, without a delivery.
 func TestNotices(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		s := start(t, wsconn.Options{Portable: portable, Notice: notice}, nil)

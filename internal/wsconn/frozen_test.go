@@ -98,6 +98,7 @@ func TestFrozenReaderCostsNothing(t *testing.T) {
 
 // A reader that takes little, but takes it, is not frozen, although its socket does not become writable by that.
 func TestFrozenReaderThatTakesALittle(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		s := start(t, wsconn.Options{Portable: portable, QueueBytes: 1 << 30, StallTimeout: 5 * time.Second}, nil)

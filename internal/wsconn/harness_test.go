@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	testkit.Main(m)
 }
 
-const patience = 20 * time.Second // for what must happen; reached only when a test fails
+const patience = time.Minute // for what must happen; reached only when a test fails
 
 // session is a handler as an owner would write it. Its functions may be nil.
 type session struct {

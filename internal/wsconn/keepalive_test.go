@@ -59,6 +59,7 @@ func (c *client) wantPing(op ws.OpCode, seen time.Time, after time.Duration) {
 
 // TestQuietKeepalive: no ping while the peer talks, one in each silence, the end when that lasts.
 func TestQuietKeepalive(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		k := &wsconn.Keepalive{Interval: 400 * time.Millisecond, Idle: 1500 * time.Millisecond, Quiet: true}
@@ -134,6 +135,7 @@ func TestQuietKeepalive(t *testing.T) {
 
 // TestQuietPeerThatAnswers stays, and is asked after each silence.
 func TestQuietPeerThatAnswers(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		k := &wsconn.Keepalive{
@@ -152,6 +154,7 @@ func TestQuietPeerThatAnswers(t *testing.T) {
 
 // TestSilentPeerThatAnswers takes its time, but is asked early enough each time.
 func TestSilentPeerThatAnswers(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		k := &wsconn.Keepalive{Interval: 800 * time.Millisecond, Idle: 1600 * time.Millisecond}
@@ -174,6 +177,7 @@ func TestSilentPeerThatAnswers(t *testing.T) {
 
 // TestSetKeepalive: from then on another one.
 func TestSetKeepalive(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		s := startKeeping(t, portable, nil)

@@ -93,6 +93,7 @@ func TestMeasures(t *testing.T) {
 
 // TestMeasuresOfSlowReaders holds that what leaves in pieces is measured once, and by when all of it has left.
 func TestMeasuresOfSlowReaders(t *testing.T) {
+	t.Parallel()
 	class := wsconn.NewClass(wsconn.Disconnect, 0)
 	for name, make := range map[string]func(p []byte) *wsconn.Frame{
 		"frames": func(p []byte) *wsconn.Frame { return wsconn.NewDelivery(class, p) },
@@ -131,6 +132,37 @@ func TestMeasuresOfSlowReaders(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMeasuresWhileParsing holds that a flush that makes room between two messages knows what time it is. It took that of
+// the turn before, and what had come since was of no age.
+func TestMeasuresWhileParsing(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, portable bool) {
+		const age = 50 * time.Millisecond
+		class := wsconn.NewClass(wsconn.Disconnect, 0)
+		var made int64
+		s := start(t, wsconn.Options{Portable: portable, Loops: 1, QueueMessages: 8}, func(c *session) {
+			c.onMessage = func(c *session, _ ws.OpCode, p []byte) wsconn.Verdict {
+				f := wsconn.NewDelivery(class, p)
+				f.Stamp(made, -1)
+				c.Send(f)
+				for range 4 { // more than half of the queue
+					c.Send(wsconn.NewText([]byte("filling")))
+				}
+				return wsconn.Done
+			}
+		})
+		c, se := s.pair()
+		s.settled(se) // no turn of it is to come by itself
+		made = s.Clock()
+		eventually(t, "it is old", func() bool { return s.Clock()-made > int64(age) })
+		c.text("message")
+		c.wantText("message")
+		if d := s.settled(se).DeliverySeconds; d.Count != 1 || below(d, age.Seconds()) != 0 {
+			t.Errorf("%d deliveries, %d of them younger than %v", d.Count, below(d, age.Seconds()), age)
+		}
+	})
 }
 
 // TestCloseCodes holds that peers cannot make names for counters.

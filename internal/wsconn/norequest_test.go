@@ -10,6 +10,7 @@ import (
 
 // The owner hears of whoever sends what is no request, and not of who says nothing.
 func TestRefusedHears(t *testing.T) {
+	t.Parallel()
 	loopback := netip.MustParsePrefix("127.0.0.0/8")
 	for _, tt := range []struct {
 		name, way, send, reason string

@@ -177,6 +177,7 @@ func TestFrozenReader(t *testing.T) {
 
 // TestFrozenReaderIsReset: the peer never wakes.
 func TestFrozenReaderIsReset(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		s := start(t, wsconn.Options{Portable: portable, CloseTimeout: 300 * time.Millisecond}, nil)
 		frozen, se := s.pair()
@@ -204,6 +205,7 @@ func TestFrozenReaderIsReset(t *testing.T) {
 }
 
 func TestStalledPeerIsIdle(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		s := start(t, wsconn.Options{Portable: portable, PingInterval: 200 * time.Millisecond, IdleTimeout: 2 * time.Second}, nil)

@@ -271,6 +271,7 @@ func TestHandshakeInPieces(t *testing.T) {
 
 // TestHandshakeDeadline: bytes do not renew it.
 func TestHandshakeDeadline(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		s := start(t, wsconn.Options{Portable: portable, HandshakeTimeout: 300 * time.Millisecond}, nil)
 		c := s.dialRaw()

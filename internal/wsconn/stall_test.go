@@ -26,6 +26,7 @@ func (s *server) pairSlow() (*client, *session) {
 
 // TestStalledPeerThatPings: it sends, so it is not idle, but it reads nothing. No policy keeps it.
 func TestStalledPeerThatPings(t *testing.T) {
+	t.Parallel()
 	for _, class := range []wsconn.Class{disconnect, dropOldest, dropNewest, latest(1)} {
 		t.Run(class.Policy().String(), func(t *testing.T) {
 			both(t, func(t *testing.T, portable bool) {
@@ -72,6 +73,7 @@ func TestStalledPeerThatPings(t *testing.T) {
 
 // TestStalledPeerThatWakes hears why it is closed.
 func TestStalledPeerThatWakes(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		s := start(t, wsconn.Options{Portable: portable, StallTimeout: 300 * time.Millisecond, CloseTimeout: patience, QueueBytes: 64 << 20}, nil)
@@ -104,6 +106,7 @@ func TestStalledPeerThatWakes(t *testing.T) {
 
 // TestSlowReaderIsNotStalled: it takes a few bytes at a time, far less than what makes its socket writable.
 func TestSlowReaderIsNotStalled(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		const timeout = 4 * time.Second // more than a busy machine keeps this process waiting

@@ -218,6 +218,7 @@ func TestThrottledAndHeld(t *testing.T) {
 
 // Who is idle is forgotten, and who is not limited is never known.
 func TestSpendsAreForgotten(t *testing.T) {
+	t.Parallel()
 	s := start(t, wsconn.Options{Loops: 1, Limits: wsconn.Limits{EventRate: 1, ByteRate: 1 << 20}}, nil)
 	var clients []*client
 	for range 20 {
@@ -244,6 +245,7 @@ func TestSpendsAreForgotten(t *testing.T) {
 
 // Who is not read is not judged dead meanwhile, however long that takes.
 func TestThrottledIsNotDead(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		s := start(t, wsconn.Options{

@@ -177,6 +177,7 @@ func TestProxyHeader(t *testing.T) {
 
 // TestProxyHeaderIsRequired holds that what is no header ends the connection without a word.
 func TestProxyHeaderIsRequired(t *testing.T) {
+	t.Parallel()
 	for _, way := range ways {
 		t.Run(way, func(t *testing.T) {
 			tr := startTransport(t, way, wsconn.Options{ProxyFrom: prefixes("127.0.0.1/32"), HandshakeTimeout: 300 * time.Millisecond})

@@ -14,6 +14,7 @@ import (
 
 // TestTrickle: a message that is begun and hardly goes on is no sign of life for ever, however it trickles.
 func TestTrickle(t *testing.T) {
+	t.Parallel()
 	const timeout = 400 * time.Millisecond
 	long := text(strings.Repeat("x", 1000))
 	tests := []struct {
@@ -85,6 +86,7 @@ func TestTrickleCounts(t *testing.T) {
 
 // TestNoTrickle: what goes on, what ends, and what we do not read ourselves stays.
 func TestNoTrickle(t *testing.T) {
+	t.Parallel()
 	const timeout = 600 * time.Millisecond
 	both(t, func(t *testing.T, portable bool) {
 		s := start(t, wsconn.Options{Portable: portable, StallTimeout: timeout, MaxMessage: 16 << 20}, func(se *session) {

@@ -51,6 +51,7 @@ func (s *session) idle() {
 
 // TestDelay: a delivery that comes to an empty queue waits as long as its class says, if nothing else comes.
 func TestDelay(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		s := start(t, wsconn.Options{Portable: portable, Join: wsconn.JoinText, StallTimeout: 50 * time.Millisecond}, nil)
@@ -214,6 +215,7 @@ func TestCloseEndsAWait(t *testing.T) {
 
 // TestWaitOfItsOwn: a wait that ended early does not end the next one.
 func TestWaitOfItsOwn(t *testing.T) {
+	t.Parallel()
 	both(t, func(t *testing.T, portable bool) {
 		t.Parallel()
 		s := start(t, wsconn.Options{Portable: portable}, nil)
