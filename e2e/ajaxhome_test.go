@@ -12,6 +12,7 @@ import (
 // A client polls at one node while another, which has its session, is killed:
 // soon it has a new session.
 func TestKilledHomeOfPolls(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.args = []string{"--insecure-uid-param", "uid"}
 	c.startEmbedded(t, 2)

@@ -18,6 +18,7 @@ import (
 // request to the next of three nodes, as they come, and leaves out one that has
 // once been found dead.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	for _, page := range []struct {
 		name   string
 		checks []string

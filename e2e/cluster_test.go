@@ -234,7 +234,8 @@ func build(out, pkg string, flags ...string) error {
 
 // freePorts finds ports that can be listened on. They lie below the range from
 // which the kernel picks, so that no outgoing connection and no listener on
-// port 0 takes one before its process does.
+// port 0 takes one before its process does, and are given out once, since tests
+// run side by side.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	high := 32768
@@ -243,14 +244,20 @@ func freePorts(t *testing.T, n int) []int {
 			high = low
 		}
 	}
+	given.Lock()
+	defer given.Unlock()
 	var ports []int
 	for range 1000 {
 		port := 10000 + rand.IntN(high-10000)
+		if given.ports[port] {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}
 		defer func() { _ = l.Close() }() // held until all are found, so that they differ
+		given.ports[port] = true
 		if ports = append(ports, port); len(ports) == n {
 			return ports
 		}
@@ -258,6 +265,12 @@ func freePorts(t *testing.T, n int) []int {
 	t.Fatalf("found no %d free ports", n)
 	return nil
 }
+
+// given is what freePorts has returned.
+var given = struct {
+	sync.Mutex
+	ports map[int]bool
+}{ports: map[int]bool{}}
 
 // client keeps no connection, so that it leaves no goroutine.
 var client = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}

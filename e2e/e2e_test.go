@@ -10,7 +10,10 @@ import (
 	"github.com/hoshi-ws/hoshi/internal/testkit"
 )
 
+// Tests whose clients are programs that mostly wait are parallel; those that
+// measure, or have all clients in one process, are not.
 func TestMain(m *testing.M) {
+	testkit.Parallel(3)
 	testkit.Main(m, func() {
 		if buildDir != "" {
 			_ = os.RemoveAll(buildDir)
@@ -101,6 +104,7 @@ var scenarios = []scenario{
 // TestRealInput runs every scenario against one cluster. They share it because
 // a real one is shared, and because its start costs more than they do.
 func TestRealInput(t *testing.T) {
+	t.Parallel()
 	c := startCluster(t)
 	// Publisher, subscriber and backend are on different servers in most of what
 	// follows: clients on all three, these two on the second and the third.
@@ -126,6 +130,7 @@ func TestRealInput(t *testing.T) {
 // TestEmbedded runs the chat on three nodes whose embedded servers form the
 // cluster.
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	c := startEmbedded(t, 3)
 	scenarios[0].run(t, c)
 	interrupt(t, c)
@@ -133,6 +138,7 @@ func TestEmbedded(t *testing.T) {
 
 // TestDev starts one node as a newcomer does, and does what it says.
 func TestDev(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	p := start(t, t, "node", c.dir, nil, c.bin, "--dev",
 		"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0")

@@ -28,6 +28,7 @@ import (
 // gets its own answer: upgrades, plain requests, those of Ajax and refused
 // ones, in random order and pipelined, over few connections.
 func TestHAProxy(t *testing.T) {
+	t.Parallel()
 	const reuse = "option http-keep-alive\nhttp-reuse always"
 	for _, nodes := range []int{1, 3} {
 		for _, way := range []struct {
@@ -51,6 +52,7 @@ func TestHAProxy(t *testing.T) {
 // TestHAProxyTellsAddresses: a node knows the address of a client behind HAProxy by each of the ways to tell it, and
 // believes nobody else's. What it knows is seen by a limit for each address, and in the security log.
 func TestHAProxyTellsAddresses(t *testing.T) {
+	t.Parallel()
 	for _, way := range []struct {
 		name, options, server string
 		args                  []string

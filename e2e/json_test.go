@@ -8,6 +8,7 @@ import (
 // TestJSON runs a client in plain JavaScript that speaks JSON, beside one in
 // EDN, on three nodes.
 func TestJSON(t *testing.T) {
+	t.Parallel()
 	c := startEmbedded(t, 3)
 	scenario{
 		name: "json",

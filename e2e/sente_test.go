@@ -49,6 +49,7 @@ func versionChecks() []string {
 // TestSente plays Sente's wire by hand, as each of its versions and formats has
 // it, with clients on three nodes and their backend beside one of them.
 func TestSente(t *testing.T) {
+	t.Parallel()
 	c := newCluster(t)
 	c.args = []string{"--insecure-uid-param", "uid"}
 	c.startEmbedded(t, 3)
