@@ -193,6 +193,7 @@ func TestAjaxAnyNode(t *testing.T) {
 	c := senteNode(t, 3, func(o *edge.Options) {
 		o.Sente.SendBufAjax = 2 * time.Millisecond
 		o.BarrierTimeout = testkit.Patience // a server that is only slow is not passed over
+		edge.Patient(o, testkit.Patience)
 	})
 	done := make(chan error, clients)
 	var heard [clients]atomic.Int64 // each by its client

@@ -174,6 +174,7 @@ func TestAskChannel(t *testing.T) {
 }
 
 func TestAskUserAndConn(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 2, nil)
 	backend := c.Backend(t, 1)
 	one, two := c.Dial(t, 0, "/ws?uid=alice"), c.Dial(t, 1, "/ws?uid=alice")

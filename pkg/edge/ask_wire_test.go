@@ -18,6 +18,7 @@ import (
 // JSON clients are asked by a backend that speaks EDN, and the reverse: each
 // format is written once, whatever the number of those who speak it.
 func TestAskAcrossFormats(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 1, nil)
 	backend := c.Backend(t, 0)
 	var all []*testkit.Client
@@ -104,6 +105,7 @@ func TestAskAcrossFormats(t *testing.T) {
 
 // A backend that has a NATS client and nothing of ours.
 func TestAskByPlainNATS(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 2, nil)
 	one, two := c.Dial(t, 0, "/ws?uid=alice&format=json"), c.Dial(t, 1, "/ws?uid=alice")
 	nc, err := nats.Connect(c.NATS[0].ClientURL())

@@ -128,6 +128,7 @@ func (s *spoiler) say(text string) {
 // An -ERR that the NATS client does not know closes its connection for good;
 // the node builds another, its clients stay, and what they had works.
 func TestNATSConnectionIsRebuilt(t *testing.T) {
+	t.Parallel()
 	server := testkit.StartNATS(t, 1)[0]
 	between := spoil(t, server.Addr().String())
 	node := testkit.StartNode(t, edge.Options{

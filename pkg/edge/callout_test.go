@@ -187,6 +187,7 @@ func TestCalloutConnectAnswers(t *testing.T) {
 
 // What a backend is asked, in both formats.
 func TestCalloutConnectQuestion(t *testing.T) {
+	t.Parallel()
 	for _, format := range []codec.Format{codec.EDN, codec.JSON} {
 		c := guarded(t, 1, func(o *edge.Options) {
 			o.Callouts.Format = format
@@ -341,6 +342,7 @@ func TestCalloutHandshakeData(t *testing.T) {
 // A client is subscribed to what a backend says, whatever rules say, and hears of
 // it as if it had asked.
 func TestCalloutChannels(t *testing.T) {
+	t.Parallel()
 	c := guarded(t, 2, func(o *edge.Options) {
 		o.Access.Channels = []edge.Rule{{Pattern: "open", Subscribe: []edge.Who{{Kind: edge.Anyone}}}}
 		o.Channels.MaxSubscriptionsPerConn = 3
@@ -508,6 +510,7 @@ func TestCalloutCluster(t *testing.T) {
 
 // A question is one map, whatever the names in it end with.
 func TestCalloutOddNames(t *testing.T) {
+	t.Parallel()
 	c := guarded(t, 1, func(o *edge.Options) { o.Callouts.Subscribe = []string{"*"} })
 	guard(t, c, 0, "connect", always(`{:allow true, :uid \{}`))
 	d := guard(t, c, 0, "subscribe", always(`{:allow true}`))

@@ -19,6 +19,7 @@ import (
 // Every request of Ajax is asked about, and the answer is good for those that are
 // the same but for their time.
 func TestCalloutAjax(t *testing.T) {
+	t.Parallel()
 	c := guarded(t, 2, func(o *edge.Options) { o.Callouts.Cache = time.Minute })
 	d := guard(t, c, 0, "connect", func(q string) string {
 		if strings.Contains(q, `"no"`) {

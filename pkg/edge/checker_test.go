@@ -304,6 +304,7 @@ func TestCheckerWithAFrozenReader(t *testing.T) {
 // A NATS server that stands still for three seconds costs those who were
 // subscribed before nothing.
 func TestCheckerWithAStoppedNATSServer(t *testing.T) {
+	t.Parallel()
 	c := newChecker(t, scaled(2_500, 1_500))
 	c.cluster = testkit.StartClusterWithProcess(t, 3, listen)
 	c.run(0, func() {

@@ -257,6 +257,7 @@ func TestLifeOfASocket(t *testing.T) {
 }
 
 func TestEcho(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 2, func(i int, o *edge.Options) { o.Echo = i == 1 })
 	cl := c.Dial(t, 0, "/")
 	cl.Send(`[[:app/x {:a 1}] "cb"]`)
@@ -277,7 +278,10 @@ func TestEcho(t *testing.T) {
 func TestSubscribedMeansOnEveryServer(t *testing.T) {
 	const workers = 20
 	channels := scaled(20_000, 6_000)
-	c := testkit.StartCluster(t, 2, func(_ int, o *edge.Options) { o.Channels.MaxSubscriptionsPerConn = channels })
+	c := testkit.StartCluster(t, 2, func(_ int, o *edge.Options) {
+		o.Channels.MaxSubscriptionsPerConn = channels
+		o.BarrierTimeout = testkit.Patience // a server that is only slow is not passed over
+	})
 	var wg sync.WaitGroup
 	for w := range workers {
 		a, b := c.Dial(t, 0, "/"), c.Dial(t, 1, "/")
@@ -305,6 +309,7 @@ func TestSubscribedMeansOnEveryServer(t *testing.T) {
 // Frames of one connection take effect in order, also those behind a subscribe
 // that waits for its interest.
 func TestFramesTakeEffectInOrder(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 2, nil)
 	cl := c.Dial(t, 0, "/")
 	for i := range 90 {
@@ -435,7 +440,7 @@ func TestNATSAway(t *testing.T) {
 // heard the handshake gets every push from then on, from any server.
 func TestHandshakeMeansOnEveryServer(t *testing.T) {
 	const users, workers = 1000, 10
-	c := testkit.StartCluster(t, 2, nil)
+	c := testkit.StartCluster(t, 2, func(_ int, o *edge.Options) { o.BarrierTimeout = testkit.Patience })
 	backend := c.Backend(t, 1)
 	var wg sync.WaitGroup
 	for w := range workers {
@@ -471,6 +476,7 @@ func status(t *testing.T, url string) int {
 }
 
 func TestSizes(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 2, nil)
 	a, b := c.Dial(t, 0, "/"), c.Dial(t, 1, "/")
 	b.Subscribe(`"big"`)

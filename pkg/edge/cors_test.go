@@ -78,6 +78,7 @@ func TestPostWithoutParameters(t *testing.T) {
 
 // What a POST says is in the format of its tab, which it does not name either.
 func TestPostInTheFormatOfItsTab(t *testing.T) {
+	t.Parallel()
 	c := senteNode(t, 2, func(o *edge.Options) { o.Echo = true })
 	at := 0
 	p := newPoller(t, c, "tab-1", func() int { return at })

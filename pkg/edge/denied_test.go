@@ -14,6 +14,7 @@ import (
 // TestDenied: who may not do something on NATS is told so, where the answer is
 // waited for.
 func TestDenied(t *testing.T) {
+	t.Parallel()
 	_, servers, _ := documented(t)
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()
@@ -63,6 +64,7 @@ func deniedOn(err error) string {
 // TestNodeDenied: a node with the permissions of a backend complains as of what it
 // cannot do without.
 func TestNodeDenied(t *testing.T) {
+	t.Parallel()
 	_, servers, _ := documented(t)
 	var said logged
 	testkit.StartNode(t, edge.Options{

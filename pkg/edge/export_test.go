@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"runtime"
+	"time"
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 	"github.com/hoshi-ws/hoshi/internal/wsconn"
@@ -121,3 +122,8 @@ func Calls(n *Node, connID string) int32 {
 	}
 	return 0
 }
+
+// Patient has the holder of a tab take as long as d to say so: a node that is only
+// busy would be taken for one that has nothing to say, and the client be given
+// another session.
+func Patient(o *Options, d time.Duration) { o.locate = d }

@@ -163,10 +163,22 @@ func absences() []*absence {
 // everything works when it is back. How soon it is noticed is bounded.
 func TestRefusalsWhileNATSIsAway(t *testing.T) {
 	for _, a := range absences() {
-		t.Run(a.name, func(t *testing.T) {
-			t.Parallel()
-			refusals(t, a)
-		})
+		if !a.silent { // it comes back on its port
+			t.Run(a.name, func(t *testing.T) { refusals(t, a) })
+		}
+	}
+}
+
+// The same where NATS says nothing any more, which takes a node longer to notice.
+func TestRefusalsWhileNATSIsSilent(t *testing.T) {
+	t.Parallel()
+	for _, a := range absences() {
+		if a.silent {
+			t.Run(a.name, func(t *testing.T) {
+				t.Parallel()
+				refusals(t, a)
+			})
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 // Every hostile frame has a bystander on the same channel, who receives every
 // good message and nothing else; whatever happens to the sender.
 func TestHostileFramesWithABystander(t *testing.T) {
+	t.Parallel()
 	for _, portable := range []bool{false, true} {
 		t.Run(fmt.Sprintf("portable=%v", portable), func(t *testing.T) {
 			c := one(t, func(o *edge.Options) { o.Portable = portable; o.MaxMessage = 64 << 10 })
@@ -107,6 +108,7 @@ func TestFragmentsAndSplits(t *testing.T) {
 // While NATS stands still the node stops reading who publishes, does not judge
 // it dead, and loses nothing.
 func TestBackpressureInward(t *testing.T) {
+	t.Parallel()
 	process := testkit.StartProcess(t, nil)
 	node := testkit.StartNode(t, edge.Options{
 		Bus:          bus.Options{URLs: []string{"nats://" + process.Addrs.Client}},

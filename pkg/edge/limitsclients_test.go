@@ -214,6 +214,7 @@ func (b *syncBuffer) find(is func(map[string]any) bool) map[string]any {
 // So many callbacks of a connection may wait; those behind them wait in the
 // client's socket, and are asked when one has ended.
 func TestMaxCallbacks(t *testing.T) {
+	t.Parallel()
 	c := one(t, func(o *edge.Options) { o.Limits.MaxCallbacks = 2; o.RequestTimeout = 300 * time.Millisecond })
 	asked := hear(t, c.Backend(t, 0), "my.>", "silent", func(*bus.Event) {})
 	cl := c.Dial(t, 0, "/")
@@ -231,6 +232,7 @@ func TestMaxCallbacks(t *testing.T) {
 
 // Values that nest too deep are refused, and cost nobody anything else.
 func TestNesting(t *testing.T) {
+	t.Parallel()
 	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
 	for _, format := range []string{"edn", "json"} {
 		t.Run(format, func(t *testing.T) {
@@ -313,6 +315,7 @@ func TestCountedLimits(t *testing.T) {
 // A panic costs the one it came of: a socket is closed with 1011, a client that
 // polls is told to begin anew. It is counted, and logged with the conn-id.
 func TestPanicsCostOne(t *testing.T) {
+	t.Parallel()
 	var log syncBuffer
 	logger := zerolog.New(&log)
 	c, p, _ := ajaxNodes(t, 1, func(o *edge.Options) { o.Logger = &logger })

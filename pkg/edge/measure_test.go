@@ -21,6 +21,7 @@ import (
 // TestPublishedToWritten: what says when it was published is measured until it is
 // written to the sockets of each node, whatever its clock says.
 func TestPublishedToWritten(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 2, nil)
 	const subscribers = 3
 	var clients []*testkit.Client
@@ -203,6 +204,7 @@ func TestLossesAreToldAtTheEnd(t *testing.T) {
 
 // TestCertificateExpires: the end of the certificate in use is known.
 func TestCertificateExpires(t *testing.T) {
+	t.Parallel()
 	end := time.Now().Add(100 * time.Hour).Truncate(time.Second)
 	s := startSecure(t, 1, nil)
 	if got := time.Unix(s.Nodes[0].Stats().CertificateExpires, 0); got.Before(time.Now()) {

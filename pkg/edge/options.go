@@ -210,6 +210,10 @@ type Options struct {
 
 	// Logger receives the node's log; nil means none.
 	Logger *zerolog.Logger
+
+	// locate is how long the holder of a tab may take to say so, locateTimeout unless
+	// a test says otherwise.
+	locate time.Duration
 }
 
 // SenteOptions are about clients of Sente. Their names are those of the

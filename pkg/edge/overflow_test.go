@@ -274,6 +274,7 @@ func TestMixedPolicies(t *testing.T) {
 // Pushes to a user, a connection and everyone are under the node's policy; of
 // latest-only, which has a channel's slots, they know drop-oldest.
 func TestPushesUnderAPolicy(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		policy edge.Overflow
 		reason string
@@ -318,6 +319,7 @@ func (f *frozen) untilPushes(handed int) {
 // A subscription that ends and comes again while the reader is frozen: still
 // nothing before the answer that opens it, or behind the one that ends it.
 func TestGatesUnderLatestOnly(t *testing.T) {
+	t.Parallel()
 	c := one(t, func(o *edge.Options) { o.Loops, o.Overflow = 1, edge.LatestOnly })
 	node := c.Nodes[0]
 	f := freeze(t, node.Addr().String())
@@ -429,6 +431,7 @@ func TestBurstUnderAPolicy(t *testing.T) {
 // when the system has got rid of nothing for the stall timeout, and backends
 // hear why.
 func TestStalledClient(t *testing.T) {
+	t.Parallel()
 	for _, portable := range []bool{false, true} {
 		t.Run(fmt.Sprintf("portable=%v", portable), func(t *testing.T) {
 			c := one(t, func(o *edge.Options) {

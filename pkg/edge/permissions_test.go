@@ -61,9 +61,6 @@ func documented(t *testing.T) (c *testkit.Cluster, servers []*server.Server, ref
 	}
 	file := filepath.Join(t.TempDir(), "nats.conf")
 	must(t, os.WriteFile(file, []byte(block), 0o600))
-	t.Setenv("NATS_NODE_PASSWORD", "of-nodes")
-	t.Setenv("NATS_BACKEND_PASSWORD", "of-backends")
-	t.Setenv("NATS_ADMIN_PASSWORD", "of-administrators")
 	refused = &violations{}
 	c = &testkit.Cluster{}
 	for i := range 2 {
@@ -99,6 +96,7 @@ func documented(t *testing.T) (c *testkit.Cluster, servers []*server.Server, ref
 // TestPermissions does everything once under the permissions of SECURITY.md:
 // NATS refuses nothing of it.
 func TestPermissions(t *testing.T) {
+	t.Parallel()
 	c, servers, refused := documented(t)
 	ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)
 	defer cancel()

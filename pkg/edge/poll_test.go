@@ -71,7 +71,7 @@ func everyWay(t *testing.T, test func(t *testing.T, at int)) {
 func TestAbortedPollsLoseNothing(t *testing.T) {
 	t.Parallel()
 	everyWay(t, func(t *testing.T, node int) {
-		c, p, at := ajaxNodes(t, 2, nil)
+		c, p, at := ajaxNodes(t, 2, func(o *edge.Options) { edge.Patient(o, testkit.Patience) })
 		p.Open()
 		*at = node
 		backend := c.Backend(t, 0)

@@ -156,6 +156,7 @@ func TestRevokedRefresh(t *testing.T) {
 
 // TestRevokeWithoutToken: who is believed without one is let in again.
 func TestRevokeWithoutToken(t *testing.T) {
+	t.Parallel()
 	c := testkit.StartCluster(t, 1, nil)
 	cl := c.Dial(t, 0, "/?uid=alice")
 	// A conn-id has whole milliseconds.

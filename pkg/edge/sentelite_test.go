@@ -415,6 +415,7 @@ func TestSubscriptionsDieWithTheConnection(t *testing.T) {
 // comes: a socket that is read from but never answers a ping is not cut while
 // RFC 6455 frames come. Shown above; here, that the server's pings go out.
 func TestServerPings(t *testing.T) {
+	t.Parallel()
 	c := one(t, func(o *edge.Options) { o.PingInterval, o.IdleTimeout = 100*time.Millisecond, time.Minute })
 	cl := c.Dial(t, 0, "/")
 	cl.SeePings = true

@@ -121,6 +121,7 @@ func (c *closings) of(t *testing.T, conn string) []int64 {
 // numbers are pushed to its user: none is doubled or out of order, and lost are
 // only those that were pushed before the node knew that a socket was cut.
 func TestReconnectingClientMissesNothing(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name       string
 		nodes      int
@@ -131,6 +132,7 @@ func TestReconnectingClientMissesNothing(t *testing.T) {
 		{"three nodes, three publishers", 3, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			const total = 5_000
 			c := senteNode(t, tt.nodes, func(o *edge.Options) {
 				o.Sente.WSKalive = time.Hour        // nobody reads what the steady one is told

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"strconv"
 	"strings"
@@ -67,7 +68,7 @@ func (n *Node) locate(client, uid string, found func(holder)) error {
 	// A session with another uid is silent, and then there is no "no responders".
 	var once sync.Once
 	l := &locating{found: func(h holder) { once.Do(func() { found(h) }) }}
-	l.timer = time.AfterFunc(locateTimeout, func() { l.found(holder{unsure: true}) })
+	l.timer = time.AfterFunc(cmp.Or(n.opts.locate, locateTimeout), func() { l.found(holder{unsure: true}) })
 	err := n.bus.Request(&bus.Outgoing{Subject: n.bus.Subjects().Client(client), Tab: "locate " + uid, Urgent: true}, l)
 	if err != nil {
 		l.timer.Stop()

@@ -93,6 +93,7 @@ func (s *secureCluster) poller(client string, config *tls.Config, at *int) *poll
 
 // Both dialects and polls over TLS, from the handshake to a push.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	s := startSecure(t, 2, func(o *edge.Options) { o.Echo = true; o.InsecureUIDParam = "uid" })
 	backend := s.Backend(t, 0)
 	lite, err := s.dial(0, "/?uid=alice", s.as(nil))
@@ -145,6 +146,7 @@ func TestTLS(t *testing.T) {
 
 // A certificate says who somebody is, as a token does.
 func TestTLSClientCertificates(t *testing.T) {
+	t.Parallel()
 	s := startSecure(t, 2, func(o *edge.Options) {
 		o.InsecureUIDParam = "uid"
 		o.Access.Issuers = []edge.Issuer{{Keys: []edge.KeySource{{Secret: []byte(tokenSecret)}}}}
@@ -230,6 +232,7 @@ func TestTLSClientCertificates(t *testing.T) {
 }
 
 func TestTLSClientUID(t *testing.T) {
+	t.Parallel()
 	spiffe, err := url.Parse("spiffe://example.com/alice")
 	must(t, err)
 	for field, want := range map[string]string{

@@ -128,6 +128,7 @@ func TestSlowTokensWait(t *testing.T) {
 
 // A client that closes while its token is verified leaves nothing.
 func TestSlowTokenTooLate(t *testing.T) {
+	t.Parallel()
 	issuer := newSlowIssuer(t)
 	c := slowNode(t, issuer)
 	n := c.Nodes[0]

@@ -34,6 +34,7 @@ func TestPollsVouchAnew(t *testing.T) {
 	everyWay(t, func(t *testing.T, at int) {
 		c := believing(t, 2, func(o *edge.Options) {
 			o.InsecureUIDParam = "uid"
+			edge.Patient(o, testkit.Patience)
 			o.Sente.SendBufAjax = -1
 			admin := []edge.Who{{Kind: edge.Claim, Name: "/realm/roles", Value: "admin"}}
 			o.Access.Channels = []edge.Rule{
@@ -95,6 +96,7 @@ func TestPollsVouchAnew(t *testing.T) {
 // A poll that waits ends when its token is revoked, whoever has begun the session;
 // and what the session was begun with does not matter any more.
 func TestRevokedLaterPoll(t *testing.T) {
+	t.Parallel()
 	everyWay(t, func(t *testing.T, at int) {
 		c := revoking(t, 2, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), testkit.Patience)

@@ -65,6 +65,7 @@ func readFrame(t *testing.T, r io.Reader) (h ws.Header, payload []byte) {
 // Messages on the echo path come back as they came, of any size up to the
 // configured one, though NATS carries less; nothing of it is known elsewhere.
 func TestWSEcho(t *testing.T) {
+	t.Parallel()
 	size := scaled(16<<20, 4<<20)
 	for _, portable := range []bool{false, true} {
 		c := one(t, func(o *edge.Options) {
