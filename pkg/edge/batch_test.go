@@ -66,9 +66,7 @@ func TestChannelBatch(t *testing.T) {
 				t.Errorf("heard after %v", took)
 			}
 			settle(t, tt.count+1)
-			if n := c.Nodes[0].Stats().Sockets.WriteCalls - before.WriteCalls; n != 2 {
-				t.Errorf("%d calls", n)
-			}
+			testkit.Eventually(t, "two calls", func() bool { return c.Nodes[0].Stats().Sockets.WriteCalls-before.WriteCalls == 2 })
 		})
 	}
 	t.Run("a channel that does not ask", func(t *testing.T) {
