@@ -115,13 +115,14 @@ func TestBusyPorts(t *testing.T) {
 	for _, tt := range []struct {
 		name                    string
 		main, admin, nats, more string
-		want                    string
+		metrics, want           string
 	}{
 		{name: "main", main: one, admin: free, nats: free, want: one + " is in use: --listen moves it, port 0 takes a free one"},
 		{name: "admin", main: free, admin: one, nats: free, want: one + " is in use: --admin-listen moves it, port 0 takes a free one"},
 		{name: "nats by something else", main: free, admin: free, nats: one, want: one + " is in use: --nats-listen moves it, port 0 takes a free one"},
 		{name: "nats by nats", main: free, admin: free, nats: nats, want: nats + " is in use by a NATS server: use that one with --nats-url nats://" + nats + ", or move ours with --nats-listen"},
 		{name: "cluster", main: free, admin: free, nats: free, more: one, want: one + " is in use: --nats-cluster-listen moves it, port 0 takes a free one"},
+		{name: "metrics", main: free, admin: free, nats: free, metrics: one, want: one + " is in use: --metrics-listen moves it, port 0 takes a free one"},
 		{
 			name: "all", main: one, admin: two, nats: nats,
 			want: "3 ports are in use, these options move them (port 0 takes a free one): " + one + " (--listen), " + two + " (--admin-listen), " +
@@ -132,6 +133,9 @@ func TestBusyPorts(t *testing.T) {
 			args := []string{"--listen", tt.main, "--admin-listen", tt.admin, "--nats-listen", tt.nats}
 			if tt.more != "" {
 				args = append(args, "--nats-cluster-listen", tt.more)
+			}
+			if tt.metrics != "" {
+				args = append(args, "--metrics-listen", tt.metrics)
 			}
 			r := runHoshi(t, nil, args...)
 			if want := "hoshi: " + tt.want + "\n"; r.stderr != want || r.stdout != "" || r.code != 2 {

@@ -17,6 +17,7 @@ func edgeOptions(o *config.Node, b bus.Options, log *zerolog.Logger) edge.Option
 	return edge.Options{
 		Listen:           string(o.Listen),
 		AdminListen:      string(o.AdminListen),
+		MetricsListen:    string(o.MetricsListen),
 		Bus:              b,
 		Echo:             o.Echo,
 		InsecureUIDParam: o.InsecureUIDParam,

@@ -39,7 +39,7 @@ func TestEdgeOptions(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := ca.Issue(t, "node", nil).Write(t, dir, "node")
 	authorities := certtest.Write(t, dir, "ca.pem", ca.PEM)
-	got := optionsOf(t, "--listen=:1", "--admin-listen=:2", "--echo", "--insecure-uid-param=who",
+	got := optionsOf(t, "--listen=:1", "--admin-listen=:2", "--metrics-listen=:3", "--echo", "--insecure-uid-param=who",
 		"--max-connections=101", "--max-connections-per-address=92", "--max-connections-per-user=93", "--max-handshake-rate=104",
 		"--max-handshake-rate-per-address=95", "--max-heads=106", "--max-heads-per-address=97", "--max-event-rate=108", "--max-byte-rate=109",
 		"--max-callbacks=1", "--max-nesting=11", "--max-fragments=12", "--max-message=2KiB", "--queue-messages=3", "--queue-bytes=4KiB", "--send-buffer=5KiB", "--deflate", "--deflate-min=2KiB", "--ws-echo=/e", "--overflow=drop-newest",
@@ -72,7 +72,7 @@ func TestEdgeOptions(t *testing.T) {
 			MaxHandshakeRatePerAddress: 95, MaxHeads: 106, MaxHeadsPerAddress: 97, MaxEventRate: 108, MaxByteRate: 109, MaxCallbacks: 1, MaxNesting: 11, MaxFragments: 12,
 		},
 		ProxyFrom: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32")}, ForwardedFrom: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")},
-		Listen: ":1", AdminListen: ":2", Echo: true, InsecureUIDParam: "who",
+		Listen: ":1", AdminListen: ":2", MetricsListen: ":3", Echo: true, InsecureUIDParam: "who",
 		MaxMessage: 2048, QueueMessages: 3, QueueBytes: 4096, SendBuffer: 5120, Overflow: edge.DropNewest,
 		Deflate: true, DeflateMin: 2048, WSEcho: "/e",
 		Channels: edge.ChannelOptions{
@@ -113,8 +113,8 @@ func TestEdgeOptions(t *testing.T) {
 	}
 	v := reflect.ValueOf(got)
 	for i := range v.NumField() {
-		if name := v.Type().Field(i).Name; v.Field(i).IsZero() != left[name] {
-			t.Errorf("no option sets %s", name)
+		if f := v.Type().Field(i); f.IsExported() && v.Field(i).IsZero() != left[f.Name] {
+			t.Errorf("no option sets %s", f.Name)
 		}
 	}
 	for _, part := range []any{got.Sente, got.Limits, got.Access, got.Callouts, got.TLS} {

@@ -53,6 +53,9 @@ func (n *node) greet(w io.Writer) error {
 		fmt.Fprintf(&b, "  routes    %s\n", n.nats.ClusterAddr())
 	}
 	fmt.Fprintf(&b, "  admin     http://%s/stats%s\n", local(n.edge.AdminAddr().String()), reachNote(n.edge.AdminAddr()))
+	if a := n.edge.MetricsAddr(); a != nil {
+		fmt.Fprintf(&b, "  metrics   http://%s/metrics%s\n", local(a.String()), reachNote(a))
+	}
 	if o.LogFile != "" {
 		fmt.Fprintf(&b, "  log       %s\n", o.LogFile)
 	}
@@ -70,6 +73,9 @@ func (n *node) greet(w io.Writer) error {
 func (n *node) logStart() {
 	e := n.log.Info().Str("version", versionText()).Stringer("node", n.edge.ID()).
 		Stringer("listen", n.edge.Addr()).Stringer("admin_listen", n.edge.AdminAddr())
+	if a := n.edge.MetricsAddr(); a != nil {
+		e = e.Stringer("metrics_listen", a)
+	}
 	if c := commitText(); c != "" {
 		e = e.Str("commit", c)
 	}

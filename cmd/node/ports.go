@@ -25,6 +25,9 @@ type listener struct {
 func listeners(c *cli) []listener {
 	n := &c.Run.Node
 	all := []listener{{option: "listen", addr: n.Listen}, {option: "admin-listen", addr: n.AdminListen}}
+	if n.MetricsListen != "" {
+		all = append(all, listener{option: "metrics-listen", addr: n.MetricsListen})
+	}
 	if n.Embedded(&c.Shared) {
 		all = append(all, listener{option: "nats-listen", addr: n.NATSListen})
 		if n.NATSClusterListen != "" {

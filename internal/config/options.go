@@ -45,7 +45,8 @@ type Node struct {
 
 	Listen Addr `name:"listen" default:"127.0.0.1:8080" placeholder:"ADDR" help:"WebSocket clients." group:"Listeners"`
 	Admin
-	NATSListen Addr `name:"nats-listen" default:"127.0.0.1:4222" placeholder:"ADDR" help:"Backends: the embedded NATS." group:"Listeners"`
+	MetricsListen Addr `name:"metrics-listen" placeholder:"ADDR" help:"GET /metrics, /health and /health/ready alone, for who may look and not touch." more:"What Prometheus and probes need, so that --admin-listen can stay on loopback. Empty is none." group:"Listeners" tune:""`
+	NATSListen    Addr `name:"nats-listen" default:"127.0.0.1:4222" placeholder:"ADDR" help:"Backends: the embedded NATS." group:"Listeners"`
 
 	NATSClusterListen   Addr     `name:"nats-cluster-listen" placeholder:"ADDR" help:"Embedded NATS servers of other nodes." more:"Beyond loopback only with --nats-cluster-user and --nats-cluster-password." group:"Cluster"`
 	NATSRoutes          []string `name:"nats-routes" placeholder:"HOST:PORT,..." help:"Cluster listeners of other nodes." more:"Beyond loopback only with credentials." group:"Cluster"`

@@ -286,6 +286,7 @@ func TestFaults(t *testing.T) {
 		{name: "prefix", args: []string{"--prefix=a.b"}, want: []string{`--prefix: "a.b" is no prefix: want up to 32 letters, digits, dashes and underscores`}},
 		{name: "prefix that pkg/bus refuses", args: []string{"--prefix=a/b"}, want: []string{`--prefix: "a/b" is no prefix: want up to 32 letters, digits, dashes and underscores`}},
 		{name: "two ports in a nats url", args: []string{"--nats-url=nats://a:4222:1"}, want: []string{`--nats-url: "nats://a:4222:1" is no NATS URL: want nats://host:4222 or tls://host:4222`}},
+		{name: "metrics where operators are", args: []string{"--metrics-listen=:8081"}, want: []string{`--metrics-listen: :8081 is taken by --admin-listen already`}},
 		{name: "one port twice", args: []string{"--listen=:8080", "--admin-listen=127.0.0.1:8080"}, want: []string{`--admin-listen: 127.0.0.1:8080 is taken by --listen already`}},
 		{name: "open cluster", args: []string{"--nats-cluster-listen=0.0.0.0:6222"}, want: []string{"--nats-cluster-listen: 0.0.0.0:6222 reaches beyond this machine: give --nats-cluster-user and --nats-cluster-password, the same on every node"}},
 		{name: "open cluster on every interface", args: []string{"--nats-cluster-listen=:6222"}, want: []string{"--nats-cluster-listen: :6222 reaches beyond this machine: give --nats-cluster-user and --nats-cluster-password, the same on every node"}},

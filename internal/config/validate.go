@@ -120,7 +120,7 @@ func (n *Node) checkPorts(s *Shared, report Report) {
 		option string
 		addr   Addr
 	}
-	all := []listener{{"listen", n.Listen}, {"admin-listen", n.AdminListen}}
+	all := []listener{{"listen", n.Listen}, {"admin-listen", n.AdminListen}, {"metrics-listen", n.MetricsListen}}
 	if n.Embedded(s) {
 		all = append(all, listener{"nats-listen", n.NATSListen}, listener{"nats-cluster-listen", n.NATSClusterListen})
 	}

@@ -12,7 +12,7 @@ import (
 
 // adminHandler serves the admin listener: what an operator asks, and what the
 // program around the node adds.
-func (n *Node) adminHandler() (http.Handler, error) {
+func (n *Node) adminHandler(routes map[string]http.Handler) (http.Handler, error) {
 	mux := http.NewServeMux()
 	n.health(mux)
 	mux.HandleFunc("GET /stats", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, n.Stats()) })
@@ -24,18 +24,15 @@ func (n *Node) adminHandler() (http.Handler, error) {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	index := []string{"/health", "/health/ready", "/stats", "/channels", "POST /drain", "/debug/pprof/"}
-	if n.opts.AdminRoutes != nil {
-		routes := n.opts.AdminRoutes(n)
-		for _, pattern := range slices.Sorted(maps.Keys(routes)) {
-			if err := addRoute(mux, pattern, routes[pattern]); err != nil {
-				return nil, err
-			}
-			method, path, _ := strings.Cut(pattern, " ")
-			if line := strings.TrimSpace(path); method == http.MethodGet {
-				index = append(index, line)
-			} else {
-				index = append(index, method+" "+line)
-			}
+	for _, pattern := range slices.Sorted(maps.Keys(routes)) {
+		if err := addRoute(mux, pattern, routes[pattern]); err != nil {
+			return nil, err
+		}
+		method, path, _ := strings.Cut(pattern, " ")
+		if line := strings.TrimSpace(path); method == http.MethodGet {
+			index = append(index, line)
+		} else {
+			index = append(index, method+" "+line)
 		}
 	}
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -43,6 +40,20 @@ func (n *Node) adminHandler() (http.Handler, error) {
 		io.WriteString(w, strings.Join(index, "\n")+"\n") //nolint:errcheck // the peer is gone
 	})
 	return noPages(mux), nil
+}
+
+// metricsRoute is the one of the admin routes that the metrics listener has too.
+const metricsRoute = "GET /metrics"
+
+// metricsHandler serves the metrics listener: nothing by which who asks could
+// change something, or learn what clients have said.
+func (n *Node) metricsHandler(routes map[string]http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	n.health(mux)
+	if h := routes[metricsRoute]; h != nil {
+		mux.Handle(metricsRoute, h)
+	}
+	return mux
 }
 
 // addRoute reports the pattern that [http.ServeMux] would panic over.

@@ -2,13 +2,14 @@ package edge
 
 import "fmt"
 
-// Listener names one of the two addresses that a node listens on.
+// Listener names one of the addresses that a node listens on.
 type Listener string
 
 // The listeners, named as the option that moves each.
 const (
-	Main  Listener = "listen"
-	Admin Listener = "admin-listen"
+	Main    Listener = "listen"
+	Admin   Listener = "admin-listen"
+	Metrics Listener = "metrics-listen"
 )
 
 // ListenError says that an address cannot be listened on, for the whole life

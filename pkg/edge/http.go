@@ -85,7 +85,8 @@ func (n *Node) detach(s *session) {
 	n.handoff.conns <- conn // never full: see open
 }
 
-func (n *Node) setUpHTTP(admin net.Listener) error {
+// setUpHTTP makes the servers. metrics is nil where nothing listens for it.
+func (n *Node) setUpHTTP(admin, metrics net.Listener) error {
 	server := func(h http.Handler) *http.Server {
 		return &http.Server{
 			Handler:           h,
@@ -109,12 +110,18 @@ func (n *Node) setUpHTTP(admin net.Listener) error {
 	n.mainHTTP.ReadTimeout, n.mainHTTP.WriteTimeout = n.opts.HandshakeTimeout, n.opts.HandshakeTimeout
 	n.mainHTTP.ConnState = n.handoff.state
 
-	n.adminListener = admin
-	handler, err := n.adminHandler()
+	n.adminListener, n.metricsListener = admin, metrics
+	var routes map[string]http.Handler
+	if n.opts.AdminRoutes != nil {
+		routes = n.opts.AdminRoutes(n)
+	}
+	handler, err := n.adminHandler(routes)
 	if err != nil {
 		return err
 	}
 	n.adminHTTP = server(handler)
+	n.metricsHTTP = server(n.metricsHandler(routes))
+	n.metricsHTTP.ReadTimeout, n.metricsHTTP.WriteTimeout = n.opts.HandshakeTimeout, n.opts.HandshakeTimeout
 	return nil
 }
 
@@ -123,6 +130,9 @@ func (n *Node) setUpHTTP(admin net.Listener) error {
 func (n *Node) serve() {
 	n.serving.Go(func() { n.serveOn(n.mainHTTP, n.handoff) })
 	n.serving.Go(func() { n.serveOn(n.adminHTTP, n.adminListener) })
+	if n.metricsListener != nil {
+		n.serving.Go(func() { n.serveOn(n.metricsHTTP, n.metricsListener) })
+	}
 	n.serving.Go(func() { n.tellLosses(n.handoff.done) })
 	n.ws.Start()
 }
@@ -136,13 +146,21 @@ func (n *Node) serveOn(s *http.Server, l net.Listener) {
 // closeListeners undoes listen where nothing has been served.
 func (n *Node) closeListeners() {
 	n.ws.Stop(context.Background(), wsconn.StatusServiceRestart, "") //nolint:errcheck // nothing was accepted
+	n.closeOwn()
+}
+
+// closeOwn closes the listeners that net/http would have closed.
+func (n *Node) closeOwn() {
 	n.adminListener.Close()
+	if n.metricsListener != nil {
+		n.metricsListener.Close()
+	}
 }
 
 func (n *Node) stopHTTP(ctx context.Context) error {
-	err := errors.Join(n.mainHTTP.Shutdown(ctx), n.adminHTTP.Shutdown(ctx))
+	err := errors.Join(n.mainHTTP.Shutdown(ctx), n.adminHTTP.Shutdown(ctx), n.metricsHTTP.Shutdown(ctx))
 	if err != nil {
-		err = errors.Join(err, n.mainHTTP.Close(), n.adminHTTP.Close())
+		err = errors.Join(err, n.mainHTTP.Close(), n.adminHTTP.Close(), n.metricsHTTP.Close())
 	}
 	for { // what was handed over and never accepted
 		select {

@@ -41,12 +41,15 @@ type Node struct {
 	mainHTTP      *http.Server
 	adminHTTP     *http.Server
 	adminListener net.Listener
-	certs         *certs.Store // nil without TLS
-	voices        [voiceCount]*voice
-	outbound      []outbound     // one for each shard of the bus, owned by its goroutine
-	badPush       zerolog.Logger // at a bounded rate, like large
-	large         zerolog.Logger
-	pushes        wsconn.Class // of what backends push to users, connections and everyone
+	metricsHTTP   *http.Server
+	// metricsListener is nil without MetricsListen.
+	metricsListener net.Listener
+	certs           *certs.Store // nil without TLS
+	voices          [voiceCount]*voice
+	outbound        []outbound     // one for each shard of the bus, owned by its goroutine
+	badPush         zerolog.Logger // at a bounded rate, like large
+	large           zerolog.Logger
+	pushes          wsconn.Class // of what backends push to users, connections and everyone
 
 	counts     *counts
 	replies    conversions              // of the answers to callbacks
@@ -168,18 +171,18 @@ const (
 func (n *Node) abandon(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonTime)
 	defer cancel()
-	n.Stop(ctx)             //nolint:errcheck // why it could not be started is worse
-	n.adminListener.Close() // where nothing has been served
+	n.Stop(ctx)  //nolint:errcheck // why it could not be started is worse
+	n.closeOwn() // where nothing has been served
 }
 
-// listen opens both addresses, and reports both where both fail.
+// listen opens all addresses, and reports all that fail.
 func (n *Node) listen() error {
 	o := &n.opts
 	secure, err := n.loadTLS()
 	if err != nil {
 		return err
 	}
-	var mainErr, adminErr error
+	var mainErr error
 	n.ws, mainErr = wsconn.New(wsconn.Options{
 		Addr:             o.Listen,
 		Loops:            o.Loops,
@@ -205,24 +208,36 @@ func (n *Node) listen() error {
 		Join:             n.joinParts,
 		Logger:           *o.Logger,
 	})
+	var errs []error
 	if mainErr != nil {
-		mainErr = &ListenError{Listener: Main, Addr: o.Listen, Err: mainErr}
+		errs = append(errs, &ListenError{Listener: Main, Addr: o.Listen, Err: mainErr})
 	}
-	admin, err := net.Listen("tcp", o.AdminListen)
-	if err != nil {
-		adminErr = &ListenError{Listener: Admin, Addr: o.AdminListen, Err: err}
+	own := func(l Listener, addr string) net.Listener {
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			errs = append(errs, &ListenError{Listener: l, Addr: addr, Err: err})
+			return nil
+		}
+		return ln
 	}
-	if mainErr != nil || adminErr != nil {
-		if admin != nil {
-			admin.Close()
+	admin := own(Admin, o.AdminListen)
+	var metrics net.Listener
+	if o.MetricsListen != "" {
+		metrics = own(Metrics, o.MetricsListen)
+	}
+	if len(errs) > 0 {
+		for _, ln := range []net.Listener{admin, metrics} {
+			if ln != nil {
+				ln.Close()
+			}
 		}
 		if mainErr == nil {
 			n.ws.Stop(context.Background(), wsconn.StatusServiceRestart, "") //nolint:errcheck // nothing was accepted
 		}
-		return errors.Join(mainErr, adminErr)
+		return errors.Join(errs...)
 	}
 	n.joiners = make([]joiner, n.ws.Loops())
-	if err := n.setUpHTTP(admin); err != nil {
+	if err := n.setUpHTTP(admin, metrics); err != nil {
 		n.closeListeners()
 		return err
 	}
@@ -302,6 +317,14 @@ func (n *Node) Addr() net.Addr { return n.ws.Addr() }
 
 // AdminAddr returns the address of /stats, /channels and profiling.
 func (n *Node) AdminAddr() net.Addr { return n.adminListener.Addr() }
+
+// MetricsAddr returns the address of [Options.MetricsListen], nil without one.
+func (n *Node) MetricsAddr() net.Addr {
+	if n.metricsListener == nil {
+		return nil
+	}
+	return n.metricsListener.Addr()
+}
 
 // ID returns the node-id.
 func (n *Node) ID() id.Node { return n.opts.ID }

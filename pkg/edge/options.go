@@ -52,6 +52,11 @@ type Options struct {
 	// system choose. Defaults [DefaultListen] and [DefaultAdminListen].
 	Listen, AdminListen string
 
+	// MetricsListen is the address of a third listener, for who may look and not
+	// touch: it serves GET /health, /health/ready and, if it is among AdminRoutes,
+	// /metrics, and nothing else. Empty, the default, is none.
+	MetricsListen string
+
 	// AdminRoutes, where set, returns what else the admin listener serves, by
 	// patterns of [http.ServeMux] that begin with a method, like "GET /metrics". It
 	// is called once, by Start, before anything is served, with a node whose
