@@ -19,7 +19,8 @@ type DrainOptions struct {
 	// Time is within which every connection is being closed, evenly. Default 0, at once.
 	Time time.Duration
 	// Busy reports that h is owed something that comes in a moment. One whose turn has come is waited for, a second at
-	// most, and not beyond Time. It is called on the connection's loop and must not block. Default none is.
+	// most, and not beyond Time. It is called on the connection's loop and must not block; a panic in it closes h. Default
+	// none is.
 	Busy func(h Handler) bool
 }
 
@@ -57,6 +58,7 @@ type drain struct {
 
 	done     chan struct{} // closed when nobody is left to be closed
 	finished bool          // it is
+	cut      bool          // its caller has given up: who is left stays
 }
 
 // late is a busy connection, and until when it is waited for.
@@ -66,17 +68,38 @@ type late struct {
 }
 
 // Drain stops accepting and closes every connection, each at its turn: what is queued until then leaves before the close
-// frame. It returns when the last has been told, which is within o.Time, or when ctx ends: then the rest stays as it is.
-// Peers may take up to CloseTimeout longer, as with Stop, which must follow. A Stop ends it. Further calls do nothing.
+// frame. It returns when the last has been told, which is within o.Time, or when ctx ends, with its cause: then each loop
+// leaves the rest as it is, from its next turn on. Peers may take up to CloseTimeout longer, as with Stop, which must
+// follow. A Stop ends it. Further calls wait for the first and return what it returned, or their own ctx's cause. On a
+// server that has not been started it returns ErrNotStarted.
 func (s *Server) Drain(ctx context.Context, o DrainOptions) error {
-	if !s.started.Load() || s.stopped.Load() || !s.draining.CompareAndSwap(false, true) {
-		return nil
+	if !s.started.Load() {
+		return ErrNotStarted
 	}
+	call := &drainCall{ended: make(chan struct{})}
+	if !s.drain.CompareAndSwap(nil, call) {
+		call = s.drain.Load()
+		select {
+		case <-call.ended:
+			return call.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	defer close(call.ended)
+	if !s.stopped.Load() {
+		call.err = s.letGo(ctx, &o)
+	}
+	return call.err
+}
+
+// letGo is the first Drain.
+func (s *Server) letGo(ctx context.Context, o *DrainOptions) error {
 	s.StopAccepting()
 	end := time.Now().Add(o.Time)
 	shares := make([]*drain, len(s.loops))
 	for i, l := range s.loops {
-		d := &drain{o: &o, end: end, done: make(chan struct{})}
+		d := &drain{o: o, end: end, done: make(chan struct{})}
 		shares[i] = d
 		l.post(job{kind: jobFunc, fn: func() { l.beginDrain(d) }})
 	}
@@ -85,6 +108,9 @@ func (s *Server) Drain(ctx context.Context, o DrainOptions) error {
 		case <-d.done:
 		case <-s.loops[i].p.Done():
 		case <-ctx.Done():
+			for k, d := range shares {
+				s.loops[k].post(job{kind: jobFunc, fn: d.giveUp})
+			}
 			return context.Cause(ctx)
 		}
 	}
@@ -118,6 +144,9 @@ func (l *loop) beginDrain(d *drain) {
 
 // enter takes in a connection whose upgrade was under way.
 func (d *drain) enter(c *Conn) {
+	if d.cut {
+		return
+	}
 	if d.finished { // its owner has not heard yet that it is accepted
 		c.CloseAsync(d.o.Code, d.o.Reason)
 		return
@@ -131,7 +160,6 @@ func (l *loop) stepDrain() {
 	if d.finished {
 		return
 	}
-	// Also after a panic in Busy, which costs that connection's turn alone.
 	defer l.goOnDraining()
 	now := l.p.Now()
 	last := !now.Before(d.end)
@@ -150,7 +178,7 @@ func (l *loop) stepDrain() {
 		case c.state != stateOpen:
 			d.look = now // others may have closed as well: the next step is paced without them
 			continue
-		case !last && d.o.Busy != nil && d.o.Busy(c.h):
+		case !last && d.o.Busy != nil && l.isBusy(c):
 			d.late = append(d.late, late{c, now.Add(busyGrace)})
 		default:
 			l.closeDrained(c)
@@ -162,21 +190,34 @@ func (l *loop) stepDrain() {
 // closeLate closes those that were busy and are not any more, or for too long.
 func (l *loop) closeLate(now time.Time, last bool) {
 	d := l.draining
-	all := d.late
-	d.late = d.late[:0]
-	for _, e := range all {
+	busy := d.late[:0]
+	for _, e := range d.late {
 		switch {
 		case e.c.state != stateOpen:
-		case last || !now.Before(e.until) || !d.o.Busy(e.c.h):
-			l.closeDrained(e.c)
+		case !last && now.Before(e.until) && l.isBusy(e.c):
+			busy = append(busy, e)
 		default:
-			d.late = append(d.late, e)
+			l.closeDrained(e.c)
 		}
 	}
-	clear(all[len(d.late):])
+	clear(d.late[len(busy):])
+	d.late = busy
+}
+
+// isBusy asks the owner of c. A panic closes c, and nobody else: the step goes on.
+func (l *loop) isBusy(c *Conn) (busy bool) {
+	defer func() {
+		if v := recover(); v != nil {
+			l.panicked(c, v)
+		}
+	}()
+	return l.draining.o.Busy(c.h)
 }
 
 func (l *loop) closeDrained(c *Conn) {
+	if c.state != stateOpen { // by a panic
+		return
+	}
 	c.Close(l.draining.o.Code, l.draining.o.Reason)
 	l.srv.drained.Add(1)
 }
@@ -221,8 +262,22 @@ func (d *drain) finish() {
 	}
 }
 
+// giveUp leaves who is left as they are.
+func (d *drain) giveUp() {
+	if !d.finished {
+		d.cut = true
+		d.finish()
+	}
+}
+
 // drains is what a Server knows of its Drain. Any goroutine.
 type drains struct {
-	draining atomic.Bool
-	drained  atomic.Uint64 // connections that it has closed
+	drain   atomic.Pointer[drainCall] // the first; nil until then
+	drained atomic.Uint64             // connections that it has closed
+}
+
+// drainCall is the first Drain, for those who call again.
+type drainCall struct {
+	ended chan struct{}
+	err   error // behind ended
 }

@@ -360,7 +360,9 @@ func TestDrainEnds(t *testing.T) {
 				if err := <-ended; !errors.Is(err, want) {
 					t.Errorf("ended with %v", err)
 				}
-				must(t, s.Drain(t.Context(), wsconn.DrainOptions{})) // does nothing
+				if err := s.Drain(t.Context(), wsconn.DrainOptions{}); !errors.Is(err, want) {
+					t.Errorf("a second call: %v", err)
+				}
 			})
 		}
 		eventually(t, "nothing is left", func() bool {
@@ -370,3 +372,117 @@ func TestDrainEnds(t *testing.T) {
 }
 
 var errTest = errors.New("enough")
+
+// Whoever is left when the context ends stays, beyond the time of the drain; so does who comes by an upgrade that was
+// under way. Without a word to the loops they went on, and closed all.
+func TestDrainThatIsCutLeavesTheRest(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, portable bool) {
+		const clients, span = 20, time.Second
+		s := start(t, wsconn.Options{Portable: portable}, nil)
+		late := s.dialRaw()
+		for range clients { // behind it in the listener's queue
+			s.dial()
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		began := time.Now()
+		ended := make(chan error, 1)
+		go func() { ended <- s.Drain(ctx, wsconn.DrainOptions{Code: 1012, Time: span}) }() // ends with ctx
+		eventually(t, "a connection is closed", func() bool { return s.Drained() > 0 })
+		cancel(errTest)
+		if err := <-ended; !errors.Is(err, errTest) {
+			t.Errorf("ended with %v", err)
+		}
+		late.send([]byte(requestHead))
+		late.upgraded()
+		for i := 0; time.Since(began) < span+200*time.Millisecond; i++ {
+			late.text(fmt.Sprint(i))
+			late.wantText(fmt.Sprint(i))
+		}
+		if n := s.Drained(); n >= clients/2 {
+			t.Errorf("%d of %d are closed", n, clients)
+		}
+	})
+}
+
+// A call that comes behind the first waits for it, or for its own context, and none says that all have gone who have not.
+func TestDrainIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	s := start(t, wsconn.Options{}, nil)
+	for range 10 {
+		s.dial()
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	ended := make(chan error, 2)
+	drain := func() { ended <- s.Drain(ctx, wsconn.DrainOptions{Code: 1012, Time: time.Minute}) }
+	go drain() // ends with ctx
+	s.refuses()
+	other, cancelOther := context.WithCancelCause(t.Context())
+	cancelOther(io.ErrClosedPipe)
+	if err := s.Drain(other, wsconn.DrainOptions{}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("a call of its own context: %v", err)
+	}
+	go drain() // the same
+	cancel(errTest)
+	for range 2 {
+		if err := <-ended; !errors.Is(err, errTest) {
+			t.Errorf("ended with %v", err)
+		}
+	}
+
+	fresh, err := wsconn.New(wsconn.Options{NewConn: func() (wsconn.Handler, *wsconn.Conn) { return nil, nil }})
+	must(t, err)
+	if err := fresh.Drain(t.Context(), wsconn.DrainOptions{}); !errors.Is(err, wsconn.ErrNotStarted) {
+		t.Errorf("before the start: %v", err)
+	}
+	must(t, fresh.Stop(t.Context(), 1001, ""))
+	must(t, fresh.Drain(t.Context(), wsconn.DrainOptions{}))
+}
+
+// A panic in Busy closes that connection, and the others are let go all the same. Those that were late behind it were
+// forgotten, and Drain said that all had gone.
+func TestDrainSurvivesBusy(t *testing.T) {
+	t.Parallel()
+	const clients = 20
+	for _, tt := range []struct {
+		name string
+		at   int // asked so often about that one, it panics
+	}{{"at its turn", 1}, {"when it is late", 2}} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := start(t, wsconn.Options{Loops: 1}, nil)
+			heard := make([]listening, clients)
+			var wait sync.WaitGroup
+			for i := range heard {
+				c := s.dial()
+				wait.Go(func() { heard[i] = c.listen() })
+			}
+			var worst wsconn.Handler
+			asked := 0
+			busy := func(h wsconn.Handler) bool {
+				if worst == nil {
+					worst = h
+				}
+				if h == worst {
+					if asked++; asked == tt.at {
+						panic("as a test wants it")
+					}
+				}
+				return true
+			}
+			must(t, s.Drain(t.Context(), wsconn.DrainOptions{Code: 1012, Time: 300 * time.Millisecond, Busy: busy}))
+			wait.Wait()
+			codes := map[ws.StatusCode]int{}
+			for _, h := range heard {
+				codes[h.code]++
+			}
+			if codes[1012] != clients-1 || codes[1011] != 1 || s.Drained() != clients-1 {
+				t.Errorf("closed with %v, %d drained", codes, s.Drained())
+			}
+			if n := s.Stats().Panics; n != 1 {
+				t.Errorf("%d panics", n)
+			}
+		})
+	}
+}

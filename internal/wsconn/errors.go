@@ -8,6 +8,8 @@ import (
 var (
 	// ErrClosed is returned by Detach on a connection that is closed, accepted, refused or detached already.
 	ErrClosed = errors.New("wsconn: connection is not waiting for an answer")
+	// ErrNotStarted is returned by Drain on a server that has not been started.
+	ErrNotStarted = errors.New("wsconn: server is not started")
 	// ErrStopped is returned by calls on a server that has been stopped.
 	ErrStopped = errors.New("wsconn: server is stopped")
 )

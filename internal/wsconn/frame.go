@@ -52,8 +52,8 @@ func (f *Frame) Unstamped() *Frame {
 	return &Frame{wire: f.wire, slot: f.slot, wait: f.wait, group: f.group, bits: f.bits &^ frameTimed}
 }
 
-// freeze returns p, which must never be changed again, as what a Frame holds: without its capacity it
-// takes 48 bytes.
+// freeze returns p, which must never be changed again, as what a Frame holds: a slice's capacity, which is of
+// no use here, would make it 56 bytes long, for which 64 are taken, instead of 48.
 func freeze(p []byte) string { return unsafe.String(unsafe.SliceData(p), len(p)) }
 
 // view returns s as what system calls and readers take, which must not be changed.

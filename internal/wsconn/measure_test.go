@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,11 +142,11 @@ func TestMeasuresWhileParsing(t *testing.T) {
 	both(t, func(t *testing.T, portable bool) {
 		const age = 50 * time.Millisecond
 		class := wsconn.NewClass(wsconn.Disconnect, 0)
-		var made int64
+		var made atomic.Int64 // by Server.Clock
 		s := start(t, wsconn.Options{Portable: portable, Loops: 1, QueueMessages: 8}, func(c *session) {
 			c.onMessage = func(c *session, _ ws.OpCode, p []byte) wsconn.Verdict {
 				f := wsconn.NewDelivery(class, p)
-				f.Stamp(made, -1)
+				f.Stamp(made.Load(), -1)
 				c.Send(f)
 				for range 4 { // more than half of the queue
 					c.Send(wsconn.NewText([]byte("filling")))
@@ -155,8 +156,8 @@ func TestMeasuresWhileParsing(t *testing.T) {
 		})
 		c, se := s.pair()
 		s.settled(se) // no turn of it is to come by itself
-		made = s.Clock()
-		eventually(t, "it is old", func() bool { return s.Clock()-made > int64(age) })
+		made.Store(s.Clock())
+		eventually(t, "it is old", func() bool { return s.Clock()-made.Load() > int64(age) })
 		c.text("message")
 		c.wantText("message")
 		if d := s.settled(se).DeliverySeconds; d.Count != 1 || below(d, age.Seconds()) != 0 {

@@ -129,6 +129,7 @@ func (c *Conn) control(op ws.OpCode, payload []byte) {
 func (c *Conn) relieve() {
 	c.flags &^= flagHigh
 	if c.flags&flagBlocked == 0 {
+		c.loop.n.at = c.loop.clockOf(c.loop.p.Now()) // else that of the turn before
 		c.loop.flush(c, false)
 	}
 	c.mu.Lock()
