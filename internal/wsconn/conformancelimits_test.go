@@ -55,7 +55,6 @@ func TestConformanceLimits(t *testing.T) {
 
 // TestConformancePipelined: a client may have sent much before it reads, more than a queue holds.
 func TestConformancePipelined(t *testing.T) {
-	t.Parallel()
 	samples := [2]string{sample(5000, false), sample(10_000, false)}
 	both(t, func(t *testing.T, portable bool) {
 		o := optionsOf(portable)

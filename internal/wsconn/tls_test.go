@@ -122,7 +122,6 @@ func TestTLS(t *testing.T) {
 // TestTLSAbuse holds what becomes of those who cannot speak TLS as it is spoken here, that each is counted by its reason,
 // and that others are served meanwhile.
 func TestTLSAbuse(t *testing.T) {
-	t.Parallel()
 	s := startSecure(t, wsconn.Options{HandshakeTimeout: 400 * time.Millisecond}, nil)
 	raw := func(text string) func() string {
 		return func() string {
