@@ -67,14 +67,17 @@ func (t *topCmd) Run(ctx context.Context, s *config.Shared, out output) error {
 	if err := v.take(v.ask(ctx)); err != nil {
 		return lookFault(s, bus.APIStats, err)
 	}
-	if t.JSON {
-		return printJSON(out.stdout, v.board.Report())
+	return v.print(out.stdout, t.JSON)
+}
+
+// print prints the board once. That nodes have not answered is an error, behind it.
+func (v *topView) print(w io.Writer, asJSON bool) (err error) {
+	if asJSON {
+		err = printJSON(w, v.board.Report())
+	} else {
+		_, err = io.WriteString(w, strings.Join(v.board.Frame(v.title, "", onceWidth, 1000), "\n")+"\n")
 	}
-	lines := v.board.Frame(v.title, "", onceWidth, 1000)
-	if _, err := io.WriteString(out.stdout, strings.Join(lines, "\n")+"\n"); err != nil {
-		return err
-	}
-	return missing(v.silent, v.refused)
+	return errors.Join(err, missing(v.silent, v.refused))
 }
 
 // wait is false where ctx ends before.

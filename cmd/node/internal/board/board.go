@@ -40,7 +40,8 @@ func (b *Board) Update(now time.Time, views map[string]bus.NodeView, silent []st
 			n = &node{}
 			b.nodes[id] = n
 		} else {
-			n.before, n.two = n.last, v.UptimeMS > n.last.UptimeMS
+			// One that was silent at first has said nothing yet.
+			n.before, n.two = n.last, n.last.UptimeMS > 0 && v.UptimeMS > n.last.UptimeMS
 		}
 		n.last, n.seen, n.silent = v, now, false
 	}
@@ -71,7 +72,7 @@ func (b *Board) Lost(now time.Time) {
 }
 
 // Rates are what a node does in a second, or all nodes together. Known is false where
-// there are not two views yet.
+// there are not two views yet, and of a node that has not answered the last time.
 type Rates struct {
 	Known      bool    `json:"known"`
 	FramesIn   float64 `json:"frames_in"`
@@ -84,8 +85,8 @@ type Rates struct {
 	CPU        float64 `json:"cpu"` // processors
 }
 
-func (n *node) rates() (r Rates) {
-	if !n.two || n.silent {
+func (b *Board) rates(n *node) (r Rates) {
+	if !n.two || !b.answered(n) {
 		return r
 	}
 	seconds := float64(n.last.UptimeMS-n.before.UptimeMS) / 1000
@@ -104,6 +105,9 @@ func (n *node) rates() (r Rates) {
 		CPU: per(l.Process.CPUMS, p.Process.CPUMS) / 1000,
 	}
 }
+
+// answered reports whether what is known of a node is of the last Update.
+func (b *Board) answered(n *node) bool { return !n.silent && !n.seen.Before(b.at) }
 
 // state is a word for how a node is.
 func (b *Board) state(n *node) string {
@@ -129,10 +133,10 @@ func (b *Board) sorted() []*node {
 
 // total is all nodes that have answered, as one.
 func (b *Board) total() *node {
-	sum := &node{seen: b.at, two: true}
+	sum := &node{seen: b.at}
 	sum.last.Ready = true
 	for _, n := range b.sorted() {
-		if b.state(n) == "gone" || n.silent {
+		if !b.answered(n) {
 			continue
 		}
 		s, l := &sum.last, &n.last
@@ -150,10 +154,7 @@ func (b *Board) total() *node {
 // totalRates adds up those that are known.
 func (b *Board) totalRates() (r Rates) {
 	for _, n := range b.sorted() {
-		one := n.rates()
-		if b.state(n) == "gone" {
-			continue
-		}
+		one := b.rates(n)
 		r.Known = r.Known || one.Known
 		r.FramesIn += one.FramesIn
 		r.FramesOut += one.FramesOut
@@ -185,7 +186,7 @@ type NodeReport struct {
 func (b *Board) Report() Report {
 	r := Report{At: b.at.UTC(), Nodes: []NodeReport{}, Total: b.totalRates()}
 	for _, n := range b.sorted() {
-		r.Nodes = append(r.Nodes, NodeReport{b.state(n), n.last, n.rates()})
+		r.Nodes = append(r.Nodes, NodeReport{b.state(n), n.last, b.rates(n)})
 	}
 	return r
 }
@@ -194,7 +195,7 @@ func (b *Board) Report() Report {
 // blocked.
 func (b *Board) slowest(most int) (list []bus.SlowView, blocked int) {
 	for _, n := range b.sorted() {
-		if b.state(n) == "gone" || n.silent {
+		if !b.answered(n) {
 			continue
 		}
 		blocked += n.last.Blocked

@@ -202,3 +202,29 @@ func TestReport(t *testing.T) {
 		t.Errorf("rates of a new process: %+v", r.Nodes[0].Rates)
 	}
 }
+
+// A node that was silent when it was first seen has no rates with its first answer: what
+// it has done since its start, divided by the time since then, was shown as what it does.
+func TestRatesOfOneThatWasSilent(t *testing.T) {
+	var b board.Board
+	b.Update(start, views(100, 0), []string{"000000000001"})
+	b.Update(start.Add(time.Second), views(101, 0, 1), nil)
+	if r := b.Report(); r.Nodes[1].Rates.Known || r.Total.FramesIn != 100 {
+		t.Errorf("its first answer: %+v, in all %+v", r.Nodes[1].Rates, r.Total)
+	}
+	b.Update(start.Add(2*time.Second), views(102, 0, 1), nil)
+	if r := b.Report(); r.Nodes[1].Rates.FramesIn != 200 {
+		t.Errorf("its second one: %+v", r.Nodes[1].Rates)
+	}
+}
+
+// A node that is gone does nothing that is known, as in the sum.
+func TestRatesOfOneThatIsGone(t *testing.T) {
+	var b board.Board
+	b.Update(start, views(100, 0, 1), nil)
+	b.Update(start.Add(time.Second), views(101, 0, 1), nil)
+	b.Update(start.Add(2*time.Second), views(102, 0), nil)
+	if r := b.Report(); r.Nodes[1].State != "gone" || r.Nodes[1].Rates != (board.Rates{}) || r.Total.FramesIn != 100 {
+		t.Errorf("%s: %+v, in all %+v", r.Nodes[1].State, r.Nodes[1].Rates, r.Total)
+	}
+}

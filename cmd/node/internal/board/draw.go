@@ -116,7 +116,7 @@ func (b *Board) Frame(title, note string, width, height int) []string {
 			lines = append(lines, fmt.Sprintf("and %d more nodes", len(nodes)-i))
 			break
 		}
-		r := n.rates()
+		r := b.rates(n)
 		lines = append(lines, row(cols, func(c *column) string {
 			if b.state(n) == "gone" || n.silent && n.last.UptimeMS == 0 {
 				if c.head == "NODE" || c.head == "HOST" || c.head == "STATE" {
