@@ -84,13 +84,13 @@ func TestBroken(t *testing.T) {
 
 		{check: "ports", broken: func(b *bundle) { node(b).Ports[0].Name = "http" }, want: `target port "clients" is none`},
 		{check: "ports", broken: func(b *bundle) { node(b).Ports[1].ContainerPort = 8080 }, want: "is there twice"},
-		{check: "ports", broken: func(b *bundle) { node(b).LivenessProbe.HTTPGet.Port = intstr.FromString("metrics") }, want: "liveness probe asks port metrics"},
+		{check: "ports", broken: func(b *bundle) { node(b).LivenessProbe.HTTPGet.Port = intstr.FromString("admin") }, want: "liveness probe asks port admin"},
 		{check: "ports", broken: func(b *bundle) { node(b).StartupProbe = nil }, want: "has no startup probe"},
 		{check: "ports", broken: func(b *bundle) { get[*core.Service](b, "nats-headless").Spec.Ports[1].Port = 6223 }, want: "must be the pod's, 6222"},
 
 		{check: "policies", broken: func(b *bundle) { b.remove(get[*networking.NetworkPolicy](b, "nats")) }, want: "StatefulSet nats is behind no policy"},
 		{check: "policies", broken: func(b *bundle) { netpol(b, "hoshi").PolicyTypes = netpol(b, "hoshi").PolicyTypes[:1] }, want: "is not about both ways"},
-		{check: "policies", broken: func(b *bundle) { netpol(b, "hoshi").Ingress[1].From = nil }, want: "anybody reaches port admin"},
+		{check: "policies", broken: func(b *bundle) { netpol(b, "hoshi").Ingress[1].From = nil }, want: "anybody reaches port metrics"},
 		{check: "policies", broken: func(b *bundle) { netpol(b, "nats").Ingress[1].From = nil }, want: "anybody reaches port cluster"},
 		{check: "policies", broken: func(b *bundle) { netpol(b, "nats").Ingress[0].Ports[0].Port.IntVal = 4223 }, want: "has no port 4223"},
 		{check: "policies", broken: func(b *bundle) { netpol(b, "hoshi").Egress[0].Ports[0].Port.IntVal = 4223 }, want: "does not reach NATS"},
@@ -136,7 +136,8 @@ func TestBroken(t *testing.T) {
 		{check: "options", broken: func(b *bundle) { pod(b).EnableServiceLinks = nil }, want: "variables of services"},
 
 		{check: "addresses", broken: func(b *bundle) { options(b)["HOSHI_LISTEN"] = ":80" }, want: "HOSHI_LISTEN=:80 is not port clients"},
-		{check: "addresses", broken: func(b *bundle) { options(b)["HOSHI_ADMIN_LISTEN"] = "127.0.0.1:8081" }, want: "of every interface"},
+		{check: "addresses", broken: func(b *bundle) { options(b)["HOSHI_METRICS_LISTEN"] = "127.0.0.1:8082" }, want: "of every interface"},
+		{check: "addresses", broken: func(b *bundle) { options(b)["HOSHI_ADMIN_LISTEN"] = ":8081" }, want: "HOSHI_ADMIN_LISTEN=:8081 is not on loopback"},
 		{check: "addresses", broken: func(b *bundle) { delete(options(b), "HOSHI_NATS_URL") }, want: "a NATS of its own"},
 		{check: "addresses", broken: func(b *bundle) { options(b)["HOSHI_NATS_URL"] += ",nats://nats-3.nats-headless:4222" }, want: "nobody is at nats://nats-3"},
 		{check: "addresses", broken: func(b *bundle) { options(b)["HOSHI_NATS_URL"] = "nats://nats-0.nats:4222" }, want: "nobody is at nats://nats-0.nats:4222"},
@@ -229,7 +230,7 @@ func TestBroken(t *testing.T) {
 		{check: "ingress", broken: func(b *bundle) { delete(options(b), "HOSHI_FORWARDED_FROM") }, want: "whom it forwards for"},
 		{check: "ingress", broken: func(b *bundle) { netpol(b, "hoshi").Ingress[0].From = nil }, want: "can say whom he forwards for"},
 
-		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) { get[*core.Service](b, "hoshi-admin").Spec.Ports[0].TargetPort.StrVal = "clients" }, want: "has no metrics"},
+		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) { get[*core.Service](b, "hoshi-metrics").Spec.Ports[0].TargetPort.StrVal = "clients" }, want: "has no metrics"},
 		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) {
 			delete(get[*monitoring.ServiceMonitor](b, "hoshi").Spec.Selector.MatchLabels, "app.kubernetes.io/component")
 		}, want: "selects 2 services"},
@@ -238,7 +239,7 @@ func TestBroken(t *testing.T) {
 		{check: "images", in: "with nats-exporter", broken: func(b *bundle) { stateful(b).Spec.Template.Spec.Containers[1].Image = "exporter" }, want: "has no version"},
 		{check: "policies", in: "with nats-exporter", broken: func(b *bundle) { n := netpol(b, "nats"); n.Ingress[2].Ports = n.Ingress[2].Ports[:1] }, want: "nobody reaches port metrics"},
 		{check: "monitoring", in: "with nats-exporter", broken: func(b *bundle) { get[*monitoring.ServiceMonitor](b, "nats").Spec.Endpoints[0].Port = "monitor" }, want: "has no metrics"},
-		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) { get[*core.Service](b, "hoshi-admin").Spec.ClusterIP = "" }, want: "gives the admin listener an address"},
+		{check: "monitoring", in: "with servicemonitor", broken: func(b *bundle) { get[*core.Service](b, "hoshi-metrics").Spec.ClusterIP = "" }, want: "gives the metrics of all pods one address"},
 	} {
 		in := tt.in
 		if in == "" {

@@ -18,10 +18,10 @@ import (
 // nodePod is one pod of the Deployment.
 type nodePod struct {
 	*process
-	w              *workload
-	c              *core.Container
-	env            map[string]string
-	clients, admin string // addresses
+	w                *workload
+	c                *core.Container
+	env              map[string]string
+	clients, metrics string // addresses
 }
 
 // startNode starts a pod of nodes, with some variables changed, and waits until
@@ -39,9 +39,9 @@ func (c *cluster) startNode(t *testing.T, w *workload, changed map[string]string
 // newNode is what startNode starts.
 func (c *cluster) newNode(t *testing.T, w *workload, changed map[string]string) *nodePod {
 	t.Helper()
-	addrs := freeAddrs(t, 2)
-	n := &nodePod{w: w, c: w.container(), env: c.env(t, w, "hoshi-0"), clients: addrs[0], admin: addrs[1]}
-	n.env["HOSHI_LISTEN"], n.env["HOSHI_ADMIN_LISTEN"] = n.clients, n.admin
+	addrs := freeAddrs(t, 3)
+	n := &nodePod{w: w, c: w.container(), env: c.env(t, w, "hoshi-0"), clients: addrs[0], metrics: addrs[1]}
+	n.env["HOSHI_LISTEN"], n.env["HOSHI_METRICS_LISTEN"], n.env["HOSHI_ADMIN_LISTEN"] = n.clients, n.metrics, addrs[2]
 	maps.Copy(n.env, changed)
 	c.files(t, w, n.env, t.TempDir(), func(_, text string) string { return text })
 	return n
@@ -49,7 +49,7 @@ func (c *cluster) newNode(t *testing.T, w *workload, changed map[string]string) 
 
 // probe asks as a kubelet does.
 func (n *nodePod) probe(kind string) error {
-	return answers("http://" + n.admin + probes(n.c)[kind].Path)
+	return answers("http://" + n.metrics + probes(n.c)[kind].Path)
 }
 
 // end asks it to end after its preStop, and holds that it does in what is left
@@ -67,7 +67,7 @@ func (n *nodePod) end(t *testing.T) {
 func (n *nodePod) measures(t *testing.T, rule adapterRule) {
 	t.Helper()
 	name, _, _ := strings.Cut(rule.SeriesQuery, "{")
-	status, body, err := asked("http://" + n.admin + "/metrics")
+	status, body, err := asked("http://" + n.metrics + "/metrics")
 	if err != nil || status != http.StatusOK || !strings.Contains(body, "\n"+name+" ") {
 		t.Errorf("no %s at /metrics: %d, %v", name, status, err)
 	}

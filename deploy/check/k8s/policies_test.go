@@ -46,7 +46,7 @@ func checkPolicies(b *bundle, f *facts) (bad findings) {
 				bad.add("%s has a rule for every port", title(p))
 			}
 			// What asks nobody who he is must say who may come.
-			for _, name := range []string{"admin", "monitor", "cluster"} {
+			for _, name := range []string{"metrics", "monitor", "cluster"} {
 				if n, ok := port(w.container(), name); ok && covers(r.Ports, n) && len(r.From) == 0 {
 					bad.add("%s: anybody reaches port %s of %s", title(p), name, title(w))
 				}
@@ -184,13 +184,12 @@ func checkMonitoring(b *bundle, _ *facts) (bad findings) {
 			}
 			found++
 			// Alerts about nodes go by the job, and must not be about servers.
-			at := map[bool]string{true: "admin", false: "metrics"}[nameOf(m) == "hoshi"]
 			if job := s.Labels[m.Spec.JobLabel]; strings.HasPrefix(job, "hoshi") != (nameOf(m) == "hoshi") || job == "" {
 				bad.add("%s: no alert is about job %q", title(m), job)
 			}
 			for _, e := range m.Spec.Endpoints {
 				i := slices.IndexFunc(s.Spec.Ports, func(p core.ServicePort) bool { return p.Name == e.Port })
-				if i < 0 || s.Spec.Ports[i].TargetPort.StrVal != at || e.Path != "/metrics" {
+				if i < 0 || s.Spec.Ports[i].TargetPort.StrVal != "metrics" || e.Path != "/metrics" {
 					bad.add("%s: port %q of %s has no metrics at %s", title(m), e.Port, title(s), e.Path)
 				}
 			}
@@ -201,8 +200,8 @@ func checkMonitoring(b *bundle, _ *facts) (bad findings) {
 	}
 	for _, s := range all[*core.Service](b) {
 		for _, p := range s.Spec.Ports {
-			if p.TargetPort.StrVal == "admin" && s.Spec.ClusterIP != core.ClusterIPNone {
-				bad.add("%s gives the admin listener an address", title(s))
+			if p.TargetPort.StrVal == "metrics" && s.Spec.ClusterIP != core.ClusterIPNone {
+				bad.add("%s gives the metrics of all pods one address", title(s))
 			}
 		}
 	}

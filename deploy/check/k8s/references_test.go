@@ -281,12 +281,16 @@ func checkAddresses(b *bundle, f *facts) (bad findings) {
 		return findings{"there is no Deployment hoshi"}
 	}
 	env, _ := environment(b, w, f.values(), "hoshi-0")
-	for option, name := range map[string]string{"HOSHI_LISTEN": "clients", "HOSHI_ADMIN_LISTEN": "admin"} {
+	for option, name := range map[string]string{"HOSHI_LISTEN": "clients", "HOSHI_METRICS_LISTEN": "metrics"} {
 		host, p, err := net.SplitHostPort(env[option])
 		n, ok := port(w.container(), name)
 		if err != nil || host != "" || !ok || p != decimal(int64(n)) {
 			bad.add("%s: %s=%s is not port %s of every interface", title(w), option, env[option], name)
 		}
+	}
+	// It takes orders, and asks nobody who he is.
+	if admin, moved := env["HOSHI_ADMIN_LISTEN"]; moved && !strings.HasPrefix(admin, "127.0.0.1:") {
+		bad.add("%s: HOSHI_ADMIN_LISTEN=%s is not on loopback", title(w), admin)
 	}
 	if env["HOSHI_NATS_URL"] == "" {
 		bad.add("%s has no HOSHI_NATS_URL: each pod would have a NATS of its own", title(w))
