@@ -28,8 +28,8 @@ func MetricsMarkdown() string {
 
 const metricsHead = `# Metrics
 
-` + "`GET /metrics`" + ` of the admin listener (` + "`--admin-listen`" + `) has these, for Prometheus, in its text format or that of OpenMetrics. What to make
-of them is in [operations.md](operations.md#metrics). This page is generated, see internal/obs.
+` + "`GET /metrics`" + ` of the admin listener (` + "`--admin-listen`" + `), and of ` + "`--metrics-listen`" + `, has these, for Prometheus, in its text format or that of OpenMetrics.
+What to make of them is in [operations.md](operations.md#metrics). This page is generated, see internal/obs.
 
 * **Labels are bounded.** Each is one of a small set that stands in the program: no user, channel, address or connection is ever one.
 * **Counters** begin at 0 with the process; with labels, the usual values of these do, and a rare one is not there before it has counted once. A scrape reads counters that are kept anyway, and costs the same for ten connections as for
