@@ -15,7 +15,7 @@ func (u *system) nodeID(name string) string {
 	var st struct {
 		Node string `json:"node"`
 	}
-	if err := getJSON("http://"+u.e.w.addr(name, "watch")+":8081/stats", &st); err != nil || len(st.Node) != 12 {
+	if err := getJSON("http://"+u.e.w.addr(name, "watch")+":8082/health", &st); err != nil || len(st.Node) != 12 {
 		u.t.Fatalf("the id of %s: %q, %v", name, st.Node, err)
 	}
 	return st.Node

@@ -183,8 +183,12 @@ func (u *system) clustered() {
 		})
 	}
 	for _, name := range nodeNames {
-		if _, err := get("http://" + u.e.w.addr(name, "watch") + ":8081/health/ready"); err != nil {
+		at := "http://" + u.e.w.addr(name, "watch")
+		if _, err := get(at + ":8082/health/ready"); err != nil {
 			u.t.Error(err)
+		}
+		if _, err := get(at + ":8081/health"); !errors.Is(err, unix.ECONNREFUSED) {
+			u.t.Errorf("the admin listener of %s is reached from another container: %v", name, err)
 		}
 	}
 	u.eventually("HAProxy has the nodes", func() error { return u.serves(nodeNames...) })
@@ -345,7 +349,7 @@ func (u *system) watched() {
 			up = append(up, target.Labels["instance"])
 		}
 		slices.Sort(up)
-		if want := []string{"balancer:8404", "hoshi1:8081", "hoshi2:8081", "hoshi3:8081", "localhost:9090"}; !slices.Equal(up, want) {
+		if want := []string{"balancer:8404", "hoshi1:8082", "hoshi2:8082", "hoshi3:8082", "localhost:9090"}; !slices.Equal(up, want) {
 			return fmt.Errorf("targets %q", up)
 		}
 		return nil
