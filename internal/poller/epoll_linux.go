@@ -339,14 +339,20 @@ func (e *epoll) detach(s *Socket) (net.Conn, error) {
 	return c, nil
 }
 
-func (e *epoll) addrs(s *Socket) (local, remote netip.AddrPort) {
-	if sa, err := unix.Getsockname(int(s.fd)); err == nil {
-		local = addrPort(sa)
+func (e *epoll) localAddr(s *Socket) netip.AddrPort {
+	sa, err := unix.Getsockname(int(s.fd))
+	if err != nil {
+		return netip.AddrPort{}
 	}
-	if sa, err := unix.Getpeername(int(s.fd)); err == nil {
-		remote = addrPort(sa)
+	return addrPort(sa)
+}
+
+func (e *epoll) remoteAddr(s *Socket) netip.AddrPort {
+	sa, err := unix.Getpeername(int(s.fd))
+	if err != nil {
+		return netip.AddrPort{}
 	}
-	return local, remote
+	return addrPort(sa)
 }
 
 func addrPort(sa unix.Sockaddr) netip.AddrPort {

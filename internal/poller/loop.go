@@ -126,7 +126,8 @@ type backend interface {
 	unsent(s *Socket) int
 	close(s *Socket, reset bool)
 	detach(s *Socket) (net.Conn, error)
-	addrs(s *Socket) (local, remote netip.AddrPort)
+	localAddr(s *Socket) netip.AddrPort
+	remoteAddr(s *Socket) netip.AddrPort
 	listen(ln net.Listener, o ListenOptions) error
 	stopListen()
 	shutdown() // the loop has ended: release what is the backend's own
@@ -403,8 +404,7 @@ func (l *Loop) RemoteAddr(s *Socket) netip.AddrPort {
 	if s.bits&bitAttached == 0 {
 		return netip.AddrPort{}
 	}
-	_, r := l.be.addrs(s)
-	return r
+	return l.be.remoteAddr(s)
 }
 
 // LocalAddr returns the address of this end. Loop only.
@@ -412,8 +412,7 @@ func (l *Loop) LocalAddr(s *Socket) netip.AddrPort {
 	if s.bits&bitAttached == 0 {
 		return netip.AddrPort{}
 	}
-	a, _ := l.be.addrs(s)
-	return a
+	return l.be.localAddr(s)
 }
 
 // Each calls fn for every attached handler. Sockets may be closed meanwhile; it is not said whether one that

@@ -254,9 +254,12 @@ func (b *portable) detach(s *Socket) (net.Conn, error) {
 	return c.conn, nil
 }
 
-func (b *portable) addrs(s *Socket) (local, remote netip.AddrPort) {
-	c := b.conns[s.slot]
-	return netAddrPort(c.conn.LocalAddr()), netAddrPort(c.conn.RemoteAddr())
+func (b *portable) localAddr(s *Socket) netip.AddrPort {
+	return netAddrPort(b.conns[s.slot].conn.LocalAddr())
+}
+
+func (b *portable) remoteAddr(s *Socket) netip.AddrPort {
+	return netAddrPort(b.conns[s.slot].conn.RemoteAddr())
 }
 
 func netAddrPort(a net.Addr) netip.AddrPort {
