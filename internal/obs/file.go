@@ -51,8 +51,9 @@ type File struct {
 	}
 }
 
-// CheckFile reports why the file, which need not exist, could not take a log, and
-// changes nothing. The path is in the error.
+// CheckFile reports why the file, which need not exist, could not take a log. The
+// file is not touched; in its folder another one is made and removed, since nothing
+// else tells on all systems whether that can be done. The path is in the error.
 func CheckFile(path string) error {
 	dir := filepath.Dir(path)
 	info, err := os.Stat(dir)
@@ -138,29 +139,39 @@ func (f *File) Write(line []byte) (int, error) {
 		f.loseLocked(now, nil)
 		return len(line), nil
 	}
-	text := line
-	if f.mu.torn {
-		text = append([]byte{'\n'}, line...)
+	if f.mu.untold > 0 { // where the gap is
+		if err := f.writeLocked(f.gap(f.mu.untold)); err != nil {
+			f.mu.retry = now.Add(retryAfter)
+			f.loseLocked(now, err)
+			return len(line), nil
+		}
+		f.mu.untold = 0
 	}
-	n, err := f.mu.out.Write(text)
-	if n > 0 {
-		f.mu.torn = text[n-1] != '\n'
-	}
-	if err != nil {
+	if err := f.writeLocked(line); err != nil {
 		f.mu.retry = now.Add(retryAfter)
 		f.loseLocked(now, err)
-		return len(line), nil
-	}
-	if lost := f.mu.untold; lost > 0 {
-		var b bytes.Buffer
-		l := withTime(f.formatted(&b))
-		// Whatever the level is.
-		l.Log().Str(zerolog.LevelFieldName, zerolog.LevelWarnValue).Str("component", "log").Uint64("lost", lost).Msg("log lines were lost")
-		if _, err := f.mu.out.Write(b.Bytes()); err == nil {
-			f.mu.untold = 0
-		}
 	}
 	return len(line), nil
+}
+
+// writeLocked writes a line, which begins one.
+func (f *File) writeLocked(line []byte) error {
+	if f.mu.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	n, err := f.mu.out.Write(line)
+	if n > 0 {
+		f.mu.torn = line[n-1] != '\n'
+	}
+	return err
+}
+
+// gap returns the line that tells of lines that are not there, whatever the level is.
+func (f *File) gap(lost uint64) []byte {
+	var b bytes.Buffer
+	l := withTime(f.formatted(&b))
+	l.Log().Str(zerolog.LevelFieldName, zerolog.LevelWarnValue).Str("component", "log").Uint64("lost", lost).Msg("log lines were lost")
+	return b.Bytes()
 }
 
 // loseLocked counts a line. err is why, nil where it was not tried.

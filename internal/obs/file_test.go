@@ -182,7 +182,7 @@ func TestUnwritable(t *testing.T) {
 	l.Error().Msg("two")
 	l.Error().Msg("three")
 	got := lines(t, path)
-	if len(got) != 3 || got[0]["message"] != "two" || got[1]["message"] != "log lines were lost" || got[1]["lost"] != 151.0 || got[1]["level"] != "warn" || got[2]["message"] != "three" {
+	if len(got) != 3 || got[1]["message"] != "two" || got[0]["message"] != "log lines were lost" || got[0]["lost"] != 151.0 || got[0]["level"] != "warn" || got[2]["message"] != "three" {
 		t.Errorf("the file holds %v", got)
 	}
 }
@@ -205,8 +205,8 @@ func (f *full) Write(p []byte) (int, error) {
 
 func (f *full) Close() error { return nil }
 
-// Of a line that fits only in part the rest is lost, and the next one begins on a
-// line of its own.
+// Of a line that fits only in part the rest is lost, and what comes next begins on a
+// line of its own. Where lines are missing is said before what follows them.
 func TestTornLine(t *testing.T) {
 	var stderr bytes.Buffer
 	l := open(t, obs.Options{Writer: &stderr, File: obs.FileOptions{Path: filepath.Join(t.TempDir(), "a.log")}})
@@ -220,8 +220,26 @@ func TestTornLine(t *testing.T) {
 	now = now.Add(time.Second)
 	l.Info().Msg("whole")
 	got := strings.Split(strings.TrimSpace(disk.String()), "\n")
-	if len(got) != 3 || got[0] != `{"level":"` || !strings.HasSuffix(got[1], `"message":"whole"}`) || !strings.Contains(got[2], `"lost":2,`) {
+	if len(got) != 3 || got[0] != `{"level":"` || !strings.HasSuffix(got[2], `"message":"whole"}`) || !strings.Contains(got[1], `"lost":2,`) {
 		t.Errorf("the disk has %q", got)
+	}
+
+	// There is room for what tells of the gap, and none for the line.
+	gap := disk.Len()
+	disk.room = 0
+	l.Info().Msg("lost")
+	now = now.Add(time.Second)
+	disk.room = len(got[1]) + 5
+	l.Info().Msg("lost as well")
+	now = now.Add(time.Second)
+	disk.room = 1000
+	l.Info().Msg("there")
+	got = strings.Split(strings.TrimSpace(disk.String()[gap:]), "\n")
+	if len(got) != 4 || !strings.Contains(got[0], `"lost":1,`) || !strings.Contains(got[2], `"lost":1,`) || !strings.HasSuffix(got[3], `"message":"there"}`) {
+		t.Errorf("the disk has %q", got)
+	}
+	if n := l.File.Lost(); n != 4 {
+		t.Errorf("%d lost", n)
 	}
 	if !strings.Contains(stderr.String(), "no space left on device") {
 		t.Errorf("standard error has %s", &stderr)

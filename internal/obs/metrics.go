@@ -3,6 +3,7 @@ package obs
 import (
 	"net/http"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -47,8 +48,16 @@ func NewMetrics(o MetricsOptions) *Metrics {
 		ConstLabels: prometheus.Labels{"version": o.Version, "commit": o.Commit, "goversion": runtime.Version(), "node": o.Node},
 	})
 	info.Set(1)
-	m.registry.MustRegister(m, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m, info, goCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// goCollector has, beside what it always has, what the heap was at the last
+// collection: near the limit of memory it is what tells whether there is room, since
+// a process grows to its limit with garbage alone.
+func goCollector() prometheus.Collector {
+	live := regexp.MustCompile(`^/gc/heap/live:bytes$`)
+	return collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: live}))
 }
 
 // Gatherer returns what has all of them. Any goroutine.

@@ -38,6 +38,7 @@ What to make of them is in [operations.md](operations.md#metrics). This page is 
   ` + "`histogram_quantile(0.99, sum by (le) (rate(hoshi_delivery_seconds_bucket[5m])))`" + `. There are no native ones.
 * What is in ` + "`/stats`" + ` is the same, for people.
 * Beside these there are those of the Go runtime (` + "`go_...`" + `) and of the process (` + "`process_...`" + `, on Linux): memory, CPU, descriptors.
+  ` + "`go_gc_heap_live_bytes`" + ` is what was in use at the last collection: of a node that has a limit of memory, look at that.
 
 | name | type | labels | unit | what it tells |
 |---|---|---|---|---|

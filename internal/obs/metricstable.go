@@ -79,6 +79,7 @@ var metricTable = []metric{
 	{name: "hoshi_sockets", kind: gauge, unit: "sockets", help: "Sockets on the clients' listener, plain HTTP included.", from: one("Sockets.Sockets")},
 	{name: "hoshi_handshakes_pending", kind: gauge, unit: "sockets", help: "Of these, those that have not been upgraded: their request has not come, or was refused.", from: one("Sockets.Heads")},
 	{name: "hoshi_limited_connections", kind: gauge, unit: "connections", help: "What --max-connections bounds.", from: one("Sockets.Conns")},
+	{name: "hoshi_max_connections", kind: gauge, unit: "connections", help: "The bound: --max-connections, or what the limit of descriptors leaves; absent where there is none.", from: one("Sockets.MaxConns"), omitZero: true},
 	{name: "hoshi_limited_addresses", kind: gauge, unit: "addresses", help: "Client addresses that limits know something of.", from: one("Sockets.Addresses")},
 	{name: "hoshi_limited_users", kind: gauge, unit: "users", help: "Users that have connections, where those of a user are limited.", from: one("Limits.Users")},
 	{name: "hoshi_sockets_shed_total", kind: counter, unit: "sockets", labels: reason, help: "Sockets that were closed at once because a limit was reached.", from: by("Sockets.Shed")},
@@ -173,7 +174,8 @@ var metricTable = []metric{
 	{name: "hoshi_nats_ready", kind: gauge, help: "1 while it is in use: interests are restored and a barrier has gone through.", from: one("Bus.Ready")},
 	{name: "hoshi_nats_connects_total", kind: counter, unit: "connections", help: "Connections to NATS that were made, the first included.", from: one("Bus.Connects")},
 	{name: "hoshi_nats_rtt_seconds", kind: histo, unit: "seconds", help: "To NATS and back, through the goroutine that keeps interests: of the node's own heartbeat, once a second.", from: one("Bus.RTTSeconds")},
-	{name: "hoshi_nats_servers", kind: gauge, unit: "servers", help: "NATS servers with a node, which a barrier asks.", from: one("Bus.Servers")},
+	{name: "hoshi_nodes", kind: gauge, unit: "nodes", help: "Nodes that this one hears on NATS, itself included: one that was silent for three heartbeats is not. Nodes that hear different numbers are parted.", from: one("Nodes")},
+	{name: "hoshi_nats_servers", kind: gauge, unit: "servers", help: "NATS servers with a node, which a barrier asks. One that has gone counts until the next barrier.", from: one("Bus.Servers")},
 	{name: "hoshi_barriers_total", kind: counter, unit: "barriers", help: "Barriers that have gone through.", from: one("Bus.Barriers")},
 	{name: "hoshi_barriers_voided_total", kind: counter, unit: "barriers", help: "Barriers that a lost connection has ended.", from: one("Bus.BarriersVoided")},
 	{name: "hoshi_barrier_seconds", kind: histo, unit: "seconds", help: "How long a barrier took: a subscribe waits for one.", from: one("Bus.BarrierSeconds")},
@@ -193,6 +195,7 @@ var metricTable = []metric{
 
 	// Revocations and kicks.
 	{name: "hoshi_revocations_remembered", kind: gauge, unit: "revocations", help: "Revocations that count, with some that are over. --max-revocations bounds them.", from: one("Admin.Remembered")},
+	{name: "hoshi_max_revocations", kind: gauge, unit: "revocations", help: "The bound: --max-revocations.", from: one("MaxRevocations")},
 	{name: "hoshi_revocations_total", kind: counter, unit: "revocations", help: "Revocations that were asked for here.", from: one("Admin.Revocations")},
 	{name: "hoshi_revocations_refused_total", kind: counter, unit: "revocations", help: "Revocations that found no room: who was meant is still trusted.", from: one("Admin.Full")},
 	{name: "hoshi_revocations_learned_total", kind: counter, unit: "revocations", help: "Revocations that other nodes have told of, again and again perhaps.", from: one("Admin.Learned")},

@@ -78,6 +78,16 @@ func (w *watcher) look() {
 	}
 }
 
+// has says that a metric is this on all nodes.
+func (w *watcher) has(name string, want float64) {
+	w.t.Helper()
+	for i, now := range w.last {
+		if got := now[name]; got != want {
+			w.t.Errorf("%s of node %d is %g, want %g", name, i, got, want)
+		}
+	}
+}
+
 // until looks until all of these have moved.
 func (w *watcher) until(names ...string) {
 	w.t.Helper()
@@ -111,11 +121,17 @@ func TestEverythingShownMoves(t *testing.T) {
 		o.Callouts.Publish = []string{"asked"}
 		o.RequestTimeout = 200 * time.Millisecond
 		o.MaxRevocations = 1
-		o.Limits.MaxEventRate = 300
+		o.Limits.MaxEventRate, o.Limits.MaxConnections = 300, 500
 		o.Sente.ReconnectWS = 300 * time.Millisecond
 		o.DrainTime = time.Second // longer than a look takes on a busy machine
 	})
+	for _, n := range c.Nodes {
+		testkit.Eventually(t, "all nodes hear each other", func() bool { return n.Stats().Nodes == 3 })
+	}
 	w := watch(t, c.Nodes)
+	w.has("hoshi_nodes", 3)
+	w.has("hoshi_max_connections", 500)
+	w.has("hoshi_max_revocations", 1)
 	back := c.Backend(t, 0)
 	nc, err := nats.Connect(c.NATS[0].ClientURL())
 	must(t, err)
@@ -277,7 +293,10 @@ func TestEverythingShownMoves(t *testing.T) {
 		c.NATS[i].Shutdown()
 	}
 	speaker.Send(`[[:my.app/lost 2] "cb-9"]`)
-	w.until("hoshi_nats_connected", "hoshi_publishes_refused_total")
+	w.until("hoshi_nats_connected", "hoshi_publishes_refused_total", "hoshi_nodes")
+	for _, n := range c.Nodes {
+		testkit.Eventually(t, "nobody hears anybody", func() bool { return n.Stats().Nodes == 1 })
+	}
 
 	for _, name := range shown(t) {
 		exported := slices.ContainsFunc(w.last, func(node map[string]float64) bool { _, there := node[name]; return there })

@@ -310,6 +310,35 @@ func TestTraceEndpointSlow(t *testing.T) {
 	}
 }
 
+// TestTraceStopCountsAll: spans that end while tracing does are sent, or counted as dropped.
+// Those that came between a look for the end and the queue were neither.
+func TestTraceStopCountsAll(t *testing.T) {
+	const rounds, writers, each = 300, 4, 100
+	for range rounds {
+		q := obs.NewQueue(func(context.Context, int) error { return nil })
+		half := make(chan struct{})
+		var ending sync.WaitGroup
+		for w := range writers {
+			ending.Go(func() {
+				for i := range each {
+					if w == 0 && i == each/2 {
+						close(half)
+					}
+					q.End()
+				}
+			})
+		}
+		<-half
+		if err := q.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ending.Wait()
+		if s := q.Stats(); s.Exported+s.Dropped != writers*each || s.Failed != 0 {
+			t.Fatalf("%+v of %d", s, writers*each)
+		}
+	}
+}
+
 // TestTraceGather: what has ended is sent after a while, without an end.
 func TestTraceGather(t *testing.T) {
 	r := newReceiver(t)

@@ -27,7 +27,11 @@ type spanQueue struct {
 	ctx      context.Context
 	cut      context.CancelFunc // of ctx: gives up what is under way
 
-	stop                      sync.Once
+	mu struct {
+		sync.RWMutex      // read by those who end spans
+		closed       bool // nothing is put into spans any more, so that run finds all there is
+	}
+
 	exported, failed, dropped atomic.Uint64
 }
 
@@ -55,11 +59,11 @@ func (q *spanQueue) OnStart(context.Context, sdktrace.ReadWriteSpan) {}
 
 // OnEnd implements it. It never blocks.
 func (q *spanQueue) OnEnd(s sdktrace.ReadOnlySpan) {
-	select {
-	case <-q.quit:
+	q.mu.RLock()
+	defer q.mu.RUnlock()
+	if q.mu.closed {
 		q.dropped.Add(1)
 		return
-	default:
 	}
 	select {
 	case q.spans <- s:
@@ -73,25 +77,37 @@ func (q *spanQueue) ForceFlush(context.Context) error { return nil }
 
 // Shutdown implements it: what waits is sent until ctx ends.
 func (q *spanQueue) Shutdown(ctx context.Context) error {
+	if !q.close() {
+		return nil
+	}
 	var err error
-	q.stop.Do(func() {
-		close(q.quit)
-		select {
-		case <-q.done:
-		case <-ctx.Done():
-			err = context.Cause(ctx)
-			q.cut()
-			<-q.done
-		}
+	select {
+	case <-q.done:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
 		q.cut()
-		if stopErr := q.exporter.Shutdown(context.WithoutCancel(ctx)); err == nil {
-			err = stopErr
-		}
-		if q.idle != nil {
-			q.idle()
-		}
-	})
+		<-q.done
+	}
+	q.cut()
+	if stopErr := q.exporter.Shutdown(context.WithoutCancel(ctx)); err == nil {
+		err = stopErr
+	}
+	if q.idle != nil {
+		q.idle()
+	}
 	return err
+}
+
+// close reports whether it is the first.
+func (q *spanQueue) close() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.closed {
+		return false
+	}
+	q.mu.closed = true
+	close(q.quit)
+	return true
 }
 
 // run sends batches until Shutdown.
