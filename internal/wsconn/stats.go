@@ -37,6 +37,7 @@ type Stats struct {
 	Sockets      int64             `json:"sockets"`      // all there are, those handed over included
 	Heads        int64             `json:"heads"`        // of these, not upgraded
 	Conns        int64             `json:"conns"`        // what Limits.Conns bounds
+	MaxConns     int               `json:"max_conns"`    // the bound; 0 is none
 	Addresses    int               `json:"addresses"`    // that limits know something of
 	Shed         map[string]uint64 `json:"shed"`         // sockets that were closed at once, by reason
 	Throttled    int64             `json:"throttled"`    // connections that are not read at the moment
@@ -200,6 +201,7 @@ func (s *Server) Stats() Stats {
 		Sockets:      t.sockets.Load(),
 		Heads:        t.heads.Load(),
 		Conns:        t.conns.Load(),
+		MaxConns:     s.gate.limits.Conns,
 		Addresses:    s.gate.places.Len(s.now()),
 		Shed:         make(map[string]uint64),
 		Throttled:    t.throttled.Load(),

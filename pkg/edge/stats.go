@@ -19,6 +19,9 @@ type Stats struct {
 	Channels    int    `json:"channels"`    // with a subscriber on this node
 	Users       int    `json:"users"`       // with a socket on this node
 	MaxMessage  int64  `json:"max_message_bytes"`
+	Nodes       int    `json:"nodes"` // that are heard on NATS, this one included
+
+	MaxRevocations int `json:"max_revocations"` // what bounds Admin.Remembered
 
 	Voices map[string]uint64 `json:"voices"` // connections by dialect and format, such as sente-lite/json
 
@@ -99,6 +102,7 @@ func (n *Node) Stats() Stats {
 		Channels:    n.channels.Len(),
 		Users:       n.users.Len(),
 		MaxMessage:  n.maxMessage.Load(),
+		Nodes:       1 + len(n.bus.Others()),
 		Asks:        n.asks.stats(),
 		Callouts:    n.callouts.stats(),
 		Admin:       n.revoker.stats(),
@@ -109,6 +113,8 @@ func (n *Node) Stats() Stats {
 		Sockets:     n.ws.Stats(),
 		Bus:         n.bus.Stats(),
 		Process:     processStats(),
+
+		MaxRevocations: n.opts.MaxRevocations,
 	}
 	n.counts.fill(&s)
 	s.ClocksAhead, s.ClocksFar = n.counts.clocksAhead.Load(), n.counts.clocksFar.Load()
