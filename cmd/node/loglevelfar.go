@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hoshi-ws/hoshi/internal/config"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
@@ -19,11 +19,11 @@ func (l *logLevelCmd) far(ctx context.Context, s *config.Shared, out output) err
 		return err
 	}
 	defer end()
-	err = c.LogLevel(ctx, l.NodeID, bus.LevelQuery{Level: l.Level, For: l.For})
-	if remote, ok := errors.AsType[*bus.RemoteError](err); ok && remote.Keyword == ":bad-request" {
-		return fmt.Errorf("LEVEL %s: want one of debug, info, warn, error", clip(l.Level))
-	}
+	answer, err := c.LogLevel(ctx, l.NodeID, bus.LevelQuery{Level: l.Level, For: l.For})
 	if err != nil {
+		if _, why, is := strings.Cut(err.Error(), bus.ErrBadBody.Error()+": "); is {
+			return fmt.Errorf("log-level: %s", printable(why))
+		}
 		return nodeFault(s, bus.APILogLevel, l.NodeID, err)
 	}
 	if l.For > 0 {
@@ -31,5 +31,5 @@ func (l *logLevelCmd) far(ctx context.Context, s *config.Shared, out output) err
 	} else {
 		fmt.Fprintf(out.stdout, "node %s logs at %s\n", printable(l.NodeID), printable(l.Level))
 	}
-	return nil
+	return missing(answer.Silent, answer.Refused)
 }

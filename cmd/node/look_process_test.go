@@ -99,7 +99,7 @@ func TestLookCommands(t *testing.T) {
 		t.Errorf("log-level: code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 	}
 	nodes[0].lineWith(t, "log level is set")
-	if r = run("log-level", "loud", nodeOf(alice)); r.code != 2 || r.stderr != "hoshi: LEVEL loud: want one of debug, info, warn, error\n" {
+	if r = run("log-level", "loud", nodeOf(alice)); r.code != 2 || r.stderr != "hoshi: log-level: :level must be debug, info, warn or error\n" {
 		t.Errorf("log-level: code %d, stdout %q, stderr %q", r.code, r.stdout, r.stderr)
 	}
 	if r = run("log-level", "warn", "000000000000"); r.code != 2 || r.stderr != "hoshi: no node 000000000000 is there, see hoshi top\n" {

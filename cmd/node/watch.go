@@ -139,7 +139,14 @@ func (t *traceFlags) trace(ctx context.Context, s *config.Shared, out output, wh
 			}
 		}
 		if b.Suppressed > 0 {
-			fmt.Fprintf(out.stderr, "node %s: %s lines more, beyond --rate\n", printable(b.Node), grouped(b.Suppressed))
+			fmt.Fprintf(out.stderr, "node %s: %s lines more, beyond --rate or lost\n", printable(b.Node), grouped(b.Suppressed))
+		}
+		switch b.Over {
+		case "", bus.OverTime:
+		case bus.OverStopped:
+			fmt.Fprintf(out.stderr, "node %s has stopped\n", printable(b.Node))
+		case bus.OverSilent:
+			fmt.Fprintf(out.stderr, "node %s is not heard of any more\n", printable(b.Node))
 		}
 	}, bus.TraceBegun(func(s bus.Survey[struct{}]) {
 		begun = &s

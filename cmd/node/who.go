@@ -143,7 +143,11 @@ func nodeFault(s *config.Shared, endpoint, node string, err error) error {
 // lookFault words why nobody has answered.
 func lookFault(s *config.Shared, endpoint string, err error) error {
 	if remote, ok := errors.AsType[*bus.RemoteError](err); ok {
-		return fmt.Errorf("the nodes refuse it: %s", printable(remote.Keyword))
+		text := printable(remote.Keyword)
+		if remote.Text != "" {
+			text += ", " + printable(remote.Text)
+		}
+		return fmt.Errorf("the nodes refuse it: %s", text)
 	}
 	switch {
 	case errors.Is(err, bus.ErrDenied):

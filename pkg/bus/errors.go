@@ -41,6 +41,13 @@ var (
 // a node, refused.
 type RemoteError struct {
 	Keyword string // EDN keyword text, with the colon
+	Text    string // why, in words of a node; mostly empty
 }
 
-func (e *RemoteError) Error() string { return "bus: remote error " + e.Keyword }
+func (e *RemoteError) Error() string {
+	text := "bus: remote error " + e.Keyword
+	if e.Text != "" {
+		text += ": " + e.Text
+	}
+	return text
+}

@@ -37,9 +37,9 @@ type link struct {
 	o       *Options
 	ctx     context.Context // the link's own lifetime
 	cancel  context.CancelFunc
-	events  chan linkEvent // to the control goroutine
-	done    chan struct{}  // closed when run has ended
-	onSlow  func(*nats.Subscription)
+	events  chan linkEvent               // to the control goroutine
+	done    chan struct{}                // closed when run has ended
+	onSlow  func(*nats.Subscription)     // counts what is dropped of one whose queue is full
 	ofNode  bool                         // which cannot do without what it asks for
 	refused func(*nats.Conn, error) bool // takes what NATS refuses that a node can do without; may be nil
 	log     zerolog.Logger               // sampled: what it tells may happen with each message

@@ -86,6 +86,7 @@ func NewNode(o NodeOptions) (*Node, error) {
 	})
 	inbox := n.control.inbox + ".r."
 	n.control.link.refused = n.service.refused
+	n.control.link.onSlow = n.dropped
 	n.requests = newRequests(&n.o, inbox, sampled)
 	n.requests.panics = &n.panics
 	n.pub = newPublisher(&n.o, inbox, n.requests)
@@ -117,6 +118,17 @@ func (n *Node) Start(ctx context.Context) error {
 		n.stop.Do(func() { n.close(ctx) })
 		return context.Cause(ctx)
 	}
+}
+
+// dropped counts what nats.go drops of a subscription whose queue is full. The node's
+// own have channels; nats.go calls the service's, of which a loss is no message of
+// anybody's.
+func (n *Node) dropped(sub *nats.Subscription) {
+	if sub.Type() == nats.AsyncSubscription {
+		n.service.slow.add(sub)
+		return
+	}
+	n.control.slow.add(sub)
 }
 
 func (n *Node) shardOf(subject string) chan *nats.Msg {
@@ -360,6 +372,7 @@ func (n *Node) Stats() Stats {
 		}
 	}
 	s.Dropped[dropNames[dropQueueFull]] += n.control.slow.total()
+	s.Dropped[DroppedAPI] = n.service.slow.total()
 	return s
 }
 
@@ -387,8 +400,8 @@ func (n *Node) Stop(ctx context.Context) error {
 func (n *Node) close(ctx context.Context) {
 	n.pub.close()
 	n.requests.failAll(ErrStopped, true)
+	n.service.stop(ctx, n.control.link.cut)
 	n.control.stop(ctx)
-	n.service.stop()
 	n.pub.stop()
 	n.requests.stop()
 	close(n.shards[0].quit) // the same for all

@@ -144,7 +144,7 @@ const (
 // LevelQuery asks nodes to log at another level.
 type LevelQuery struct {
 	Level string
-	For   time.Duration // 0 is for good
+	For   time.Duration // 1 ms to [MaxLevelTime]; 0 is for good, which is for one node alone
 }
 
 var errRange = errors.New("is out of range")
@@ -194,6 +194,13 @@ func readQuery(contentType string, body []byte, fields []adminField) error {
 		return fmt.Errorf("%w: not UTF-8", ErrBadBody)
 	}
 	return (&adminReader{format: f}).read(trimmed, fields)
+}
+
+func (q *StatsQuery) complete() error {
+	if q.Slow < 0 || q.Slow > MaxSlow {
+		return fmt.Errorf("%w: :slow %w", ErrBadBody, errRange)
+	}
+	return nil
 }
 
 func (q *StatsQuery) fields() []adminField {
@@ -283,13 +290,27 @@ const (
 )
 
 func (q *LevelQuery) complete() error {
-	if q.Level == "" {
+	switch q.Level {
+	case "debug", "info", "warn", "error":
+	case "":
 		return fmt.Errorf("%w: :level must be there", ErrBadBody)
+	default:
+		return fmt.Errorf("%w: :level must be debug, info, warn or error", ErrBadBody)
 	}
-	if q.For < 0 || q.For > MaxLevelTime {
+	if q.For != 0 && (q.For < time.Millisecond || q.For > MaxLevelTime) {
 		return fmt.Errorf("%w: :for %w", ErrBadBody, errRange)
 	}
 	return nil
+}
+
+// completeFor is complete of what one node is asked, or all: one word must not have a
+// cluster write every line for good.
+func (q *LevelQuery) completeFor(all bool) error {
+	err := q.complete()
+	if err == nil && all && q.For == 0 {
+		err = fmt.Errorf("%w: :for must be there for all nodes, one alone may be set for good", ErrBadBody)
+	}
+	return err
 }
 
 func (q *LevelQuery) fields() []adminField {

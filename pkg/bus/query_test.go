@@ -15,8 +15,6 @@ type query interface {
 	append(dst []byte) []byte
 }
 
-func (q *StatsQuery) complete() error { return nil }
-
 // queries are an empty one of each kind.
 func queries() map[string]query {
 	return map[string]query{

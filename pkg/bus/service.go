@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,6 +54,10 @@ const (
 	pingWait            = 300 * time.Millisecond
 )
 
+// DroppedAPI is the reason, in Stats.Dropped of a node, of what its service has been
+// asked while its queues were full: questions, of which who asks hears by their silence.
+const DroppedAPI = "api-queue-full"
+
 // unreleased is the version of the service where that of the node is none by
 // semver.org; its metadata has it as it is.
 const unreleased = "0.0.0-dev"
@@ -68,12 +73,13 @@ type service struct {
 	version string
 
 	denied atomic.Pointer[nats.Conn] // of which a refusal has been logged
+	slow   slowSubs                  // of the endpoints
 
 	mu struct {
 		sync.Mutex
 		stopped bool
 		ctx     context.Context // of the traces of this connection; nil without one
-		cancel  context.CancelFunc
+		cancel  context.CancelCauseFunc
 	}
 	busy sync.WaitGroup // handlers and traces; added to under mu only
 }
@@ -89,7 +95,7 @@ func (s *service) begin(nc *nats.Conn) {
 	}
 	s.mu.Lock()
 	if !s.mu.stopped {
-		s.mu.ctx, s.mu.cancel = context.WithCancel(context.Background())
+		s.mu.ctx, s.mu.cancel = context.WithCancelCause(context.Background())
 	}
 	s.mu.Unlock()
 	config := micro.Config{
@@ -178,18 +184,25 @@ func (s *service) enter() bool {
 func (s *service) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.endLocked(nil)
+}
+
+func (s *service) endLocked(why error) {
 	if s.mu.cancel != nil {
-		s.mu.cancel()
+		s.mu.cancel(why)
 		s.mu.ctx, s.mu.cancel = nil, nil
 	}
 }
 
-// stop ends everything, and returns when no method of the Observer runs.
-func (s *service) stop() {
+// stop ends everything, and returns when no method of the Observer runs. It comes before
+// the end of the connection, on which traces say that they are over; cut frees who is
+// stuck there when ctx ends.
+func (s *service) stop(ctx context.Context, cut func()) {
+	defer context.AfterFunc(ctx, cut)()
 	s.mu.Lock()
 	s.mu.stopped = true
+	s.endLocked(ErrStopped)
 	s.mu.Unlock()
-	s.end()
 	s.busy.Wait()
 }
 
@@ -215,10 +228,15 @@ func (s *service) refused(nc *nats.Conn, err error) bool {
 func (s *service) answer(r micro.Request, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		s.refuse(r, "500", ":internal-error", "the answer cannot be written")
+		s.refuseUnwritten(r)
 		return
 	}
 	s.respond(r, body)
+}
+
+// refuseUnwritten is for what has no JSON, such as a time of the year 10,000.
+func (s *service) refuseUnwritten(r micro.Request) {
+	s.refuse(r, "500", ":internal-error", "the answer cannot be written")
 }
 
 func (s *service) respond(r micro.Request, body []byte) {
@@ -245,13 +263,13 @@ func (s *service) read(r micro.Request, fields []adminField, complete func() err
 }
 
 // carries is how large an answer may be.
-func (s *service) carries(nc *nats.Conn) int { return int(nc.MaxPayload()) - 4096 }
+func (s *service) carries(nc *nats.Conn) int { return max(int(nc.MaxPayload())-4096, 0) }
 
 func complete() error { return nil }
 
 func (s *service) stats(nc *nats.Conn, r micro.Request) {
 	var q StatsQuery
-	if !s.read(r, q.fields(), complete) {
+	if !s.read(r, q.fields(), q.complete) {
 		return
 	}
 	v := s.o.Stats(q)
@@ -265,10 +283,12 @@ func (s *service) link(nc *nats.Conn) LinkView {
 	v := LinkView{
 		Server: st.ServerID, RTTMicros: ping(nc).Microseconds(), Reconnects: max(st.Connects, 1) - 1,
 		PendingMessages: st.PublishQueueMessages, PendingBytes: st.PublishQueueBytes,
-		Published: st.Published, Delivered: st.Delivered,
+		Published: st.Published, Delivered: st.Delivered, DroppedBy: st.Dropped,
 	}
-	for _, n := range st.Dropped {
-		v.Dropped += n
+	for reason, n := range st.Dropped {
+		if reason != DroppedAPI {
+			v.Dropped += n
+		}
 	}
 	return v
 }
@@ -314,8 +334,12 @@ func (s *service) channels(nc *nats.Conn, r micro.Request) {
 func (s *service) fit(nc *nats.Conn, r micro.Request, v any, cut func(keep int) int, n int) {
 	for {
 		body, err := json.Marshal(v)
+		if err != nil {
+			s.refuseUnwritten(r)
+			return
+		}
 		limit := s.carries(nc)
-		if err != nil || len(body) <= limit || n == 0 {
+		if len(body) <= limit || n == 0 {
 			s.respond(r, body)
 			return
 		}
@@ -336,7 +360,7 @@ func (s *service) drain(_ *nats.Conn, r micro.Request) {
 
 func (s *service) level(_ *nats.Conn, r micro.Request) {
 	var q LevelQuery
-	if !s.read(r, q.fields(), q.complete) {
+	if !s.read(r, q.fields(), func() error { return q.completeFor(r.Subject() == s.node.subjects.API(APILogLevel)) }) {
 		return
 	}
 	if err := s.o.Level(q); err != nil {
@@ -346,10 +370,13 @@ func (s *service) level(_ *nats.Conn, r micro.Request) {
 	s.answer(r, map[string]any{"node": s.node.o.ID.String(), "level": q.Level})
 }
 
+// saysNothing is the text of a refusal whose keyword says all: micro wants one.
+const saysNothing = "refused"
+
 func (s *service) refuseWith(r micro.Request, err error) {
 	remote, ok := errors.AsType[*RemoteError](err)
 	if !ok {
 		remote = &RemoteError{Keyword: ":unavailable"}
 	}
-	s.refuse(r, "503", remote.Keyword, "refused")
+	s.refuse(r, "503", remote.Keyword, cmp.Or(remote.Text, saysNothing))
 }

@@ -58,12 +58,25 @@ const (
 // come. One that can be replied to asks whether somebody still listens, and is to be
 // answered with anything; without answers the trace ends.
 type TraceBatch struct {
-	Node       string      `json:"node"`
-	Began      bool        `json:"began,omitempty"` // the first
-	Lines      []TraceLine `json:"lines,omitempty"`
-	Suppressed int         `json:"suppressed,omitempty"` // lines beyond the rate
-	Over       string      `json:"over,omitempty"`       // the last, with why: time, or stopped
+	Node  string      `json:"node"`
+	Began bool        `json:"began,omitempty"` // the first
+	Lines []TraceLine `json:"lines,omitempty"`
+	// Before is how many lines there were in the messages before, told and suppressed, so
+	// that what is lost on the way is known.
+	Before int `json:"before,omitempty"`
+	// Suppressed is how many lines were beyond the rate; [Client.Trace] adds those that
+	// were lost on the way.
+	Suppressed int    `json:"suppressed,omitempty"`
+	Over       string `json:"over,omitempty"` // the last, with why
 }
+
+// Why a trace is over on a node, in [TraceBatch]. That it is silent, for several beats or
+// at the end, Client.Trace says for it.
+const (
+	OverTime    = "time"
+	OverStopped = "stopped"
+	OverSilent  = "silent"
+)
 
 // How a trace is told.
 const (
@@ -89,8 +102,9 @@ func (s *service) trace(nc *nats.Conn, r micro.Request) {
 	ctx := s.mu.ctx
 	begins := ctx != nil && !s.mu.stopped
 	if begins {
+		t := teller{nc: nc, to: r.Reply(), node: s.node.o.ID.String()}
 		// Ends with the connection, with the time, or when nobody listens.
-		s.busy.Go(func() { s.tellTrace(ctx, nc, r.Reply(), q.Time, g) })
+		s.busy.Go(func() { t.run(ctx, q.Time, g) })
 	}
 	s.mu.Unlock()
 	if !begins {
@@ -98,11 +112,17 @@ func (s *service) trace(nc *nats.Conn, r micro.Request) {
 	}
 }
 
-// tellTrace sends what a gatherer has until the trace is over.
-func (s *service) tellTrace(ctx context.Context, nc *nats.Conn, to string, lasts time.Duration, g Gatherer) {
+// teller tells of one trace. It belongs to the goroutine of the trace.
+type teller struct {
+	nc       *nats.Conn
+	to, node string
+	before   int // lines that have been told, or suppressed
+}
+
+// run sends what a gatherer has until the trace is over.
+func (t *teller) run(ctx context.Context, lasts time.Duration, g Gatherer) {
 	defer g.Stop()
-	node := s.node.o.ID.String()
-	if s.tellBatch(nc, to, &TraceBatch{Node: node, Began: true}) != nil {
+	if t.send(&TraceBatch{Node: t.node, Began: true}) != nil {
 		return
 	}
 	over := time.NewTimer(lasts)
@@ -116,24 +136,29 @@ func (s *service) tellTrace(ctx context.Context, nc *nats.Conn, to string, lasts
 		select {
 		case <-tick.C:
 		case <-over.C:
-			why = "time"
+			why = OverTime
 		case <-ctx.Done():
-			return // nobody hears it
+			if !errors.Is(context.Cause(ctx), ErrStopped) {
+				return // nobody hears it
+			}
+			why = OverStopped
 		}
 		lines, suppressed := g.Take()
-		if s.tellLines(nc, to, lines, suppressed, why) != nil || why != "" {
+		if t.tell(lines, suppressed, why) != nil || why != "" {
 			return
 		}
 		if time.Now().Before(beat) {
 			continue
 		}
 		beat = time.Now().Add(traceBeat)
-		err := s.askTrace(ctx, nc, to, node)
+		err := t.ask(ctx)
 		switch {
 		case err == nil:
 			missed = 0
 			continue
-		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
+		case ctx.Err() != nil:
+			continue // the next turn says why
+		case errors.Is(err, context.DeadlineExceeded):
 			if missed++; missed < traceMissed {
 				continue
 			}
@@ -142,49 +167,57 @@ func (s *service) tellTrace(ctx context.Context, nc *nats.Conn, to string, lasts
 	}
 }
 
-// tellLines sends lines, in as many messages as they need. The last says why it is, if
+// tell sends lines, in as many messages as they need. The last says why it is, if
 // there is a why.
-func (s *service) tellLines(nc *nats.Conn, to string, lines []TraceLine, suppressed int, why string) error {
-	node, most := s.node.o.ID.String(), traceLines
+func (t *teller) tell(lines []TraceLine, suppressed int, why string) error {
+	most := traceLines
 	for len(lines) > 0 || suppressed > 0 || why != "" {
 		n := min(len(lines), most)
-		b := TraceBatch{Node: node, Lines: lines[:n], Suppressed: suppressed}
+		b := TraceBatch{Node: t.node, Lines: lines[:n], Before: t.before, Suppressed: suppressed}
 		if n == len(lines) {
 			b.Over = why
 		}
-		err := s.tellBatch(nc, to, &b)
+		err := t.send(&b)
 		if errors.Is(err, nats.ErrMaxPayload) && n > 1 {
 			most = n / 2
 			continue
 		}
-		if err != nil || n == len(lines) {
+		if err != nil {
 			return err
+		}
+		t.before += n + suppressed
+		if n == len(lines) {
+			return nil
 		}
 		lines, suppressed = lines[n:], 0
 	}
 	return nil
 }
 
-// askTrace asks whether somebody listens.
-func (s *service) askTrace(ctx context.Context, nc *nats.Conn, to, node string) error {
-	body, err := json.Marshal(&TraceBatch{Node: node})
+// ask asks whether somebody listens.
+func (t *teller) ask(ctx context.Context) error {
+	m, err := t.message(&TraceBatch{Node: t.node})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, traceAnswer)
 	defer cancel()
-	_, err = nc.RequestMsgWithContext(ctx, s.traceMsg(to, body))
+	_, err = t.nc.RequestMsgWithContext(ctx, m)
 	return err
 }
 
-func (s *service) tellBatch(nc *nats.Conn, to string, b *TraceBatch) error {
-	body, err := json.Marshal(b)
+func (t *teller) send(b *TraceBatch) error {
+	m, err := t.message(b)
 	if err != nil {
 		return err
 	}
-	return nc.PublishMsg(s.traceMsg(to, body))
+	return t.nc.PublishMsg(m)
 }
 
-func (s *service) traceMsg(to string, body []byte) *nats.Msg {
-	return &nats.Msg{Subject: to, Data: body, Header: nats.Header{HeaderNode: {s.node.o.ID.String()}, HeaderContentType: {ContentTypeJSON}}}
+func (t *teller) message(b *TraceBatch) (*nats.Msg, error) {
+	body, err := json.Marshal(b)
+	if err != nil {
+		return nil, err
+	}
+	return &nats.Msg{Subject: t.to, Data: body, Header: nats.Header{HeaderNode: {t.node}, HeaderContentType: {ContentTypeJSON}}}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
 
 	"github.com/hoshi-ws/hoshi/internal/id"
 )
@@ -35,6 +36,9 @@ const SurveyTime = 2 * time.Second
 // there, [ErrSilent], a [*RemoteError] where one has refused, [ErrDenied],
 // [ErrBadBody], [ErrUnavailable], [ErrStopped]. What is known is returned with it.
 func (c *Client) Nodes(ctx context.Context, node string, q StatsQuery) (Survey[NodeView], error) {
+	if err := q.complete(); err != nil {
+		return Survey[NodeView]{}, asking("ask nodes", err)
+	}
 	s, err := survey[NodeView](ctx, c, APIStats, node, q.append(nil))
 	return s, asking("ask nodes", err)
 }
@@ -72,14 +76,22 @@ func (c *Client) DrainNode(ctx context.Context, node string) error {
 	return asking("drain "+node, err)
 }
 
-// LogLevel has one node, or with an empty node all, log at another level, for a time or
-// for good. NATS must let the client publish on hoshi.api.log-level.<node-id>. Errors as of Nodes.
-func (c *Client) LogLevel(ctx context.Context, node string, q LevelQuery) error {
-	err := q.complete()
-	if err == nil {
-		_, err = survey[struct{}](ctx, c, APILogLevel, node, q.append(nil))
+// LogLevel has one node log at another level, for a time or for good, or with an empty
+// node all, for a time. Which have, and which have refused or are silent, is returned:
+// where all are asked the error is nil if one has. Errors as of Nodes. NATS must let the
+// client publish on hoshi.api.log-level.<node-id>, or on hoshi.api.log-level, and as of all
+// that all nodes are asked on hoshi.api.nodes and hoshi.api.sync.*, by which it is known
+// who must answer.
+func (c *Client) LogLevel(ctx context.Context, node string, q LevelQuery) (Survey[struct{}], error) {
+	what := "log-level of all nodes"
+	if node != "" {
+		what = "log-level of " + node
 	}
-	return asking("log-level of "+node, err)
+	if err := q.completeFor(node == ""); err != nil {
+		return Survey[struct{}]{}, asking(what, err)
+	}
+	s, err := survey[struct{}](ctx, c, APILogLevel, node, q.append(nil))
+	return s, asking(what, err)
 }
 
 func asking(what string, err error) error {
@@ -107,6 +119,7 @@ type asker struct {
 	sub     *nats.Subscription
 	waits   map[string]bool // nodes that have not answered
 	known   bool            // waits is all there are
+	refusal error           // of the first node that has refused
 }
 
 // askNodes sends a request to all nodes, or to one. end must follow where there is no
@@ -183,10 +196,9 @@ func survey[T any](ctx context.Context, c *Client, endpoint, node string, body [
 	case errors.Is(err, ErrNobody):
 		return s, err
 	}
-	for _, keyword := range s.Refused {
-		return s, &RemoteError{Keyword: keyword}
-	}
 	switch {
+	case a.refusal != nil:
+		return s, a.refusal
 	case len(s.Silent) > 0:
 		return s, ErrSilent
 	case ctx.Err() != nil:
@@ -234,12 +246,32 @@ func answering(m *nats.Msg) string {
 	return node
 }
 
+// maxRefusal bounds what of a node's words is kept, in bytes.
+const maxRefusal = 256
+
+// refused takes the refusal of a node into a map of keywords, and reports whether it is
+// one.
+func (a *asker) refused(node string, m *nats.Msg, keywords map[string]string) bool {
+	v := m.Header[HeaderError]
+	if len(v) == 0 {
+		return false
+	}
+	delete(a.waits, node)
+	keywords[node] = v[0]
+	if a.refusal == nil {
+		text := first(m.Header[micro.ErrorHeader])
+		if text == saysNothing {
+			text = ""
+		}
+		a.refusal = &RemoteError{Keyword: v[0], Text: text[:min(len(text), maxRefusal)]}
+	}
+	return true
+}
+
 // takeAnswer takes the answer of one node.
 func takeAnswer[T any](c *Client, a *asker, s *Survey[T], m *nats.Msg) {
 	node := answering(m)
-	if v := m.Header[HeaderError]; len(v) > 0 && node != "" {
-		s.Refused[node] = v[0]
-		delete(a.waits, node)
+	if node != "" && a.refused(node, m, s.Refused) {
 		return
 	}
 	var v T

@@ -56,7 +56,7 @@ func (f *fakeNodes) tells(to, node, what string) {
 // TestTraceBegun counts who traces by node, and says who does not.
 func TestTraceBegun(t *testing.T) {
 	const one, two, three = "000000000001", "000000000002", "000000000003"
-	const began, over = `,"began":true`, `,"over":"time"`
+	const began, over, stopped, silent = `,"began":true`, `,"over":"time"`, `,"over":"stopped"`, `,"over":"silent"`
 	type survey = bus.Survey[struct{}]
 	for _, tt := range []struct {
 		name  string
@@ -104,6 +104,16 @@ func TestTraceBegun(t *testing.T) {
 			told:  []string{one + began, three + began, "begun", two + began, one + over, two + over, three + over},
 		},
 		{
+			name: "one stops, one is not heard of any more, one never was", nodes: []string{one, two, three}, late: true,
+			asked: func(f *fakeNodes, to string) {
+				f.tells(to, one, began)
+				f.tells(to, two, began)
+				f.tells(to, one, stopped)
+			},
+			begun: []survey{{Nodes: map[string]struct{}{one: {}, two: {}}, Silent: []string{three}}},
+			told:  []string{one + began, two + began, one + stopped, "begun", two + silent},
+		},
+		{
 			name: "nobody is known",
 			asked: func(f *fakeNodes, to string) {
 				f.tells(to, one, began)
@@ -126,7 +136,7 @@ func TestTraceBegun(t *testing.T) {
 					what += began
 				}
 				if b.Over != "" {
-					what += over
+					what += `,"over":"` + b.Over + `"`
 				}
 				told = append(told, what)
 			}, bus.TraceBegun(func(s survey) { begun, told = append(begun, s), append(told, "begun") }))
@@ -142,5 +152,34 @@ func TestTraceBegun(t *testing.T) {
 				t.Errorf("it took %v", took)
 			}
 		})
+	}
+}
+
+// TestTraceLost: lines that do not come are counted with those that the rate left out.
+func TestTraceLost(t *testing.T) {
+	t.Parallel()
+	const one = "000000000001"
+	s := server(t, natsd.Options{})
+	newFakeNodes(t, s, func(f *fakeNodes, to string) {
+		for _, what := range []string{
+			`,"began":true`,
+			`,"lines":[{"kind":"in"},{"kind":"in"}],"suppressed":1`,
+			`,"lines":[{"kind":"in"}],"before":3`,
+			`,"lines":[{"kind":"in"}],"before":14,"suppressed":2`, // a message with 10 is lost
+			`,"before":20,"over":"time"`,                          // and the one with 3 before it
+		} {
+			f.tells(to, one, what)
+		}
+	}, one)
+	var told []int
+	lines := 0
+	if err := client(t, s).Trace(t.Context(), bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}}, func(b bus.TraceBatch) {
+		told = append(told, b.Suppressed)
+		lines += len(b.Lines)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []int{0, 1, 0, 12, 3}; !slices.Equal(told, want) || lines != 4 {
+		t.Errorf("%d lines, without %v, want %v", lines, told, want)
 	}
 }

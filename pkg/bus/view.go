@@ -64,7 +64,10 @@ type LinkView struct {
 	PendingBytes    int    `json:"pending_bytes"`
 	Published       uint64 `json:"published"`
 	Delivered       uint64 `json:"delivered"` // messages that came from NATS
-	Dropped         uint64 `json:"dropped"`   // of these and the like, for any reason
+	Dropped         uint64 `json:"dropped"`   // of these and the like: the sum of DroppedBy, but for DroppedAPI
+
+	// DroppedBy are they by reason, as in [Stats].
+	DroppedBy map[string]uint64 `json:"dropped_by,omitempty"`
 }
 
 // ProcessView is about the process that a node runs in. What the system does not

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
+	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
 
 // lossesEvery is how often a line tells what has been lost, of each kind of which
@@ -24,7 +27,8 @@ type losses struct {
 var lossKinds = []losses{
 	{"deliveries dropped", func(s *Stats) map[string]uint64 { return s.Sockets.Dropped }},
 	{"slow clients closed", func(s *Stats) map[string]uint64 {
-		return map[string]uint64{"overflow": s.Sockets.Closed["overflow"], "stalled": s.Sockets.Closed["stalled"]}
+		overflow, stalled := wsconn.CloseOverflow.String(), wsconn.CloseStalled.String()
+		return map[string]uint64{overflow: s.Sockets.Closed[overflow], stalled: s.Sockets.Closed[stalled]}
 	}},
 	{"messages discarded with their connection", func(s *Stats) map[string]uint64 {
 		return map[string]uint64{"queued": s.Sockets.Discarded}
@@ -32,7 +36,11 @@ var lossKinds = []losses{
 	{"deliveries for absent clients dropped", func(s *Stats) map[string]uint64 {
 		return map[string]uint64{"full": s.Sente.Dropped, "expired": s.Sente.Expired, "revoked": s.Admin.Dropped}
 	}},
-	{"messages from nats dropped", func(s *Stats) map[string]uint64 { return s.Bus.Dropped }},
+	{"messages from nats dropped", func(s *Stats) map[string]uint64 {
+		lost := maps.Clone(s.Bus.Dropped)
+		delete(lost, bus.DroppedAPI) // questions: who asks hears of it
+		return lost
+	}},
 	{"messages for nats lost", func(s *Stats) map[string]uint64 {
 		lost := map[string]uint64{"ask": s.Asks.Lost}
 		maps.Copy(lost, s.Bus.PublishLost)

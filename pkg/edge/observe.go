@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hoshi-ws/hoshi/internal/wsconn"
 	"github.com/hoshi-ws/hoshi/pkg/bus"
 )
 
@@ -38,7 +39,7 @@ func (o *observer) Stats(q bus.StatsQuery) bus.NodeView {
 		BytesOut:    s.BytesOut,
 		WriteCalls:  s.WriteCalls,
 		Overflows:   s.Overflows,
-		Stalled:     s.Closed["stalled"],
+		Stalled:     s.Closed[wsconn.CloseStalled.String()],
 		Process:     processView(),
 	}
 	for _, k := range s.Dropped {
@@ -233,11 +234,13 @@ func (o *observer) Level(q bus.LevelQuery) error {
 	if n.opts.OnLogLevel == nil {
 		return n.refuses(&bus.RemoteError{Keyword: ":unavailable"})
 	}
+	// Before it is done: what comes after must not depend on it. Where it fails the next
+	// line says so.
+	if e := n.security.line(secLevel, "asked"); e != nil {
+		e.Str("log_level", clip(q.Level)).Dur("time_ms", q.For).Msg(msgAsked)
+	}
 	if n.opts.OnLogLevel(q.Level, q.For) != nil {
 		return n.refuses(&bus.RemoteError{Keyword: ":bad-request"})
-	}
-	if e := n.security.line(secLevel, "asked"); e != nil {
-		e.Str("log_level", q.Level).Dur("time_ms", q.For).Msg(msgCarried)
 	}
 	return nil
 }

@@ -31,6 +31,8 @@ const (
 	secPublish
 	secEvent
 	secRefresh
+	// The audit trail: what administrators have done, or wanted to. It is written
+	// whatever the log level, which is theirs to change.
 	secRevoked
 	secKicked
 	secAdmin
@@ -110,16 +112,21 @@ func (l *securityLog) line(kind securityEvent, reason string) *zerolog.Event {
 
 // begin is a line at the level of its kind, nil where that is not written.
 func (l *securityLog) begin(kind securityEvent) *zerolog.Event {
-	if kind == secRevoked || kind == secKicked || kind == secTraced || kind == secDrained || kind == secLevel {
-		return l.log.Info() //nolint:zerologlint // who has asked for the line sends it
+	if kind < secRevoked {
+		return l.log.Warn() //nolint:zerologlint // who has asked for the line sends it
 	}
-	return l.log.Warn() //nolint:zerologlint // see above
+	level := zerolog.LevelInfoValue
+	if kind == secAdmin {
+		level = zerolog.LevelWarnValue
+	}
+	return l.log.Log().Str(zerolog.LevelFieldName, level) //nolint:zerologlint // see above
 }
 
 // Messages of the lines, by what they are about.
 const (
 	msgRefused = "refused"
 	msgCarried = "carried out"
+	msgAsked   = "asked for"
 )
 
 // maxLogged bounds each text in a line that somebody else has chosen, in bytes.

@@ -133,7 +133,8 @@ func TestSecurityLog(t *testing.T) {
 	_, err = backend.Kick(t.Context(), bus.Kick{UID: bus.String("alice"), Reason: secret})
 	must(t, err)
 	must(t, backend.Trace(t.Context(), bus.TraceQuery{Target: bus.Target{UID: bus.String("alice")}, Time: time.Millisecond}, func(bus.TraceBatch) {}))
-	must(t, backend.LogLevel(t.Context(), c.Nodes[0].ID().String(), bus.LevelQuery{Level: "warn"}))
+	_, err = backend.LogLevel(t.Context(), c.Nodes[0].ID().String(), bus.LevelQuery{Level: "warn"})
+	must(t, err)
 	must(t, backend.DrainNode(t.Context(), c.Nodes[0].ID().String()))
 	_, err = backend.Revoke(t.Context(), bus.Revocation{UID: bus.String("alice")})
 	must(t, err)
@@ -184,6 +185,52 @@ func TestSecurityLog(t *testing.T) {
 				t.Errorf("a secret is in the log: %s", line)
 			}
 		}
+	}
+}
+
+// TestAuditTrail: what administrators do is written whatever the level is that they
+// have the node log at, and a change of it before it counts.
+func TestAuditTrail(t *testing.T) {
+	t.Parallel()
+	log := &securityLines{}
+	quiet := zerolog.New(log).Level(zerolog.ErrorLevel)
+	before := 0
+	c := revoking(t, 1, func(o *edge.Options) {
+		o.Logger = &quiet
+		o.OnDrain = func() {}
+		o.OnLogLevel = func(string, time.Duration) error {
+			before = len(log.lines(t, "log-level-set"))
+			return nil
+		}
+	})
+	node, admin, ctx := c.Nodes[0].ID().String(), c.Backend(t, 0), t.Context()
+	alice := bus.Target{UID: bus.String("alice")}
+	must(t, admin.Trace(ctx, bus.TraceQuery{Target: alice, Time: time.Millisecond}, func(bus.TraceBatch) {}))
+	_, err := admin.LogLevel(ctx, node, bus.LevelQuery{Level: "error", For: time.Minute})
+	must(t, err)
+	_, err = admin.Kick(ctx, bus.Kick{UID: alice.UID})
+	must(t, err)
+	_, err = admin.Revoke(ctx, bus.Revocation{UID: alice.UID})
+	must(t, err)
+	must(t, admin.DrainNode(ctx, node))
+	if _, err := rawBackend(t, c, 0).Request("hoshi.api.revoke", []byte(`{}`), testkit.Patience); err != nil {
+		t.Error(err)
+	}
+	for event, level := range map[string]string{
+		"traced": "info", "log-level-set": "info", "kicked": "info", "revoked": "info", "drained": "info", "request-refused": "warn",
+	} {
+		if lines := log.lines(t, event); len(lines) == 0 || lines[0]["level"] != level {
+			t.Errorf("%s: %v", event, lines)
+		}
+	}
+	if before != 1 {
+		t.Errorf("%d lines when the level is set", before)
+	}
+	if _, err := testkit.TryDial(t, c.Nodes[0].Addr().String(), "/?token=x"); err == nil {
+		t.Error("let in")
+	}
+	if lines := log.lines(t, "token-refused"); lines != nil {
+		t.Errorf("not of administrators: %v", lines)
 	}
 }
 

@@ -34,7 +34,7 @@ func TestSteerNode(t *testing.T) {
 		o.Logger = said.logger()
 		o.OnDrain = func() { call("drain") }
 		o.OnLogLevel = func(level string, lasts time.Duration) error {
-			if level == "loud" {
+			if level == "error" {
 				return errors.New("no such level")
 			}
 			call(level + " " + lasts.String())
@@ -43,8 +43,12 @@ func TestSteerNode(t *testing.T) {
 	})
 	admin, ctx := surveyor(t, c, 1)
 	one, other := c.Nodes[0].ID().String(), c.Nodes[1].ID().String()
-	must(t, admin.LogLevel(ctx, one, bus.LevelQuery{Level: "debug", For: time.Minute}))
-	must(t, admin.LogLevel(ctx, one, bus.LevelQuery{Level: "warn"}))
+	level := func(node, name string, lasts time.Duration) error {
+		_, err := admin.LogLevel(ctx, node, bus.LevelQuery{Level: name, For: lasts})
+		return err
+	}
+	must(t, level(one, "debug", time.Minute))
+	must(t, level(one, "warn", 0))
 	must(t, admin.DrainNode(ctx, one))
 	must(t, admin.DrainNode(ctx, one))
 	for _, tt := range []struct {
@@ -52,8 +56,8 @@ func TestSteerNode(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"a level that there is not", admin.LogLevel(ctx, one, bus.LevelQuery{Level: "loud"}), ":bad-request"},
-		{"a node whose level is its program's", admin.LogLevel(ctx, other, bus.LevelQuery{Level: "warn"}), ":unavailable"},
+		{"a level that its program does not take", level(one, "error", 0), ":bad-request"},
+		{"a node whose level is its program's", level(other, "warn", 0), ":unavailable"},
 		{"a node whose end is its program's", admin.DrainNode(ctx, other), ":unavailable"},
 	} {
 		if remote, ok := errors.AsType[*bus.RemoteError](tt.err); !ok || remote.Keyword != tt.want {
@@ -73,7 +77,7 @@ func TestSteerNode(t *testing.T) {
 	if want := []string{"debug 1m0s", "warn 0s", "drain"}; !slices.Equal(calls, want) {
 		t.Errorf("called %q, want %q", calls, want)
 	}
-	for part, want := range map[string]int{`"event":"drained"`: 2, `"event":"log-level-set"`: 2, `"event":"request-refused"`: 1} {
+	for part, want := range map[string]int{`"event":"drained"`: 2, `"event":"log-level-set"`: 3, `"event":"request-refused"`: 1} {
 		if got := said.lines(part); len(got) != want {
 			t.Errorf("%s: %d lines, want %d:\n%s", part, len(got), want, strings.Join(got, ""))
 		}
