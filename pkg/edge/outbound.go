@@ -53,7 +53,9 @@ func (n *Node) deliver(shard int, m *bus.Message) {
 	o.ask, o.reached = nil, 0 // a panic may have ended the last one
 	var span trace.Span
 	if n.tracing.tracer != nil {
-		span = n.beginDelivery(m)
+		if span = n.beginDelivery(m); span != nil {
+			defer endPanicked(span)
+		}
 	}
 	o.watch = n.watches.active.Load()
 	if m.Kind == bus.KindChan {
@@ -210,7 +212,6 @@ func (o *outbound) broadcast(except *session) {
 		}
 		if frame := o.frame(uint8(i)); frame != nil {
 			o.batch.Broadcast(frame, skip)
-			o.reached += int(o.node.speakers[i].Load())
 		}
 	}
 	for s := range o.node.tabs.away.All() {

@@ -204,6 +204,7 @@ func (s *session) OnClosed(info wsconn.CloseInfo) {
 	s.closed = true
 	n.limits.leave(s)
 	s.unknow()
+	s.dropTrace()
 	n.revoker.forget(s)
 	n.asks.leave(s)
 	s.leaveChannels()

@@ -171,6 +171,7 @@ func (s *session) forget() {
 	if t.polls != nil {
 		s.endPolls()
 	}
+	s.dropTrace()
 	s.closed = true
 	s.leaveChannels()
 	n.tabs.away.Delete(s.id.Key())

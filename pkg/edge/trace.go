@@ -176,6 +176,15 @@ func (s *session) holdTrace(t *traced) {
 	s.more().traced = t
 }
 
+// dropTrace ends the span of a message that is held back when its connection ends. Loop
+// only.
+func (s *session) dropTrace() {
+	if t, held := s.heldTrace(); held {
+		t.fail("closed")
+		t.end()
+	}
+}
+
 // beginTrace begins the span of a message, nil where it is on no trace. Loop only.
 func (n *Node) beginTrace(s *session, cmd *dialect.Command) *traced {
 	given := n.givenTrace(cmd.Traced)
@@ -284,7 +293,18 @@ func (o *outbound) endDelivery(span trace.Span, m *bus.Message) {
 			conversions++
 		}
 	}
-	span.SetAttributes(attrKind.String(m.Kind.String()), attrRecipients.Int(o.reached), attrBytes.Int(len(m.Body)),
+	span.SetAttributes(attrKind.String(m.Kind.String()), attrBytes.Int(len(m.Body)),
 		attrFrames.Int(frames), attrConversions.Int(conversions), attrFormats.StringSlice(formats))
+	if m.Kind != bus.KindAll { // the loops hand that out, each to its own: nobody has counted
+		span.SetAttributes(attrRecipients.Int(o.reached))
+	}
 	span.End()
+}
+
+// endPanicked is deferred, and ends a delivery whose end has not come.
+func endPanicked(span trace.Span) {
+	if span.IsRecording() {
+		span.SetStatus(codes.Error, "panic")
+		span.End()
+	}
 }

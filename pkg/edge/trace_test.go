@@ -272,6 +272,46 @@ func TestTraceHeld(t *testing.T) {
 	}
 }
 
+// TestTraceHeldEnds: a message that is held back has a span that ends with its
+// connection.
+func TestTraceHeldEnds(t *testing.T) {
+	t.Parallel()
+	spans := newTracer(true)
+	c := one(t, func(o *edge.Options) { o.Tracer, o.Limits.MaxCallbacks = spans, 1 })
+	release := make(chan struct{})
+	backend := c.Backend(t, 0)
+	hear(t, backend, "my.>", "slow", func(*bus.Event) { <-release })
+	defer close(release)
+	cl := c.Dial(t, 0, "/")
+	cl.Send(`[[:my/first] "a"]`, `[[:my/second] "b"]`)
+	testkit.Eventually(t, "held", func() bool { return c.Nodes[0].Stats().Limits.CallbacksHeld > 0 })
+	_, err := backend.Kick(t.Context(), bus.Kick{ConnID: cl.ConnID})
+	must(t, err)
+	s := spans.span(t, 1)
+	if got := say(s)["hoshi.event_id"]; got != ":my/second" || s.Status().Description != "closed" {
+		t.Errorf("%s has ended: %+v", got, s.Status())
+	}
+}
+
+// TestTracePanics: a delivery that panics has a span that ends.
+func TestTracePanics(t *testing.T) {
+	t.Parallel()
+	spans := newTracer(true)
+	c := one(t, func(o *edge.Options) { o.Tracer = spans })
+	cl := c.Dial(t, 0, "/")
+	cl.Subscribe(`"room"`)
+	m := &bus.Message{Kind: bus.KindChan, Token: "room", Body: []byte("1"), Format: codec.EDN}
+	m.Trace.Parent = recordedParent
+	edge.PanicIn(c.Nodes[0], m)
+	if s := spans.Ended(); len(s) != 1 || s[0].Name() != "deliver" || s[0].Status().Description != "panic" {
+		t.Errorf("ended %+v", s)
+	}
+	edge.Deliver(c.Nodes[0], m)
+	if s := spans.Ended(); len(s) != 2 || s[1].Status().Code != codes.Unset {
+		t.Errorf("ended %+v", s)
+	}
+}
+
 // TestTraceAjax: what comes by a POST, to whichever node, is traced where its
 // session is.
 func TestTraceAjax(t *testing.T) {
@@ -343,7 +383,7 @@ func TestTraceDeliver(t *testing.T) {
 		},
 		{
 			"all", func(o ...bus.PublishOption) error { return backend.PublishAll([]byte("[:a/b]"), o...) },
-			map[attribute.Key]string{"hoshi.kind": "all", "hoshi.recipients": "3", "hoshi.frames": "3", "hoshi.conversions": "1", "hoshi.bytes": "6", "hoshi.formats": `["sente-lite/edn","sente-lite/json","sente/edn"]`},
+			map[attribute.Key]string{"hoshi.kind": "all", "hoshi.frames": "3", "hoshi.conversions": "1", "hoshi.bytes": "6", "hoshi.formats": `["sente-lite/edn","sente-lite/json","sente/edn"]`},
 		},
 	} {
 		must(t, tt.publish())
