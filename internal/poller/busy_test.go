@@ -1,6 +1,7 @@
 package poller_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ func TestBusy(t *testing.T) {
 		idle()
 		for _, panics := range []bool{false, true} {
 			gate := make(chan struct{})
+			open := sync.OnceFunc(func() { close(gate) })
+			t.Cleanup(open) // before the loop is waited for
 			b.Post(func() {
 				<-gate
 				if panics {
@@ -39,7 +42,7 @@ func TestBusy(t *testing.T) {
 			if time.Since(begin) < long-time.Millisecond {
 				t.Errorf("busy for %v after %v", b.Busy(), time.Since(begin))
 			}
-			close(gate)
+			open()
 			idle()
 		}
 	}
