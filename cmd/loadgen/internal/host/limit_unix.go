@@ -16,7 +16,8 @@ func Descriptors(n int) error {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err != nil {
 		return fmt.Errorf("read the descriptor limit: %w", err)
 	}
-	if need := uint64(n + spareDescriptors); need > lim.Cur {
+	// Signed on some systems, and there negative where there is no limit.
+	if need := n + spareDescriptors; uint64(need) > uint64(lim.Cur) {
 		return fmt.Errorf("%d connections need %d descriptors, the limit is %d (ulimit -n)", n, need, lim.Cur)
 	}
 	return nil
