@@ -242,6 +242,9 @@ func (ws *watches) of(s *session) []*watch {
 }
 
 func (ws *watches) watching(s *session) []*watch {
+	if ws.count.Load() == 0 {
+		return nil // a channel is watched, or somebody who is not here
+	}
 	list, _ := ws.sessions.Load(s)
 	all, _ := list.([]*watch)
 	return all
