@@ -147,7 +147,7 @@ func TestLosses(t *testing.T) {
 		Closed:    map[string]uint64{"overflow": 1, "peer": 1000},
 		Discarded: 7,
 	}
-	s.Bus = bus.Stats{Dropped: map[string]uint64{"queue-full": 5, "invalid": 0}, PublishLost: map[string]uint64{"disconnected": 1}}
+	s.Bus = bus.Stats{Dropped: map[string]uint64{"queue-full": 5, "invalid": 0, bus.DroppedAPI: 90}, PublishLost: map[string]uint64{"disconnected": 1}}
 	s.Sente.Expired, s.Asks.Lost, s.LostEvents = 4, 6, map[string]uint64{"unavailable": 2}
 	s.RefusedPushes, s.Unconverted = map[string]uint64{"bad-tag": 1}, map[string]uint64{"edn>json": 9}
 	told = edge.TellLosses(&log, told, s)

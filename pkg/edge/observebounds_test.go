@@ -234,3 +234,17 @@ func TestObserveDenied(t *testing.T) {
 		t.Errorf("logged\n%s", text)
 	}
 }
+
+// A token that is good as long as one can be, and for the leeway, has an end that JSON
+// has a word for.
+func TestWhoForEver(t *testing.T) {
+	t.Parallel()
+	c := revoking(t, 1, nil)
+	cl := c.Dial(t, 0, "/?token="+token(t, map[string]any{"sub": "alice", "exp": 253402300799}))
+	admin, ctx := surveyor(t, c, 0)
+	who, err := admin.Who(ctx, bus.WhoQuery{Target: bus.Target{ConnID: cl.ConnID}})
+	must(t, err)
+	if v := who.Nodes[c.Nodes[0].ID().String()]; v.Total != 1 || v.Conns[0].Expires == nil || v.Conns[0].Expires.Year() != 9999 {
+		t.Errorf("%+v", v)
+	}
+}

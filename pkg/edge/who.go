@@ -113,7 +113,11 @@ func (s *session) view() *bus.ConnView {
 		}
 	}
 	if p := s.person(); p != nil && !p.Expires.IsZero() {
+		// JSON has no years beyond, and a token may be of any.
 		expires := p.Expires.UTC()
+		if expires.Year() > 9999 {
+			expires = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+		}
 		v.Expires = &expires
 	}
 	if t != nil && !t.describe(v) {
