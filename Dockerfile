@@ -50,9 +50,9 @@ HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 CMD ["/exa
 FROM scratch AS hoshi
 COPY --from=files /out/hoshi/ /
 USER 65532:65532
-# Clients, and what operators look at. The latter stays on loopback unless
-# HOSHI_ADMIN_LISTEN says otherwise; the health check asks there.
-EXPOSE 8080 8081
+# Clients; and metrics with health, where HOSHI_METRICS_LISTEN=0.0.0.0:8082 says so. The
+# admin listener stays on loopback, where the health check asks.
+EXPOSE 8080 8082
 ENV HOSHI_LISTEN=0.0.0.0:8080
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/hoshi"]

@@ -295,7 +295,7 @@ func checkImage(name string, c imageConfig) error {
 	if len(c.Volumes) != 0 {
 		fault("has volumes: %v", c.Volumes)
 	}
-	ports, listen := []string{"8080/tcp", "8081/tcp"}, "HOSHI_LISTEN=0.0.0.0:8080"
+	ports, listen := []string{"8080/tcp", "8082/tcp"}, "HOSHI_LISTEN=0.0.0.0:8080"
 	if name == "example" {
 		ports, listen = []string{"8090/tcp"}, "EXAMPLE_LISTEN=0.0.0.0:8090"
 	}
@@ -328,14 +328,14 @@ func TestImageFaults(t *testing.T) {
 		{"another check", func(c *imageConfig) { c.Health.Test[2] = "version" }, "checks its health by"},
 		{"no start", func(c *imageConfig) { c.Health.StartPeriod = 0 }, "at the times"},
 		{"a volume", func(c *imageConfig) { c.Volumes = map[string]struct{}{"/data": {}} }, "has volumes"},
-		{"no port", func(c *imageConfig) { delete(c.ExposedPorts, "8081/tcp") }, "exposes"},
+		{"no port", func(c *imageConfig) { delete(c.ExposedPorts, "8082/tcp") }, "exposes"},
 		{"loopback", func(c *imageConfig) { c.Env = nil }, "has the variables"},
 		{"killed", func(c *imageConfig) { c.StopSignal = "SIGKILL" }, "is stopped by"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := imageConfig{
 				User: "65532:65532", Entrypoint: []string{"/hoshi"}, Env: []string{"HOSHI_LISTEN=0.0.0.0:8080"}, StopSignal: "SIGTERM",
-				ExposedPorts: map[string]struct{}{"8080/tcp": {}, "8081/tcp": {}},
+				ExposedPorts: map[string]struct{}{"8080/tcp": {}, "8082/tcp": {}},
 				Health:       healthCheck{[]string{"CMD", "/hoshi", "health"}, time.Second, time.Second, time.Second, 3},
 			}
 			tt.fault(&c)
