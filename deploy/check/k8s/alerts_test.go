@@ -3,6 +3,7 @@ package k8s_test
 import (
 	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
 
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -32,7 +33,7 @@ func TestAlerts(t *testing.T) {
 		t.Errorf("it makes %T with %v", o, rule)
 	}
 	for _, r := range rule.Spec.Groups[0].Rules {
-		if r.Alert == "" || r.Expr.String() == "" || r.Annotations["runbook"] == "" {
+		if r.Alert == "" || r.Expr.String() == "" || !strings.HasPrefix(r.Annotations["runbook_url"], "https://") {
 			t.Errorf("a rule without alert, expression or runbook: %+v", r)
 		}
 	}

@@ -213,6 +213,7 @@ func TestBroken(t *testing.T) {
 		{check: "autoscaler", broken: func(b *bundle) { b.remove(scaler(b)) }, want: "nobody says how many"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.MinReplicas = nil }, want: "may leave one node"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Behavior.ScaleDown.Policies[0].PeriodSeconds = 15 }, want: "faster than they drain"},
+		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Behavior.ScaleDown.Policies[0].PeriodSeconds = 900 }, want: "at once what it has added within 900 s"},
 		{check: "autoscaler", broken: func(b *bundle) { scaler(b).Spec.Behavior.ScaleDown = nil }, want: "faster than they drain"},
 
 		{check: "ingress", broken: func(b *bundle) { get[*core.Service](b, "hoshi").Spec.Ports[0].Name = "web" }, want: "no service hoshi with port http"},

@@ -256,6 +256,15 @@ func checkAutoscaler(b *bundle, f *facts) (bad findings) {
 		if h.Spec.MinReplicas == nil || *h.Spec.MinReplicas < 2 {
 			bad.add("%s may leave one node", title(h))
 		}
+		// What was added within the period of a policy does not count for it: a
+		// shorter window would let all of that go at once.
+		if b := h.Spec.Behavior; b != nil && b.ScaleDown != nil && b.ScaleDown.StabilizationWindowSeconds != nil {
+			for _, p := range b.ScaleDown.Policies {
+				if *b.ScaleDown.StabilizationWindowSeconds < p.PeriodSeconds {
+					bad.add("%s may take away at once what it has added within %d s", title(h), p.PeriodSeconds)
+				}
+			}
+		}
 		down := h.Spec.Behavior
 		if down == nil || down.ScaleDown == nil || down.ScaleDown.StabilizationWindowSeconds == nil || *down.ScaleDown.StabilizationWindowSeconds < 300 ||
 			!slices.ContainsFunc(down.ScaleDown.Policies, func(p autoscaling.HPAScalingPolicy) bool {
