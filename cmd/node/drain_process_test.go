@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -118,6 +119,41 @@ func TestTerminate(t *testing.T) {
 		if out, _ := node.output(); strings.Contains(out, "node has drained") {
 			t.Error("it says that it has drained, too")
 		}
+	})
+	t.Run("SIGTERM when the drain is just over", func(t *testing.T) {
+		t.Parallel()
+		node := drainNode(t, "1h")
+		greeted(t, node)
+		node.signal(t, syscall.SIGTERM)
+		node.lineWith(t, "node is stopping")
+		_ = node.cmd.Process.Signal(syscall.SIGTERM) // it may have ended; it killed the node
+		if code := node.ended(t); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	})
+	t.Run("SIGTERM as soon as it is ready", func(t *testing.T) {
+		t.Parallel()
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		admin := l.Addr().String()
+		l.Close()
+		node := start(t, nil, exec.Command(hoshi(t), "--log-format", "json", "--drain-time", "1h", "--echo",
+			"--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--admin-listen", admin))
+		testkit.Eventually(t, "it is ready", func() bool {
+			resp, err := http.Get("http://" + admin + "/health/ready")
+			if err != nil {
+				return false
+			}
+			resp.Body.Close()
+			return resp.StatusCode == http.StatusOK
+		})
+		node.signal(t, syscall.SIGTERM)
+		if code := node.ended(t); code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+		node.lineWith(t, "node is draining") // it was closed at once: nobody listened for the signal yet
 	})
 	t.Run("Ctrl-C", func(t *testing.T) {
 		t.Parallel()

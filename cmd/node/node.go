@@ -26,6 +26,8 @@ const (
 // runNode runs a node until ctx ends, or somebody asks it to end.
 func runNode(ctx context.Context, c *cli, out output) error {
 	c.Run.ApplyDev()
+	end := newEnding()
+	defer end.leave() // behind everything else: no signal is to end the process the hard way that has nearly ended
 	logging := logOptions(c, out)
 	logs, err := obs.New(logging)
 	if err != nil {
@@ -43,12 +45,15 @@ func runNode(ctx context.Context, c *cli, out output) error {
 		log.Warn().Str("option", "--"+w.option).Str("value", w.value).Msg(w.text)
 	}
 
-	n := node{cli: c, log: log, logs: logs, ending: newEnding()}
-	defer n.ending.leave()
+	n := node{cli: c, log: log, logs: logs, ending: end}
+	n.ending.watch() // before the node is ready: who sees that may end it at once
 	starting, cancel := n.startContext(ctx)
 	err = n.start(starting)
 	asked := errors.Is(starting.Err(), context.Canceled)
 	cancel()
+	if err != nil {
+		n.ending.leave()
+	}
 	switch {
 	case err != nil && asked:
 		log.Info().Msg("node is told to end before it has started")
@@ -62,7 +67,6 @@ func runNode(ctx context.Context, c *cli, out output) error {
 	if logging.JSON() {
 		n.logStart() // whoever collects the log has not seen the greeting
 	}
-	n.ending.watch()
 	running, cancel := n.ending.either(ctx)
 	giveBack(running, memoryTick, n.edge.Connections, freeMemory) // ends with running
 	cancel()
@@ -193,10 +197,14 @@ func listenErrors(err error) []*edge.ListenError {
 	return nil
 }
 
-// stop ends in reverse what was started, until end at most. It may be called on
-// half a node.
+// stop ends in reverse what was started, until end at most: the last spans have their
+// time of it. It may be called on half a node.
 func (n *node) stop(end time.Time) error {
-	ctx, cancel := context.WithDeadline(context.Background(), end)
+	served := end
+	if n.tracing != nil {
+		served = end.Add(-traceFlush)
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), served)
 	defer cancel()
 	var err error
 	if n.edge != nil {
@@ -205,6 +213,6 @@ func (n *node) stop(end time.Time) error {
 	if n.nats != nil {
 		n.nats.Shutdown()
 	}
-	n.stopTracing()
+	n.stopTracing(end)
 	return err
 }

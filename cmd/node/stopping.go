@@ -13,13 +13,14 @@ import (
 // ending is how a node is asked to end: by Ctrl-C at once, by SIGTERM or an
 // administrator after it has let its clients go.
 type ending struct {
-	signals chan os.Signal // as they come, from when the node runs
+	signals chan os.Signal // as they come, from before the node starts
 	asked   context.Context
 	ask     context.CancelFunc // by an administrator; any goroutine
 	left    sync.Once
 
 	terminated bool      // there has been a SIGTERM; main goroutine, then that of hurry
 	signal     os.Signal // the first, nil where an administrator was before it; main goroutine
+	hurried    bool      // one has cut the drain short; goroutine of hurry, then the main one
 }
 
 func newEnding() *ending {
@@ -82,11 +83,22 @@ func (e *ending) hurry(ctx context.Context, cancel context.CancelCauseFunc) {
 				e.terminated = true
 				continue
 			}
+			e.hurried = true
 			cancel(errHurry)
 			return
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// forgive has the next signal change nothing, and the one after it end the process: it
+// may have been meant for a drain that was over just before. It returns when ctx ends.
+func (e *ending) forgive(ctx context.Context) {
+	select {
+	case <-e.signals:
+		e.leave()
+	case <-ctx.Done():
 	}
 }
 
@@ -103,7 +115,14 @@ func (n *node) finish(ctx context.Context) error {
 		n.letGo(end)
 		end = earlier(end, time.Now().Add(stopTimeout))
 	}
-	n.ending.leave()
+	if !slowly || n.ending.hurried {
+		n.ending.leave()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var forgiving sync.WaitGroup
+	forgiving.Go(func() { n.ending.forgive(ctx) }) // ends with ctx
+	defer forgiving.Wait()
+	defer cancel()
 	n.log.Info().Msg("node is stopping")
 	return n.stop(end)
 }

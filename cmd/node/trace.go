@@ -14,7 +14,7 @@ const (
 	// traceClients is how many spans a second clients may have recorded by saying
 	// that their own trace is.
 	traceClients = 100
-	// traceFlush bounds how long the last spans may take to leave.
+	// traceFlush bounds how long the last spans may take to leave, within stopTimeout.
 	traceFlush = 2 * time.Second
 )
 
@@ -43,9 +43,10 @@ func (n *node) trace(o *edge.Options) error {
 	return nil
 }
 
-// stopTracing sends what has been recorded, behind everything that records.
-func (n *node) stopTracing() {
-	ctx, cancel := context.WithTimeout(context.Background(), traceFlush)
+// stopTracing sends what has been recorded, behind everything that records, until end
+// at most.
+func (n *node) stopTracing(end time.Time) {
+	ctx, cancel := context.WithDeadline(context.Background(), earlier(end, time.Now().Add(traceFlush)))
 	defer cancel()
 	if err := n.tracing.Stop(ctx); err != nil {
 		n.log.Warn().Err(err).Msg("the last spans are lost")

@@ -200,6 +200,15 @@ func (n *Node) askDrain() bool {
 	return true
 }
 
+// drainTimeLeft is Options.DrainTime, less what has passed of it.
+func (n *Node) drainTimeLeft() time.Duration {
+	left := n.opts.DrainTime
+	if began := n.drain.began.Load(); began != 0 {
+		left -= time.Since(time.UnixMilli(began))
+	}
+	return max(left, 0)
+}
+
 // serveDrain answers POST /drain: the work goes on behind it, and /stats says how far it is.
 func (n *Node) serveDrain(w http.ResponseWriter, _ *http.Request) {
 	if !n.askDrain() {
@@ -210,6 +219,6 @@ func (n *Node) serveDrain(w http.ResponseWriter, _ *http.Request) {
 		"status":        "draining",
 		"node":          n.opts.ID.String(),
 		"connections":   n.Connections(),
-		"drain-time-ms": max(n.opts.DrainTime, 0).Milliseconds(),
+		"drain-time-ms": n.drainTimeLeft().Milliseconds(),
 	})
 }

@@ -445,4 +445,19 @@ func TestAskedToDrain(t *testing.T) {
 	if !c.Nodes[0].Ready() {
 		t.Error("the node drains by itself")
 	}
+
+	// While it drains the answer is what is left of the time, not all of it.
+	cut, cancel := context.WithCancel(t.Context())
+	cancel()
+	<-drain(cut, c.Nodes[0])
+	testkit.Eventually(t, "less than all of it is left", func() bool {
+		resp, err := http.Post("http://"+c.Nodes[0].AdminAddr().String()+"/drain", "", nil)
+		must(t, err)
+		defer resp.Body.Close()
+		var answer struct {
+			Time int `json:"drain-time-ms"`
+		}
+		must(t, json.NewDecoder(resp.Body).Decode(&answer))
+		return answer.Time > 0 && answer.Time < 7000
+	})
 }

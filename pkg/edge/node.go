@@ -149,13 +149,14 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		n.abandon(ctx)
 		return nil, err
 	}
-	serve()
 	if o.Echo {
 		if err := n.startEcho(ctx); err != nil {
 			n.abandon(ctx)
 			return nil, err
 		}
 	}
+	n.readiness.begun.Store(true) // behind all that ctx may still end
+	serve()
 	return n, nil
 }
 
@@ -304,11 +305,7 @@ func (n *Node) connect(ctx context.Context) error {
 	n.connected.Store(true)
 	n.fitToPayload()
 	n.revoker.start()
-	if err := n.learnFirst(ctx); err != nil {
-		return err
-	}
-	n.readiness.begun.Store(true)
-	return nil
+	return n.learnFirst(ctx)
 }
 
 // Addr returns the address that clients connect to, AdminAddr the one for
