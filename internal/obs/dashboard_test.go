@@ -14,6 +14,10 @@ const (
 	dashboardFile  = "../../deploy/grafana/hoshi.json"
 	alertsFile     = "../../deploy/prometheus/alerts.yml"
 	operationsFile = "../../docs/operations.md"
+	alertTestsFile = "../../deploy/prometheus/alerts_test.yml"
+
+	// runbooks is where receivers of an alert find what to do.
+	runbooks = "https://github.com/hoshi-ws/hoshi/blob/main/docs/operations.md#"
 )
 
 // dashboard is what the test looks at of Grafana's model.
@@ -125,10 +129,11 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// TestAlerts holds that each alert has a runbook, and each runbook an alert.
+// TestAlerts holds that each alert has a runbook, and a test in which it fires, and
+// that each runbook has an alert.
 func TestAlerts(t *testing.T) {
 	var alerts []string
-	operations := readFile(t, operationsFile)
+	operations, tests := readFile(t, operationsFile), readFile(t, alertTestsFile)
 	_, section, ok := strings.Cut(operations, "\n## Alerts\n")
 	if !ok {
 		t.Fatal("no section about alerts")
@@ -140,10 +145,15 @@ func TestAlerts(t *testing.T) {
 			continue
 		}
 		alerts = append(alerts, name)
-		for _, want := range []string{"\n        expr: ", "\n        labels: {severity: ", "\n          summary: ", "\n          runbook: docs/operations.md#" + strings.ToLower(name) + "\n"} {
+		for _, want := range []string{"\n        expr: ", "\n        labels: {severity: ", "\n          summary: ", "\n          runbook_url: " + runbooks + strings.ToLower(name) + "\n"} {
 			if !strings.Contains("\n"+rest+"\n", want) {
 				t.Errorf("%s has no %q", name, strings.TrimSpace(want))
 			}
+		}
+		fires := regexp.MustCompile(`(?m)alertname: ` + name + `\n +exp_alerts:|alertname="` + name + `.*exp_samples: \[\{|^ +(exp_samples: \[|- ).*alertname="` + name + `"\}', value|` +
+			`alertname="` + name + `".*\n.*\n +exp_samples: \[\{`)
+		if !fires.MatchString(tests) {
+			t.Errorf("%s fires in no test", name)
 		}
 		_, runbook, there := strings.Cut(section, "\n### "+name+"\n")
 		runbook, _, _ = strings.Cut(runbook, "\n### ")
@@ -165,7 +175,7 @@ func TestAlerts(t *testing.T) {
 func shown(t testing.TB) []string {
 	t.Helper()
 	found := map[string]bool{}
-	alerts := regexp.MustCompile(`(?m)^ *#.*$|^ *(summary|runbook):.*$`).ReplaceAllString(readFile(t, alertsFile), "")
+	alerts := regexp.MustCompile(`(?m)^ *#.*$|^ *(summary|runbook_url):.*$`).ReplaceAllString(readFile(t, alertsFile), "")
 	for _, text := range []string{readFile(t, dashboardFile), alerts} {
 		for _, name := range regexp.MustCompile(`\b(?:hoshi|process|go)_[a-z_]+`).FindAllString(text, -1) {
 			for _, suffix := range []string{"_bucket", "_sum", "_count"} {
