@@ -140,3 +140,15 @@ func BenchmarkObserve(b *testing.B) {
 		}
 	})
 }
+
+// Scales that are not the same would put values into buckets of other bounds, or beyond them all.
+func TestPublishOnAnotherScale(t *testing.T) {
+	l := histogram.NewLocal(histogram.NewScale(1, 1, 2))
+	l.Observe(3)
+	defer func() {
+		if recover() == nil {
+			t.Error("it is taken")
+		}
+	}()
+	l.Publish(histogram.New(histogram.NewScale(1, 1, 2, 3)))
+}

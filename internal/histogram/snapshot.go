@@ -5,10 +5,13 @@ import (
 	"math/bits"
 )
 
-// Publish moves what has been counted to h, which has the same scale.
+// Publish moves what has been counted to h. It panics where h has another scale, since both stand in the program.
 func (l *Local) Publish(h *Histogram) {
 	if l.touched == 0 {
 		return
+	}
+	if l.scale != h.scale {
+		panic("histogram: published on another scale")
 	}
 	for t := l.touched; t != 0; t &= t - 1 {
 		i := bits.TrailingZeros64(t)
