@@ -44,7 +44,10 @@ func StartChild(cmd *exec.Cmd) (*Child, error) {
 	line, err := bufio.NewReader(out).ReadString('\n')
 	kill.Stop()
 	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening ")
-	if err != nil || !ok {
+	if err == nil && !ok {
+		err = errors.New("want listening HOST:PORT")
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start %s: it says %q: %w", cmd, line, err), c.Stop())
 	}
 	c.Addr = addr

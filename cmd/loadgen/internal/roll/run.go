@@ -95,27 +95,50 @@ func (r *run) all(ctx context.Context, res *Result) error {
 		return fmt.Errorf("connect the publisher: %w", err)
 	}
 	quit := make(chan struct{})
-	published := make(chan error, 1)
-	go func() { published <- r.publish(publisher, quit) }() // ends with quit
 	var watching sync.WaitGroup
-	watching.Go(func() { host.WatchStalls(quit, r.tally.stalled) }) // the same
+	watching.Go(func() { host.WatchStalls(quit, r.tally.stalled) }) // ends with quit
 	began := time.Now()
-	for _, n := range r.nodes {
-		var one NodeResult
-		if one, err = r.restart(ctx, n); err != nil {
-			break
+	publish := func(quit <-chan struct{}) error { return r.publish(publisher, quit) }
+	err = r.rolling(ctx, publish, func(ctx context.Context, n *node) error {
+		one, err := r.restart(ctx, n)
+		if err == nil {
+			res.Nodes = append(res.Nodes, one)
 		}
-		res.Nodes = append(res.Nodes, one)
-	}
+		return err
+	})
 	res.Seconds = time.Since(began).Seconds()
 	close(quit)
 	watching.Wait()
-	err = errors.Join(err, <-published)
 	stopping, cancel := context.WithTimeout(context.Background(), o.Timeout)
 	defer cancel()
 	publisher.Stop(stopping)
 	if err == nil {
 		r.settle(ctx)
+	}
+	return err
+}
+
+// rolling has the nodes restarted in turn while publish goes on, until one of them cannot
+// be. A publisher that fails ends that at once: what comes behind it measures nothing.
+func (r *run) rolling(ctx context.Context, publish func(quit <-chan struct{}) error, restart func(context.Context, *node) error) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	quit, published := make(chan struct{}), make(chan error, 1)
+	go func() { // ends with quit
+		err := publish(quit)
+		if err != nil {
+			cancel(err)
+		}
+		published <- err
+	}()
+	for _, n := range r.nodes {
+		if err = restart(ctx, n); err != nil {
+			break
+		}
+	}
+	close(quit)
+	if failed := <-published; failed != nil && !errors.Is(err, failed) {
+		err = errors.Join(err, failed)
 	}
 	return err
 }
@@ -252,8 +275,11 @@ func (r *run) publish(c *client.Client, quit <-chan struct{}) error {
 		to := r.channels[k%len(r.channels)]
 		now := r.tally.now()
 		data := appendData(nil, to.next(now), now)
-		if result, err := c.Publish(to.name, client.EDN(data)); err != nil || result != client.OK {
-			return fmt.Errorf("publish: %v, %w", result, err)
+		switch result, err := c.Publish(to.name, client.EDN(data)); {
+		case err != nil:
+			return fmt.Errorf("publish: %w", err)
+		case result != client.OK:
+			return fmt.Errorf("publish: %v", result)
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package roll
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 )
@@ -63,5 +65,39 @@ func TestMissed(t *testing.T) {
 		if tally := m.run.tally; tally.lost.Load() != tt.lost || tally.missed.Load() != tt.missed {
 			t.Errorf("%s: %d lost, %d missed", tt.name, tally.lost.Load(), tally.missed.Load())
 		}
+	}
+}
+
+// A publisher that fails ends the restarts, and is what is told. It was heard of when all
+// nodes had been restarted under clients that nobody spoke to.
+func TestPublisherFails(t *testing.T) {
+	t.Parallel()
+	failed := errors.New("as a test wants it")
+	restarts := 0
+	r := &run{nodes: make([]*node, 3)}
+	err := r.rolling(t.Context(), func(<-chan struct{}) error { return failed }, func(ctx context.Context, _ *node) error {
+		restarts++
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Minute):
+			return nil
+		}
+	})
+	if restarts != 1 || !errors.Is(err, failed) || err.Error() != failed.Error() {
+		t.Errorf("%d restarts, %v", restarts, err)
+	}
+
+	// And one that is well ends with them.
+	restarts = 0
+	err = r.rolling(t.Context(), func(quit <-chan struct{}) error {
+		<-quit
+		return nil
+	}, func(context.Context, *node) error {
+		restarts++
+		return nil
+	})
+	if restarts != 3 || err != nil {
+		t.Errorf("%d restarts, %v", restarts, err)
 	}
 }
