@@ -449,7 +449,9 @@ func TestAskedToDrain(t *testing.T) {
 	// While it drains the answer is what is left of the time, not all of it.
 	cut, cancel := context.WithCancel(t.Context())
 	cancel()
-	<-drain(cut, c.Nodes[0])
+	if err := <-drain(cut, c.Nodes[0]); !errors.Is(err, context.Canceled) {
+		t.Errorf("a drain whose context has ended says %v", err)
+	}
 	testkit.Eventually(t, "less than all of it is left", func() bool {
 		resp, err := http.Post("http://"+c.Nodes[0].AdminAddr().String()+"/drain", "", nil)
 		must(t, err)
