@@ -28,6 +28,20 @@ var still = map[string]string{
 	"process_max_fds":                            "a limit",
 	"go_gc_gomemlimit_bytes":                     "a limit",
 	"hoshi_certificate_expiry_timestamp_seconds": "moves with the certificate alone",
+	"hoshi_max_connections":                      "a limit",
+	"hoshi_max_revocations":                      "a limit",
+	"process_start_time_seconds":                 "the process stays",
+}
+
+// chance are metrics that are shown and move here or not, and why.
+var chance = map[string]string{
+	"go_gc_heap_live_bytes":                "moves when garbage is collected",
+	"hoshi_loop_stalled_seconds":           "is seen only within a turn; a test of package edge has a loop hang",
+	"hoshi_sockets_shed_total":             "limits are tested by package wsconn",
+	"hoshi_accept_errors_total":            "the system fails seldom",
+	"hoshi_accepts_shed_total":             "descriptors are tested by package wsconn",
+	"hoshi_nats_servers_passed_over_total": "a server that is slow to end may be silent",
+	"hoshi_handshakes_pending":             "is seen only before a handshake",
 }
 
 // watcher follows the metrics of some nodes.
@@ -288,12 +302,15 @@ func TestEverythingShownMoves(t *testing.T) {
 	}
 	speaker := c.Dial(t, 2, "/ws?uid=speaker")
 	c.NATS[2].Shutdown()
-	w.until("hoshi_nats_connects_total") // to another one
+	w.until("hoshi_nats_connects_total", "hoshi_nats_servers") // to another one
 	for i := range c.NATS {
 		c.NATS[i].Shutdown()
 	}
+	testkit.Eventually(t, "NATS is missed", func() bool { return !c.Nodes[2].Stats().Bus.Connected })
 	speaker.Send(`[[:my.app/lost 2] "cb-9"]`)
 	w.until("hoshi_nats_connected", "hoshi_publishes_refused_total", "hoshi_nodes")
+	_ = speaker.Conn.Close() // which backends cannot be told
+	w.until("hoshi_lifecycle_events_lost_total")
 	for _, n := range c.Nodes {
 		testkit.Eventually(t, "nobody hears anybody", func() bool { return n.Stats().Nodes == 1 })
 	}
@@ -301,6 +318,9 @@ func TestEverythingShownMoves(t *testing.T) {
 	for _, name := range shown(t) {
 		exported := slices.ContainsFunc(w.last, func(node map[string]float64) bool { _, there := node[name]; return there })
 		why, excepted := still[name]
+		if _, either := chance[name]; either && exported {
+			continue
+		}
 		switch {
 		case !exported && name != "hoshi_certificate_expiry_timestamp_seconds":
 			t.Errorf("%s is shown and not exported", name)
@@ -310,7 +330,7 @@ func TestEverythingShownMoves(t *testing.T) {
 			t.Errorf("%s moves, and is excepted since it %s", name, why)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(still)) {
+	for _, name := range slices.Concat(slices.Sorted(maps.Keys(still)), slices.Sorted(maps.Keys(chance))) {
 		if !slices.Contains(shown(t), name) {
 			t.Errorf("%s is excepted, and nobody shows it", name)
 		}
