@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/bench"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/process"
 )
 
 type benchCmd struct {
@@ -50,7 +51,7 @@ func (c *benchCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("benchmark: %w", err)
 	}
-	dir, err := bench.MakeDir()
+	dir, err := process.TempDir()
 	if err != nil {
 		return fmt.Errorf("benchmark: %w", err)
 	}

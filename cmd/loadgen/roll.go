@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/bench"
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/process"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/roll"
 )
@@ -28,7 +28,7 @@ type rollCmd struct {
 
 // Run is for kong.
 func (c *rollCmd) Run(ctx context.Context) (err error) {
-	dir, err := bench.MakeDir()
+	dir, err := process.TempDir()
 	if err != nil {
 		return fmt.Errorf("roll: %w", err)
 	}

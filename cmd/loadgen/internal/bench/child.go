@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/process"
 )
 
 // childWait is how long a child may take to start, and to end.
@@ -27,7 +29,7 @@ type Child struct {
 // Go code. End it with [Child.Stop].
 func StartChild(cmd *exec.Cmd) (*Child, error) {
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-	cmd.SysProcAttr = OwnGroup()
+	cmd.SysProcAttr = process.OwnGroup()
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd, err)

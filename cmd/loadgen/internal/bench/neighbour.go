@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
@@ -79,7 +78,7 @@ func (o *Options) pairs(ctx context.Context, c neighbourCase, l *Line) (err erro
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stopNodes(nodes)) }()
+	defer stopNodes(nodes)
 	for i := range o.Pairs {
 		var calm, busy *report.Result
 		loads := []struct {

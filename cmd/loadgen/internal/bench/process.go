@@ -5,31 +5,26 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
+	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/process"
 	"github.com/hoshi-ws/hoshi/cmd/loadgen/internal/report"
 )
 
-// endWait is how long a process may take to end before it is killed.
-const endWait = 15 * time.Second
+// endWait is how long whatever is started may take to be there, and to end.
+const endWait = process.EndWait
 
 // command prepares a program on one core. The context's end is its Ctrl-C; it is
 // in a process group of its own, so that the terminal's goes to this process alone.
 func command(ctx context.Context, cpu int, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "taskset", tasksetArgs(cpu, name, args)...)
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-	cmd.SysProcAttr = OwnGroup()
+	cmd.SysProcAttr = process.OwnGroup()
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = endWait
 	return cmd
@@ -46,9 +41,7 @@ func tasksetArgs(cpu int, name string, args []string) []string {
 
 // node is a running server.
 type node struct {
-	cmd             *exec.Cmd
-	log             *os.File
-	ended           chan struct{} // closed when the process is gone
+	*process.Process
 	listen, natsURL string
 	admin, cluster  string // cluster is "" for one alone
 }
@@ -58,14 +51,14 @@ type node struct {
 func (o *Options) startNodes(ctx context.Context, count int, more ...string) (nodes []*node, err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, stopNodes(nodes))
+			stopNodes(nodes)
 			nodes = nil
 		}
 	}()
 	for i := range count {
 		args, cluster := more, ""
 		if count > 1 {
-			addrs, err := freePorts(1)
+			addrs, err := process.FreePorts(1)
 			if err != nil {
 				return nodes, err
 			}
@@ -84,7 +77,7 @@ func (o *Options) startNodes(ctx context.Context, count int, more ...string) (no
 	}
 	for _, n := range nodes {
 		if count > 1 {
-			if err := n.wait(ctx, "/stats", knows(count)); err != nil {
+			if err := n.await(ctx, "/stats", knows(count)); err != nil {
 				return nodes, err
 			}
 		}
@@ -92,17 +85,15 @@ func (o *Options) startNodes(ctx context.Context, count int, more ...string) (no
 	return nodes, nil
 }
 
-func stopNodes(nodes []*node) error {
-	var errs []error
+func stopNodes(nodes []*node) {
 	for _, n := range slices.Backward(nodes) {
-		errs = append(errs, n.stop())
+		n.Stop()
 	}
-	return errors.Join(errs...)
 }
 
 // startNode starts number i of the nodes.
 func (o *Options) startNode(ctx context.Context, i int, more []string) (_ *node, err error) {
-	addrs, err := freePorts(3)
+	addrs, err := process.FreePorts(3)
 	if err != nil {
 		return nil, err
 	}
@@ -110,32 +101,34 @@ func (o *Options) startNode(ctx context.Context, i int, more []string) (_ *node,
 	if err != nil {
 		return nil, fmt.Errorf("start the node: %w", err)
 	}
+	defer func() { _ = log.Close() }() // the process has its own
 	// A client of ours stands for many, so that what it may send is not what is measured, unless NodeArgs say so.
 	args := slices.Concat([]string{
 		"--insecure-uid-param", "uid", "--listen", addrs[0], "--admin-listen", addrs[1], "--nats-listen", addrs[2],
 		"--max-event-rate", "0", "--max-byte-rate", "0",
 	}, more, o.NodeArgs)
-	cmd := command(ctx, o.ServerCPU, o.Node, args...)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start the node: %w", err), log.Close())
+	p, err := process.Start("the node", command(ctx, o.ServerCPU, o.Node, args...), log, addrs[1])
+	if err != nil {
+		return nil, err
 	}
-	n := &node{cmd: cmd, log: log, ended: make(chan struct{}), listen: addrs[0], admin: addrs[1], natsURL: "nats://" + addrs[2]}
-	go func() { // ends with the process, which stop sees to
-		_ = cmd.Wait()
-		close(n.ended)
-	}()
-	if err := n.wait(ctx, "/health/ready", func([]byte) bool { return true }); err != nil {
-		return nil, errors.Join(err, n.stop())
+	n := &node{Process: p, listen: addrs[0], admin: addrs[1], natsURL: "nats://" + addrs[2]}
+	if err := n.await(ctx, "/health/ready", nil); err != nil {
+		n.Stop()
+		return nil, err
 	}
 	return n, nil
 }
 
-func (n *node) pid() int { return n.cmd.Process.Pid }
+// await waits until the node answers path with a body that is good; nil is any.
+func (n *node) await(ctx context.Context, path string, good func(body []byte) bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, endWait, fmt.Errorf("not there after %v", endWait))
+	defer cancel()
+	return n.Await(ctx, path, good)
+}
 
 // target returns the arguments of a load with those that say where the node is.
 func (n *node) target(args []string) []string {
-	args = append(slices.Clone(args), "--url", "ws://"+n.listen+"/", "--server-pid", strconv.Itoa(n.pid()))
+	args = append(slices.Clone(args), "--url", "ws://"+n.listen+"/", "--server-pid", strconv.Itoa(n.PID()))
 	if args[0] == "userpush" {
 		args = append(args, "--nats-url", n.natsURL)
 	}
@@ -153,54 +146,6 @@ func knows(count int) func(stats []byte) bool {
 		}
 		return json.Unmarshal(stats, &s) == nil && s.Bus.Servers == count
 	}
-}
-
-// wait waits until the node answers path with 200 and a body that is good.
-func (n *node) wait(ctx context.Context, path string, good func(body []byte) bool) error {
-	client := http.Client{Timeout: time.Second}
-	defer client.CloseIdleConnections()
-	deadline := time.After(endWait)
-	for {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.admin+path, nil)
-		if err != nil {
-			return fmt.Errorf("node: %w", err)
-		}
-		if res, err := client.Do(req); err == nil {
-			body, err := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-			_ = res.Body.Close()
-			if err == nil && res.StatusCode == http.StatusOK && good(body) {
-				return nil
-			}
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-n.ended:
-			return fmt.Errorf("node ended at once, see %s: %s", n.log.Name(), lastLine(n.log.Name()))
-		case <-deadline:
-			return fmt.Errorf("node is not ready after %v, see %s", endWait, n.log.Name())
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// lastLine returns the last line of a log, as far as that can be had.
-func lastLine(file string) string {
-	b, _ := os.ReadFile(file)
-	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return lines[len(lines)-1]
-}
-
-// stop ends the node and waits for it.
-func (n *node) stop() error {
-	_ = n.cmd.Process.Signal(os.Interrupt)
-	select {
-	case <-n.ended:
-	case <-time.After(endWait):
-		_ = n.cmd.Process.Kill()
-		<-n.ended
-	}
-	return n.log.Close()
 }
 
 // load runs the load generator and returns its result. phase, when set, is called
@@ -235,17 +180,4 @@ func (o *Options) load(ctx context.Context, phase func(line string), args ...str
 		return nil, fmt.Errorf("%s: %d deliveries are missing, %d out of order", args[0], res.Lost, res.OutOfOrder)
 	}
 	return &res, nil
-}
-
-// freePorts returns loopback addresses that nobody listens on at the moment.
-func freePorts(n int) (addrs []string, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer func() { _ = l.Close() }() // all at the end, so that no two are the same
-		addrs = append(addrs, l.Addr().String())
-	}
-	return addrs, nil
 }

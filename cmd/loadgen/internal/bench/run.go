@@ -223,7 +223,7 @@ func (o *Options) against(ctx context.Context, phase func(n *node, line string),
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, stopNodes(nodes)) }()
+	defer stopNodes(nodes)
 	unwatch := c.feature.watch(ctx, nodes[0])
 	defer func() { err = errors.Join(err, unwatch()) }()
 	args = nodes[0].target(args)
@@ -245,7 +245,7 @@ func (o *Options) count(ctx context.Context, c *benchCase, l *Line) error {
 	res, err := o.against(ctx, func(n *node, line string) {
 		switch {
 		case cnt == nil && countErr == nil && strings.HasPrefix(line, "ready:"):
-			cnt, countErr = o.startCounter(n.pid())
+			cnt, countErr = o.startCounter(n.PID())
 		case cnt != nil && strings.HasPrefix(line, "finished:"):
 			got, countErr = cnt.stop()
 			cnt = nil
@@ -264,6 +264,3 @@ func (o *Options) count(ctx context.Context, c *benchCase, l *Line) error {
 	}
 	return fmt.Errorf("%s counted no write call: %v", o.Counter, got)
 }
-
-// MakeDir makes a directory for Options.Dir; remove it with os.RemoveAll.
-func MakeDir() (string, error) { return os.MkdirTemp("", "hoshi-bench-") }
