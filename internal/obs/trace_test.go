@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -313,22 +314,19 @@ func TestTraceEndpointSlow(t *testing.T) {
 // TestTraceStopCountsAll: spans that end while tracing does are sent, or counted as dropped.
 // Those that came between a look for the end and the queue were neither.
 func TestTraceStopCountsAll(t *testing.T) {
-	const rounds, writers, each = 300, 4, 100
+	const rounds, writers, each = 1000, 64, 20
 	for range rounds {
 		q := obs.NewQueue(func(context.Context, int) error { return nil })
-		half := make(chan struct{})
 		var ending sync.WaitGroup
-		for w := range writers {
+		for range writers { // more than there are processors, so that some stand still anywhere
 			ending.Go(func() {
-				for i := range each {
-					if w == 0 && i == each/2 {
-						close(half)
-					}
+				for range each {
 					q.End()
+					runtime.Gosched()
 				}
 			})
 		}
-		<-half
+		runtime.Gosched()
 		if err := q.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
