@@ -22,8 +22,9 @@ const fail = (why) => {
 const patience = { timeout: 60_000 };
 
 // The networks of the containers have come up a moment ago, which Chromium hears of two
-// seconds later: it then gives up what it is just connecting to, as on a laptop that moves.
-const changed = /ERR_NETWORK_CHANGED/;
+// seconds later: it then gives up what it is just connecting to, as on a laptop that moves,
+// and a page of its own that says so may come after the next attempt has begun.
+const changed = /ERR_NETWORK_CHANGED|chrome-error:/;
 const open = async (page) => {
   for (let tries = 1; ; tries++) {
     try {
