@@ -44,7 +44,7 @@ func TestUnit(t *testing.T) {
 		{"a slip", "TimeoutStopSec=", "TimeoutStopSecs="},
 		{"no time", "RestartSec=2s", "RestartSec=soon"},
 		{"no program", "/bin/kill", "/bin/no-such-program"},
-		{"all capabilities", "CapabilityBoundingSet=\nNoNewPrivileges=yes\nProtectSystem=strict\n", ""},
+		{"all capabilities", "AmbientCapabilities=CAP_NET_BIND_SERVICE\nCapabilityBoundingSet=CAP_NET_BIND_SERVICE\n", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			broken := strings.ReplaceAll(unit, tt.old, tt.new)
