@@ -119,8 +119,8 @@ func (c *cluster) startNATS(bin string) error {
 		name := fmt.Sprintf("nats-%d", k+1)
 		// Nodes must not hear of ways past the relays.
 		conf := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\n"+
-			"cluster { name: chaos, no_advertise: true, listen: \"%s:%d\", routes: [%s] }\n",
-			name, s.addr, s.monitor, hosts[k][1], ports[servers+k], strings.Join(routes, ", "))
+			"cluster { name: chaos, no_advertise: true, pool_size: %d, listen: \"%s:%d\", routes: [%s] }\n",
+			name, s.addr, s.monitor, routePool, hosts[k][1], ports[servers+k], strings.Join(routes, ", "))
 		file := filepath.Join(c.dir, name+".conf")
 		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 			return err
@@ -210,7 +210,12 @@ func (c *cluster) stop() error {
 	return errors.Join(errs...)
 }
 
-// meshed says whether each server has routes to all others.
+// routePool is how many routes share the accounts between two servers; that of the
+// system has one more to itself.
+const routePool = 3
+
+// meshed says whether each server has all of its routes to all others: an account
+// whose own is missing is cut in two, though the servers know each other.
 func (c *cluster) meshed() error {
 	for _, s := range c.nats {
 		var z struct {
@@ -221,12 +226,17 @@ func (c *cluster) meshed() error {
 		if err := getJSON(context.Background(), "http://"+s.monitor+"/routez", &z); err != nil {
 			return err
 		}
-		others := map[string]bool{}
+		others := map[string]int{}
 		for _, r := range z.Routes {
-			others[r.Remote] = true
+			others[r.Remote]++
 		}
 		if len(others) != servers-1 {
 			return fmt.Errorf("%s has routes to %d others", s.Name, len(others))
+		}
+		for other, n := range others {
+			if n != routePool+1 {
+				return fmt.Errorf("%s has %d routes to %s", s.Name, n, other)
+			}
 		}
 	}
 	return nil
