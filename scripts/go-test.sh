@@ -2,8 +2,7 @@
 # Every Go test with the race detector and in random order: units, the seeds of
 # the fuzz targets, in-process clusters, and the end-to-end test. Arguments go to
 # `go test`, after all packages if none of them is one. Those that take longest come
-# first, and since they mostly wait, three run at a time however few processors
-# there are.
+# first, and since they wait for much of their time, two run at a time at least.
 source "$(dirname "$0")/lib.sh"
 
 # Tests open thousands of sockets.
@@ -14,4 +13,4 @@ for arg in "$@"; do
   [[ $arg == ./* ]] && packages=()
 done
 processors=$(getconf _NPROCESSORS_ONLN)
-go test -race -shuffle=on -timeout 12m -p $((processors < 3 ? 3 : processors)) "${packages[@]}" "$@"
+go test -race -shuffle=on -timeout 12m -p $((processors < 2 ? 2 : processors)) "${packages[@]}" "$@"

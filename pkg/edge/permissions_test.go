@@ -232,7 +232,7 @@ func TestPermissions(t *testing.T) {
 	if done, err = admin.Revoke(ctx, bus.Revocation{TokenID: "t1"}); err != nil || len(done.Nodes) != 2 {
 		t.Errorf("revoked %+v, %v", done, err)
 	}
-	third := testkit.StartNode(t, edge.Options{Bus: bus.Options{URLs: []string{servers[1].ClientURL()}, Username: "node", Password: "of-nodes"}})
+	third := testkit.StartNode(t, edge.Options{Bus: bus.Options{URLs: []string{servers[1].ClientURL()}, Username: "node", Password: "of-nodes", DiscoveryWait: time.Second}})
 	if got := third.Stats().Admin; got.Remembered != 1 || got.Unanswered != 0 {
 		t.Errorf("a third node has learned %+v", got)
 	}

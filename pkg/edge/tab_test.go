@@ -137,6 +137,7 @@ func TestReconnectingClientMissesNothing(t *testing.T) {
 			c := senteNode(t, tt.nodes, func(o *edge.Options) {
 				o.Sente.WSKalive = time.Hour        // nobody reads what the steady one is told
 				o.BarrierTimeout = testkit.Patience // a server that is only slow is not passed over
+				edge.Patient(o, testkit.Patience)   // nor is a node, when it has the tab
 			})
 			var backends []*bus.Client
 			for p := range tt.publishers {
